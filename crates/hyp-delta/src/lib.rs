@@ -1,0 +1,1 @@
+//! Gromov hyperbolicity of a metric space.

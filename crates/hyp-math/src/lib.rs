@@ -1,0 +1,1 @@
+//! Hyperbolic geometry on slices: formulas, their gradients, statistics.

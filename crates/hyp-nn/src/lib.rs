@@ -1,0 +1,1 @@
+//! Hyperbolic and ordinary layers on Candle, with correct gradients and one training loop.
