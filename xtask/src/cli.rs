@@ -38,11 +38,15 @@ enum Command {
                             cargo run -p xtask --no-default-features -- tidy    without building Candle")]
     Tidy,
     /// Run every check: format, house rules, records, lints, tests, docs.
-    #[command(after_help = "Example:\n  cargo xtask ci\n  cargo xtask ci --no-test    when the tests ran already")]
+    #[command(
+        after_help = "Example:\n  cargo xtask ci\n  cargo xtask ci --no-test    when the tests ran already"
+    )]
     Ci(CiOptions),
     /// Measure speed, with the figures of other libraries beside ours.
     #[cfg(feature = "experiments")]
-    #[command(after_help = "Example:\n  cargo xtask bench nn\n  cargo xtask bench nn --write    and update docs/performance.md")]
+    #[command(
+        after_help = "Example:\n  cargo xtask bench nn\n  cargo xtask bench nn --write    and update docs/performance.md"
+    )]
     Bench(crate::bench::Options),
 }
 

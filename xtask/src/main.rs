@@ -1,5 +1,8 @@
 //! The command line of the workspace: `cargo xtask --help`.
-#![cfg_attr(not(feature = "experiments"), allow(dead_code, unused_imports, reason = "only runs write records"))]
+#![cfg_attr(
+    not(feature = "experiments"),
+    allow(dead_code, unused_imports, reason = "only runs write records")
+)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks through them")]
 
 use std::process::ExitCode;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use hyp_math::stats;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -149,10 +151,26 @@ impl Plots {
 }
 
 /// Runs one experiment from its config to its record and plots.
-pub(crate) fn run<E: Experiment>(file: &ConfigFile, options: &Options, environment: &Environment) -> Result<()> {
+pub(crate) fn run<E: Experiment>(
+    file: &ConfigFile,
+    options: &Options,
+    environment: &Environment,
+) -> Result<()> {
     let config: Config<E::Scale, E::Row> = toml::from_str(&file.text).with_context(|| file.file.clone())?;
-    let Config { schema, id, title, _runner, _cost, seeds, deviations, not_comparable, smoke, reduced, full, row } =
-        config;
+    let Config {
+        schema,
+        id,
+        title,
+        _runner,
+        _cost,
+        seeds,
+        deviations,
+        not_comparable,
+        smoke,
+        reduced,
+        full,
+        row,
+    } = config;
     if schema != 1 {
         bail!("{} has schema {schema}; write `schema = 1`", file.file);
     }
@@ -200,7 +218,7 @@ pub(crate) fn run<E: Experiment>(file: &ConfigFile, options: &Options, environme
     let outcomes = pool::run(&jobs, options.jobs, &environment.stop, |(job, config_sha256)| {
         let outcome = perform(&experiment, job, config_sha256, environment)
             .with_context(|| format!("row {}, seed {}", job.row.id(), job.seed))?;
-        progress.note(job.row.id(), &outcome);
+        progress.note(job.row.id(), job.seed, &outcome);
         Ok(outcome)
     })?;
     if outcomes.len() < jobs.len() || environment.stop.load(Ordering::SeqCst) {
@@ -209,7 +227,7 @@ pub(crate) fn run<E: Experiment>(file: &ConfigFile, options: &Options, environme
     let mut rows_out = Vec::new();
     let mut runs: Vec<Run> = Vec::new();
     for (row, of_row) in rows.iter().zip(outcomes.chunks(seeds.len())) {
-        rows_out.extend(record_rows(row.id(), seeds, of_row, not_comparable.as_ref(), &mut runs));
+        rows_out.extend(record_rows(row.id(), seeds, of_row, not_comparable.as_ref(), &mut runs)?);
     }
     let record = Record {
         schema: SCHEMA,
@@ -223,7 +241,8 @@ pub(crate) fn run<E: Experiment>(file: &ConfigFile, options: &Options, environme
     };
     save(record, file, options, environment)?;
     let in_results = scale == Scale::Full && !options.no_record;
-    let plots = Plots { folder: if in_results { environment.root.join("docs/results") } else { folder.clone() }, id };
+    let plots =
+        Plots { folder: if in_results { environment.root.join("docs/results") } else { folder.clone() }, id };
     let finished = finished_jobs(&row, &folder, sha256)?;
     experiment.draw(&finished, &plots)?;
     println!("plots: {}.*", plots.stem("").display());
@@ -238,7 +257,11 @@ fn chosen_rows<R: RowTable>(
     file: &ConfigFile,
 ) -> Result<Vec<R>> {
     let asked = |row: &&R, prefixes: &[String]| {
-        prefixes.iter().any(|prefix| row.id().strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        prefixes.iter().any(|prefix| {
+            row.id()
+                .strip_prefix(prefix.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
     };
     let all: Vec<&str> = rows.iter().map(RowTable::id).collect();
     for prefix in options.rows.iter().chain(at_scale.into_iter().flatten()) {
@@ -333,7 +356,7 @@ fn record_rows(
     outcomes: &[Outcome],
     not_comparable: Option<&String>,
     runs: &mut Vec<Run>,
-) -> Vec<Row> {
+) -> Result<Vec<Row>> {
     let mut used = Vec::new();
     for outcome in outcomes {
         let at = runs.iter().position(|run| *run == outcome.run).unwrap_or_else(|| {
@@ -351,7 +374,7 @@ fn record_rows(
         let Some(per_seed) = values else {
             continue;
         };
-        let summary = summarise(&per_seed);
+        let summary = summarise(&per_seed).with_context(|| format!("row {id}, {}", metric.name))?;
         rows.push(Row {
             id: id.to_owned(),
             metric: metric.name.to_owned(),
@@ -375,7 +398,7 @@ fn record_rows(
             wall_s: outcomes.iter().map(|outcome| outcome.wall_s).sum(),
         });
     }
-    rows
+    Ok(rows)
 }
 
 fn save(new: Record, file: &ConfigFile, options: &Options, environment: &Environment) -> Result<()> {
@@ -390,8 +413,60 @@ fn save(new: Record, file: &ConfigFile, options: &Options, environment: &Environ
     let mut merged = record::merge(old, new, file);
     record::write(&path, &mut merged, paper.as_ref())?;
     let shown = path.strip_prefix(&environment.root).unwrap_or(&path).display().to_string();
-    let now = Record { rows: merged.rows.iter().filter(|row| rows.contains(&row.id)).cloned().collect(), ..merged };
+    let now =
+        Record { rows: merged.rows.iter().filter(|row| rows.contains(&row.id)).cloned().collect(), ..merged };
     report::print(&environment.root, &shown, now)?;
     println!("record: {shown}");
     Ok(())
+}
+
+/// Mean, spread and interval of the values of the seeds.
+struct Summary {
+    mean: f64,
+    std: Option<f64>,
+    ci95: Option<f64>,
+}
+
+fn summarise(values: &[f64]) -> Result<Summary> {
+    let mean = stats::mean(values).context("a metric has no finite mean")?;
+    let (std, ci95) = match values {
+        [_] => (None, None),
+        _ => (Some(stats::std(values)?), Some(stats::t_interval(values)?.half_width)),
+    };
+    Ok(Summary { mean, std, ci95 })
+}
+
+/// Mean and standard deviation (0 for one value) of the values of each key.
+pub(super) fn means<K: Ord>(values: impl Iterator<Item = (K, f64)>) -> BTreeMap<K, (f64, f64)> {
+    let mut groups: BTreeMap<K, Vec<f64>> = BTreeMap::new();
+    for (key, value) in values {
+        groups.entry(key).or_default().push(value);
+    }
+    let summary =
+        |values: Vec<f64>| (stats::mean(&values).unwrap_or(f64::NAN), stats::std(&values).unwrap_or(0.0));
+    groups.into_iter().map(|(key, values)| (key, summary(values))).collect()
+}
+
+/// Says a line when the last seed of a row is done.
+struct Progress {
+    left: Mutex<BTreeMap<String, usize>>,
+    rows: usize,
+}
+
+impl Progress {
+    fn new<R: RowTable>(rows: &[R], seeds: usize) -> Self {
+        let left = rows.iter().map(|row| (row.id().to_owned(), seeds)).collect();
+        Self { left: Mutex::new(left), rows: rows.len() }
+    }
+
+    fn note(&self, row: &str, seed: u64, outcome: &Outcome) {
+        let mut left = self.left.lock().expect("invariant: no worker panics with the lock held");
+        if let Some(seeds) = left.get_mut(row) {
+            *seeds -= 1;
+        }
+        let done = left.values().filter(|seeds| **seeds == 0).count();
+        if outcome.wall_s > 1.0 || left.get(row) == Some(&0) {
+            println!("{row}, seed {seed}: {:.1} s; {done} of {} rows done", outcome.wall_s, self.rows);
+        }
+    }
 }

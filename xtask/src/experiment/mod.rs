@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::record::{ConfigFile, Scale};
 
-pub(crate) use drive::{Experiment, Interrupted, Job, Metrics, Plots, Sized01};
+pub(crate) use drive::Interrupted;
 pub(crate) use environment::Environment;
 
 /// Options of `reproduce`.
@@ -63,7 +63,9 @@ pub(crate) fn reproduce(root: &Path, options: &Options) -> Result<ExitCode> {
     for id in &options.ids {
         match ConfigFile::read(root, id)? {
             Some(config) => configs.push(config),
-            None => bail!("there is no experiment {id}; there are: {}", ConfigFile::all_ids(root)?.join(", ")),
+            None => {
+                bail!("there is no experiment {id}; there are: {}", ConfigFile::all_ids(root)?.join(", "))
+            }
         }
     }
     let environment = Environment::new(root, options)?;

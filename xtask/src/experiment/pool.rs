@@ -23,7 +23,8 @@ pub(crate) fn run<J: Sync, O: Send>(
     let results: Mutex<Vec<Option<Result<O>>>> = Mutex::new(jobs.iter().map(|_| None).collect());
     std::thread::scope(|scope| -> Result<()> {
         for _ in 0..workers {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(share).build().context("no thread pool")?;
+            let pool =
+                rayon::ThreadPoolBuilder::new().num_threads(share).build().context("no thread pool")?;
             let (next, failed, results, work) = (&next, &failed, &results, &work);
             scope.spawn(move || {
                 loop {

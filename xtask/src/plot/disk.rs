@@ -79,9 +79,9 @@ impl Picture for Disk {
             let line = LineSeries::new(curve.points.iter().copied(), colour.stroke_width(width));
             let series = chart.draw_series(line).map_err(failed)?;
             if !curve.name.is_empty() {
-                series
-                    .label(&curve.name)
-                    .legend(move |(x, y)| PathElement::new([(x, y), (x + 12, y)], colour.stroke_width(width)));
+                series.label(&curve.name).legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 12, y)], colour.stroke_width(width))
+                });
             }
         }
         let words = self.labels.iter().map(|(point, text)| {
@@ -99,7 +99,11 @@ impl Picture for Disk {
 }
 
 /// One mark, the same in the drawing and in the list of names.
-fn mark<C: Copy + 'static, DB: DrawingBackend>(point: C, kind: Mark, colour: RGBColor) -> plotters::element::DynElement<'static, DB, C> {
+fn mark<C: Copy + 'static, DB: DrawingBackend>(
+    point: C,
+    kind: Mark,
+    colour: RGBColor,
+) -> DynElement<'static, DB, C> {
     match kind {
         Mark::Dot => Circle::new(point, 2, colour.mix(0.6).filled()).into_dyn(),
         Mark::Large => Circle::new(point, 5, colour.filled()).into_dyn(),

@@ -73,7 +73,9 @@ fn draw_panel<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, panel: &Panel, 
             Rectangle::new([(left, 0.0), (left + width, *height)], colour.mix(0.5).filled())
         });
         let series = chart.draw_series(boxes).map_err(failed)?;
-        series.label(name).legend(move |(x, y)| Rectangle::new([(x, y - 4), (x + 10, y + 4)], colour.mix(0.5).filled()));
+        series
+            .label(name)
+            .legend(move |(x, y)| Rectangle::new([(x, y - 4), (x + 10, y + 4)], colour.mix(0.5).filled()));
     }
     chart
         .configure_series_labels()

@@ -46,7 +46,8 @@ impl Picture for Lines {
 }
 
 fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) -> Result<()> {
-    let (left, right) = range_of(lines.series.iter().flat_map(|series| series.points.iter().map(|(x, _)| *x)));
+    let (left, right) =
+        range_of(lines.series.iter().flat_map(|series| series.points.iter().map(|(x, _)| *x)));
     let heights = lines.series.iter().flat_map(|series| {
         series.points.iter().enumerate().flat_map(|(at, (_, y))| {
             let half = series.half_widths.get(at).copied().unwrap_or(0.0);
@@ -80,7 +81,9 @@ fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) 
             let upper = bounds.clone().map(|((x, y), half)| (*x, y + half));
             let lower = bounds.rev().map(|((x, y), half)| (*x, y - half));
             let band: Vec<(f64, f64)> = upper.chain(lower).collect();
-            chart.draw_series(std::iter::once(Polygon::new(band, colour.mix(0.15).filled()))).map_err(failed)?;
+            chart
+                .draw_series(std::iter::once(Polygon::new(band, colour.mix(0.15).filled())))
+                .map_err(failed)?;
         }
         chart
             .draw_series(LineSeries::new(series.points.iter().copied(), colour.stroke_width(2)))

@@ -56,7 +56,10 @@ fn prepare() {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
         let font = epaint_default_fonts::UBUNTU_LIGHT;
-        assert!(register_font(FONT, FontStyle::Normal, font).is_ok(), "invariant: the embedded font is whole");
+        assert!(
+            register_font(FONT, FontStyle::Normal, font).is_ok(),
+            "invariant: the embedded font is whole"
+        );
     });
 }
 
@@ -125,7 +128,9 @@ fn range_of(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chart, ContactSheet, Curve, Disk, Dots, Histograms, Lines, Mark, Panel, Series, save, save_png};
+    use super::{
+        Chart, ContactSheet, Curve, Disk, Dots, Histograms, Lines, Mark, Panel, Series, save, save_png,
+    };
 
     #[test]
     fn every_kind_of_plot_is_written_twice() {
@@ -137,7 +142,11 @@ mod tests {
         };
         let histograms = Histograms { title: "t".to_owned(), x_label: "d".to_owned(), panels: vec![panel] };
         save(&histograms, &folder.path().join("a.histogram")).unwrap();
-        let series = Series { name: "s".to_owned(), points: vec![(1.0, 2.0), (2.0, 3.0)], half_widths: vec![0.1, 0.2] };
+        let series = Series {
+            name: "s".to_owned(),
+            points: vec![(1.0, 2.0), (2.0, 3.0)],
+            half_widths: vec![0.1, 0.2],
+        };
         let chart = Chart {
             title: "t".to_owned(),
             x_label: "x".to_owned(),
@@ -147,7 +156,8 @@ mod tests {
         };
         save(&Lines { charts: vec![chart] }, &folder.path().join("a.lines")).unwrap();
         let dots = Dots { name: "0".to_owned(), points: vec![(0.1, 0.2)], colour: 0, mark: Mark::Cross };
-        let curve = Curve { name: "geodesic".to_owned(), points: vec![(0.0, 0.0), (0.5, 0.5)], colour: 1, width: 2 };
+        let curve =
+            Curve { name: "geodesic".to_owned(), points: vec![(0.0, 0.0), (0.5, 0.5)], colour: 1, width: 2 };
         let disk = Disk { title: "t".to_owned(), dots: vec![dots], curves: vec![curve], labels: vec![] };
         save(&disk, &folder.path().join("a.disk")).unwrap();
         for name in ["a.histogram", "a.lines", "a.disk"] {
@@ -157,7 +167,8 @@ mod tests {
             assert!(png.pixels().any(|pixel| pixel.0 != [255; 3]), "{name} is blank");
         }
         let digit = vec![200_u8; 28 * 28];
-        let sheet = ContactSheet { title: "t".to_owned(), side: 28, rows: vec![("far".to_owned(), vec![digit; 3])] };
+        let sheet =
+            ContactSheet { title: "t".to_owned(), side: 28, rows: vec![("far".to_owned(), vec![digit; 3])] };
         save_png(&sheet, &folder.path().join("a.sheet.png")).unwrap();
     }
 }

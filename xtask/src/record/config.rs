@@ -41,7 +41,8 @@ impl ConfigFile {
     /// The names of all experiments, sorted.
     pub(crate) fn all_ids(root: &Path) -> Result<Vec<String>> {
         let files = workspace::files(root)?;
-        let ids = files.iter().filter_map(|file| file.strip_prefix("docs/experiments/")?.strip_suffix(".toml"));
+        let ids =
+            files.iter().filter_map(|file| file.strip_prefix("docs/experiments/")?.strip_suffix(".toml"));
         Ok(ids.map(ToOwned::to_owned).collect())
     }
 

@@ -50,8 +50,16 @@ pub(crate) struct Host {
 
 /// Folders and files that decide a number; a change elsewhere does not make a run dirty.
 #[cfg(feature = "experiments")]
-const DECIDING: &[&str] =
-    &["crates", "xtask", "data", "docs/experiments", "Cargo.toml", "Cargo.lock", ".cargo", "rust-toolchain.toml"];
+const DECIDING: &[&str] = &[
+    "crates",
+    "xtask",
+    "data",
+    "docs/experiments",
+    "Cargo.toml",
+    "Cargo.lock",
+    ".cargo",
+    "rust-toolchain.toml",
+];
 
 #[cfg(feature = "experiments")]
 impl Run {
@@ -137,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_command_keeps_no_folder_of_the_machine() {
-        let arguments = ["reproduce", "table3", "--data-root", "/somewhere/data", "--root=/here", "--jobs", "2"];
+        let arguments =
+            ["reproduce", "table3", "--data-root", "/somewhere/data", "--root=/here", "--jobs", "2"];
         let line = command_line(arguments.iter().map(|argument| (*argument).to_owned()));
         assert_eq!(line, "cargo xtask reproduce table3 --data-root DIR --root=DIR --jobs 2");
     }

@@ -22,8 +22,9 @@ pub(crate) fn read(path: &Path) -> Result<Option<Record>> {
         return Ok(None);
     }
     let text = workspace::read(path)?;
-    let record: Record = serde_json::from_str(&text)
-        .with_context(|| format!("{} is not a record; restore it or delete it and run again", path.display()))?;
+    let record: Record = serde_json::from_str(&text).with_context(|| {
+        format!("{} is not a record; restore it or delete it and run again", path.display())
+    })?;
     if record.schema != SCHEMA {
         bail!("{} has schema {}, this program writes {SCHEMA}; run again", path.display(), record.schema);
     }
@@ -70,7 +71,8 @@ pub(crate) fn merge(old: Option<Record>, new: Record, config: &ConfigFile) -> Re
 
 /// Rows in the order of the config; metrics of one row keep theirs.
 fn arranged(mut record: Record, config: &ConfigFile) -> Record {
-    let order: BTreeMap<&str, usize> = config.row_ids().into_iter().enumerate().map(|(at, id)| (id, at)).collect();
+    let order: BTreeMap<&str, usize> =
+        config.row_ids().into_iter().enumerate().map(|(at, id)| (id, at)).collect();
     record.rows.retain(|row| order.contains_key(row.id.as_str()));
     record.rows.sort_by_key(|row: &Row| order[row.id.as_str()]);
     record

@@ -124,7 +124,10 @@ mod tests {
     #[test]
     fn smaller_scales_and_deviations_are_not_compared() {
         let paper = paper();
-        assert_eq!(judge(&row("a", 50.0, None), Scale::Reduced, Some(&paper)).verdict, Verdict::NotComparable);
+        assert_eq!(
+            judge(&row("a", 50.0, None), Scale::Reduced, Some(&paper)).verdict,
+            Verdict::NotComparable
+        );
         let deviating = Row { not_comparable: Some("sampling unknown".to_owned()), ..row("a", 50.0, None) };
         let judgement = judge(&deviating, Scale::Full, Some(&paper));
         assert_eq!(judgement.verdict, Verdict::NotComparable);

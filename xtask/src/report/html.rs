@@ -50,7 +50,12 @@ pub(super) fn page(root: &Path, results: &Results) -> Result<String> {
             workspace::extension(name) == "svg" && name.split(['.', '-']).next() == Some(record.id.as_str())
         });
         for file in plots {
-            let _ = writeln!(text, "<figure>{}<figcaption>{}</figcaption></figure>", drawing(root, file)?, escape(file));
+            let _ = writeln!(
+                text,
+                "<figure>{}<figcaption>{}</figcaption></figure>",
+                drawing(root, file)?,
+                escape(file)
+            );
         }
     }
     text.push_str("<h2>Not run</h2>\n<ul>\n");

@@ -21,7 +21,13 @@ pub(super) fn page(results: &Results) -> String {
     for shown in shown {
         let record = &shown.record;
         let name = shown.file.rsplit('/').next().unwrap_or(&shown.file);
-        let _ = write!(text, "\n## {} ({})\n\n{}\n\nRecord: [{name}]({name})", record.id, record.scale, shown.title());
+        let _ = write!(
+            text,
+            "\n## {} ({})\n\n{}\n\nRecord: [{name}]({name})",
+            record.id,
+            record.scale,
+            shown.title()
+        );
         if let Some(paper) = &shown.paper {
             let _ = write!(text, "; printed values: {}", paper.source);
         }
@@ -40,7 +46,8 @@ pub(super) fn page(results: &Results) -> String {
         }
         for (name, facts) in &record.data {
             let note = facts.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
-            let _ = writeln!(text, "Data: {name}, {} images in {} classes{note}.", facts.images, facts.classes);
+            let _ =
+                writeln!(text, "Data: {name}, {} images in {} classes{note}.", facts.images, facts.classes);
         }
         if !record.deviations.is_empty() {
             let _ = writeln!(text, "Deviations: {}.", record.deviations.join(", "));
@@ -65,9 +72,14 @@ pub(super) fn table(shown: &Shown) -> String {
 
 /// The table of the README: every printed value with what became of it.
 pub(super) fn readme_table(results: &Results) -> String {
-    let mut text = format!("{GENERATED}\n\n| | row | metric | ours | paper | verdict |\n| --- | --- | --- | --- | --- | --- |\n");
-    let mut shown: Vec<&Shown> =
-        results.shown.iter().filter(|shown| shown.record.scale == Scale::Full && shown.paper.is_some()).collect();
+    let mut text = format!(
+        "{GENERATED}\n\n| | row | metric | ours | paper | verdict |\n| --- | --- | --- | --- | --- | --- |\n"
+    );
+    let mut shown: Vec<&Shown> = results
+        .shown
+        .iter()
+        .filter(|shown| shown.record.scale == Scale::Full && shown.paper.is_some())
+        .collect();
     shown.sort_by_key(|shown| reading_order(&shown.record.id));
     for shown in shown {
         let compared: Vec<&Row> = shown.record.rows.iter().filter(|row| row.paper.is_some()).collect();
@@ -90,7 +102,8 @@ pub(super) fn readme_table(results: &Results) -> String {
             }
         }
     }
-    let _ = write!(text, "\nAll rows, with seeds, hosts and plots: [docs/results](docs/results/README.md).\n\n");
+    let _ =
+        write!(text, "\nAll rows, with seeds, hosts and plots: [docs/results](docs/results/README.md).\n\n");
     for line in not_run_lines(results) {
         text.push_str(&line);
     }
@@ -169,7 +182,12 @@ fn not_run_lines(results: &Results) -> Vec<String> {
         .iter()
         .map(|paper| {
             let values = paper.cells.len();
-            format!("- {}: {}, {values} printed values, verdict {}.\n", paper.id, paper.title, Verdict::NotRun)
+            format!(
+                "- {}: {}, {values} printed values, verdict {}.\n",
+                paper.id,
+                paper.title,
+                Verdict::NotRun
+            )
         })
         .collect()
 }

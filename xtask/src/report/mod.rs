@@ -108,7 +108,11 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Problem>> {
         let expected = record::path(root, &record.id, record.scale);
         if expected != root.join(&shown.file) {
             let what = format!("holds {} at {} scale", record.id, record.scale);
-            problems.push(Problem::new(&shown.file, what, "give the file the name of its experiment and scale"));
+            problems.push(Problem::new(
+                &shown.file,
+                what,
+                "give the file the name of its experiment and scale",
+            ));
         }
         if record.scale == Scale::Full && record.runs.iter().any(|run| run.code.dirty) {
             let remedy = "run it again from a committed tree";

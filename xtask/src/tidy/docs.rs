@@ -65,7 +65,9 @@ fn named_paths(line: &str) -> Vec<String> {
 fn relative_links(line: &str) -> Vec<String> {
     let targets = line.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
     targets
-        .filter(|target| !target.contains("://") && !target.starts_with('#') && !target.starts_with("mailto:"))
+        .filter(|target| {
+            !target.contains("://") && !target.starts_with('#') && !target.starts_with("mailto:")
+        })
         .filter_map(|target| target.split('#').next())
         .filter(|target| !target.is_empty())
         .map(ToOwned::to_owned)
@@ -78,7 +80,8 @@ mod tests {
 
     #[test]
     fn paths_are_told_from_other_code() {
-        let line = "See `crates/hyp-math/src/gyro.rs::add`, `docs/<id>.toml`, `a/b`, `cargo run -p x -- docs/a.md`.";
+        let line =
+            "See `crates/hyp-math/src/gyro.rs::add`, `docs/<id>.toml`, `a/b`, `cargo run -p x -- docs/a.md`.";
         assert_eq!(named_paths(line), ["crates/hyp-math/src/gyro.rs", "docs/a.md"]);
     }
 

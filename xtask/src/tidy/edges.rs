@@ -30,7 +30,8 @@ pub(super) fn check(root: &Path, files: &[String], problems: &mut Vec<Problem>) 
         let manifest: toml::Table = workspace::read(&root.join(file))?
             .parse()
             .with_context(|| format!("{file} is not a manifest that cargo would read"))?;
-        let name = manifest.get("package").and_then(|package| package.get("name")).and_then(|name| name.as_str());
+        let name =
+            manifest.get("package").and_then(|package| package.get("name")).and_then(|name| name.as_str());
         let Some((name, allowed)) = EDGES.iter().find(|(known, _)| Some(*known) == name) else {
             let remedy = "give it a line in xtask/src/tidy/edges.rs";
             problems.push(Problem::new(file, "the crate has no place in the layering", remedy));

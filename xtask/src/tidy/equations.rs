@@ -77,7 +77,12 @@ fn function_exists(root: &Path, files: &[String], path: &str) -> Result<bool> {
     };
     let folder = format!("crates/{}/src/", krate.replace('_', "-"));
     let through_type = modules.iter().find(|part| part.starts_with(char::is_uppercase));
-    let module: String = modules.iter().take_while(|part| !part.starts_with(char::is_uppercase)).copied().collect::<Vec<_>>().join("/");
+    let module: String = modules
+        .iter()
+        .take_while(|part| !part.starts_with(char::is_uppercase))
+        .copied()
+        .collect::<Vec<_>>()
+        .join("/");
     for file in files.iter().filter(|file| workspace::extension(file) == "rs") {
         let Some(inside) = file.strip_prefix(&folder) else {
             continue;

@@ -12,8 +12,8 @@ use super::Problem;
 use crate::workspace::{self, extension};
 
 const RASTER: &[&str] = &[
-    "png", "jpg", "jpeg", "jpe", "gif", "bmp", "webp", "tif", "tiff", "ppm", "pgm", "pnm", "ico", "avif", "heic",
-    "jp2", "tga",
+    "png", "jpg", "jpeg", "jpe", "gif", "bmp", "webp", "tif", "tiff", "ppm", "pgm", "pnm", "ico", "avif",
+    "heic", "jp2", "tga",
 ];
 
 /// Bytes of the largest plot.
@@ -28,9 +28,9 @@ pub(super) fn check(root: &Path, files: &[String], problems: &mut Vec<Problem>) 
             continue;
         }
         let plot = file.strip_prefix("docs/results/").filter(|name| !name.contains('/'));
-        let of_experiment = plot.and_then(|name| name.split(['.', '-']).next()).is_some_and(|id| {
-            files.iter().any(|known| *known == format!("docs/experiments/{id}.toml"))
-        });
+        let of_experiment = plot
+            .and_then(|name| name.split(['.', '-']).next())
+            .is_some_and(|id| files.iter().any(|known| *known == format!("docs/experiments/{id}.toml")));
         if raster && (!of_experiment || kind != "png") {
             let remedy = "remove it; plots are docs/results/<experiment>.<name>.png, photographs never enter the repository";
             problems.push(Problem::new(file, "a raster picture that no experiment drew", remedy));

@@ -14,8 +14,13 @@ const LINE_LIMIT: usize = 500;
 const EMPTY_NAMES: &[&str] = &["utils.rs", "common.rs", "helpers.rs", "misc.rs"];
 
 /// Folders that exist on one machine only. Cut in two, so that this file passes its own rule.
-const MACHINE_FOLDERS: &[&str] =
-    &[concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!("/tm", "p/")];
+const MACHINE_FOLDERS: &[&str] = &[
+    concat!("/wo", "rk/"),
+    concat!("/ho", "me/"),
+    concat!("/ro", "ot/"),
+    concat!("/Us", "ers/"),
+    concat!("/tm", "p/"),
+];
 
 /// Kinds of file that are read as text.
 const TEXT: &[&str] = &["rs", "toml", "md", "json", "py", "sh", "csv", "txt", "html", "svg", "yml", "yaml"];
@@ -35,7 +40,12 @@ pub(super) fn check(root: &Path, files: &[String], problems: &mut Vec<Problem>) 
             for folder in MACHINE_FOLDERS {
                 if names_folder(line, folder) {
                     let what = format!("names {folder}, a folder of one machine");
-                    problems.push(Problem::at(file, number, what, "write the path relative to the workspace"));
+                    problems.push(Problem::at(
+                        file,
+                        number,
+                        what,
+                        "write the path relative to the workspace",
+                    ));
                 }
             }
         }
