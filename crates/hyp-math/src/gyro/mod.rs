@@ -1,0 +1,1 @@
+//! The gyrovector operations of the Poincaré ball.

@@ -1,0 +1,1 @@
+//! Stable scalar functions.
