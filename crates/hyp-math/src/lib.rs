@@ -12,10 +12,12 @@ pub mod curvature;
 pub mod eps;
 pub mod real;
 
+pub mod batch;
 pub mod distance;
 pub mod gyro;
 pub mod maps;
 pub mod scalar;
+pub mod stats;
 #[cfg(feature = "proptest")]
 pub mod strategy;
 pub(crate) mod vector;
