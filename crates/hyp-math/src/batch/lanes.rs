@@ -117,11 +117,15 @@ mod tests {
             // std's asinh is the same formula on the system's log1p; both are within 2 ulp of the truth.
             let want = t.asinh();
             for got in [asinh::<false>([t; LANES])[3], asinh::<true>([t; LANES])[3]] {
-                assert!((got - want).abs() <= 4.0 * f64::EPSILON * want, "asinh({t:e}) = {got:e}, want {want:e}");
+                assert!(
+                    (got - want).abs() <= 4.0 * f64::EPSILON * want,
+                    "asinh({t:e}) = {got:e}, want {want:e}"
+                );
             }
             assert_eq!(asinh::<false>([-t; LANES])[0], -asinh::<false>([t; LANES])[0], "odd at {t:e}");
         }
-        let special = asinh::<false>([0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1e300, 1e-310, 1.0]);
+        let special =
+            asinh::<false>([0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1e300, 1e-310, 1.0]);
         assert_eq!(special[..4], [0.0, 0.0, f64::INFINITY, f64::NEG_INFINITY]);
         assert!(special[4].is_nan());
         assert_eq!(special[6], 1e-310);

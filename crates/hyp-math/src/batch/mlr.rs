@@ -485,3 +485,124 @@ impl<T: Real> Kernel for Weights<'_, T> {
         by_curvature
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{
+        mlr_layer_logits, mlr_layer_logits_vjp,
+        testing::{assert_close, ball_points},
+    };
+
+    const DIM: usize = 11;
+    const BATCH: usize = 5;
+    const CLASSES: usize = 10;
+
+    struct Case {
+        x: Vec<f64>,
+        p: Vec<f64>,
+        a: Vec<f64>,
+        grad_out: Vec<f64>,
+    }
+
+    fn case(c: Curvature) -> Case {
+        let mut a: Vec<f64> = ball_points(3, CLASSES, DIM, Curvature::FLAT, 4.0);
+        a[..DIM].fill(0.0);
+        Case {
+            x: ball_points(1, BATCH, DIM, c, 0.95),
+            p: ball_points(2, CLASSES, DIM, c, 0.95),
+            a,
+            grad_out: (0..BATCH * CLASSES).map(|i| ((i * 7) % 11) as f64 - 5.0).collect(),
+        }
+    }
+
+    fn loss(case: &Case, c: Curvature, layer: bool) -> f64 {
+        let mut out = vec![0.0; BATCH * CLASSES];
+        let logits = if layer { mlr_layer_logits } else { mlr_logits };
+        logits(&case.x, &case.p, &case.a, DIM, c, &mut out);
+        out.iter().zip(&case.grad_out).map(|(l, g)| l * g).sum()
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_portable_result() {
+        let c = Curvature::new(0.7).unwrap();
+        let Case { x, p, a, grad_out } = case(c);
+        let margin = Side::new(&p, DIM, c).margin;
+        let classes = Classes::new(&p, &a, &margin, DIM);
+        let run = |isa| {
+            let mut out = vec![0.0; BATCH * CLASSES];
+            logits_on(isa, &x, &classes, c, &mut out);
+            let (mut gx, mut gp, mut ga) = (vec![0.0; x.len()], vec![0.0; p.len()], vec![0.0; a.len()]);
+            let by_c = vjp_on(isa, &x, &classes, &grad_out, c, &mut gx, &mut gp, &mut ga);
+            [out, gx, gp, ga, vec![by_c]]
+        };
+        let want = run(Isa::Portable);
+        for isa in [Isa::Avx2, Isa::Avx512] {
+            for (got, want) in run(isa).iter().zip(&want) {
+                // Sums of 11 terms in another order.
+                assert_close(got, want, 1e-13);
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_central_differences() {
+        for (curvature, layer) in
+            [(1.0, false), (1.0, true), (0.05, false), (0.05, true), (0.0, false), (0.0, true)]
+        {
+            let c = Curvature::new(curvature).unwrap();
+            let mut case = case(c);
+            let (mut gx, mut gp, mut ga) =
+                (vec![0.0; case.x.len()], vec![0.0; case.p.len()], vec![0.0; case.a.len()]);
+            let vjp = if layer { mlr_layer_logits_vjp } else { mlr_logits_vjp };
+            let by_c = vjp(&case.x, &case.p, &case.a, &case.grad_out, DIM, c, &mut gx, &mut gp, &mut ga);
+            let step = 1e-6;
+            let mut check = |field: fn(&mut Case) -> &mut Vec<f64>, got: &[f64], skip: usize| {
+                let mut want = got.to_vec();
+                for i in skip..got.len() {
+                    let value = field(&mut case)[i];
+                    field(&mut case)[i] = value + step;
+                    let above = loss(&case, c, layer);
+                    field(&mut case)[i] = value - step;
+                    let below = loss(&case, c, layer);
+                    field(&mut case)[i] = value;
+                    want[i] = (above - below) / (2.0 * step);
+                }
+                // Points at 0.95 of the radius curve strongly: step² times third derivatives of about 1e4.
+                assert_close(got, &want, 3e-7);
+            };
+            check(|case| &mut case.x, &gx, 0);
+            check(|case| &mut case.p, &gp, 0);
+            // The first normal is 0, where the logit has a kink: only finite there.
+            check(|case| &mut case.a, &ga, DIM);
+            assert!(ga.iter().all(|g| g.is_finite()));
+            if curvature > 0.0 {
+                let at = |c: f64| loss(&case, Curvature::new(c).unwrap(), layer);
+                let want = (at(curvature + step) - at(curvature - step)) / (2.0 * step);
+                assert!((by_c - want).abs() < 1e-6 * (1.0 + want.abs()), "by c: {by_c} is not {want}");
+            } else {
+                // One-sided at the end of the domain, second order.
+                let at = |c: f64| loss(&case, Curvature::new(c).unwrap(), layer);
+                let h = 1e-5;
+                let want = (4.0 * at(h) - 3.0 * at(0.0) - at(2.0 * h)) / (2.0 * h);
+                assert!((by_c - want).abs() < 1e-5 * (1.0 + want.abs()), "by c at 0: {by_c} is not {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn flat_space_gives_four_times_the_affine_form() {
+        let case = case(Curvature::FLAT);
+        let mut out = vec![0.0; BATCH * CLASSES];
+        mlr_logits(&case.x, &case.p, &case.a, DIM, Curvature::FLAT, &mut out);
+        for b in 0..BATCH {
+            for k in 0..CLASSES {
+                let want: f64 = (0..DIM)
+                    .map(|j| 4.0 * case.a[k * DIM + j] * (case.x[b * DIM + j] - case.p[k * DIM + j]))
+                    .sum();
+                // Sums of 11 terms of size 1.
+                assert!((out[b * CLASSES + k] - want).abs() < 1e-13);
+            }
+        }
+    }
+}

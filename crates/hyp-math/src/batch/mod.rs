@@ -8,16 +8,23 @@ mod distance_matrix;
 mod isa;
 mod lanes;
 mod mlr;
+mod mlr_layer;
 mod panels;
 mod parallel;
+mod riemannian;
+mod rows;
 mod side;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tile;
+mod to_ball;
 mod weighted;
 
 pub use distance_matrix::{distance_matrix, distance_matrix_vjp};
 pub use mlr::{mlr_logits, mlr_logits_vjp};
+pub use mlr_layer::{mlr_layer_logits, mlr_layer_logits_vjp};
+pub use riemannian::riemannian_scale;
+pub use to_ball::{to_ball, to_ball_vjp};
 
 use crate::Real;
 

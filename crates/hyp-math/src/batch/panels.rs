@@ -17,7 +17,9 @@ impl RowPanels {
     pub(super) fn new<T: Real>(rows: &[T], dim: usize, width: usize) -> Self {
         let groups = rows.len().div_ceil((dim * width).max(1));
         let mut data = vec![0.0; groups * dim * width];
-        for (group, block) in data.chunks_exact_mut((dim * width).max(1)).zip(rows.chunks((dim * width).max(1))) {
+        for (group, block) in
+            data.chunks_exact_mut((dim * width).max(1)).zip(rows.chunks((dim * width).max(1)))
+        {
             for (lane, row) in block.chunks_exact(dim).enumerate() {
                 for (slot, value) in group[lane..].iter_mut().step_by(width).zip(row) {
                     *slot = value.to_f64();

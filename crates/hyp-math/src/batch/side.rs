@@ -1,7 +1,7 @@
 //! What the pair kernels need to know of each point, computed once per row.
 
 use super::lanes::LANES;
-use crate::{Curvature, Real};
+use crate::{Curvature, Real, scalar::gap, vector::square};
 
 /// Squared norms and conformal margins of the rows of a matrix, filled up to whole tiles with points at the origin.
 pub(super) struct Side {
@@ -16,11 +16,11 @@ impl Side {
     pub(super) fn new<T: Real>(rows: &[T], dim: usize, c: Curvature) -> Self {
         let count = rows.len() / dim;
         let padded = count.next_multiple_of(LANES);
-        let mut square = vec![0.0; padded];
-        for (slot, row) in square.iter_mut().zip(rows.chunks_exact(dim)) {
-            *slot = row.iter().map(|v| v.to_f64() * v.to_f64()).sum();
+        let mut squares = vec![0.0; padded];
+        for (slot, row) in squares.iter_mut().zip(rows.chunks_exact(dim)) {
+            *slot = square(row);
         }
-        let margin = square.iter().map(|&square| (-c.get()).mul_add(square, 1.0)).collect();
-        Self { square, margin }
+        let margin = squares.iter().map(|&square| gap(c, square)).collect();
+        Self { square: squares, margin }
     }
 }

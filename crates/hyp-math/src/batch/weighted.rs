@@ -35,20 +35,22 @@ pub(super) fn weighted_rows<T: Real, const DIFFERENCE: bool>(
     out: &mut [T],
 ) {
     let work = rows * dim * other.rows();
-    out.par_chunks_mut(rows * dim).with_min_len(tasks_per_thread(work)).enumerate().for_each(|(block, out)| {
-        let kernel = Sums::<T, DIFFERENCE> {
-            own,
-            other,
-            direction,
-            tiles,
-            column_groups,
-            first: block * rows,
-            coefficients,
-            dim,
-            out,
-        };
-        isa.run(rows, kernel);
-    });
+    out.par_chunks_mut(rows * dim).with_min_len(tasks_per_thread(work)).enumerate().for_each(
+        |(block, out)| {
+            let kernel = Sums::<T, DIFFERENCE> {
+                own,
+                other,
+                direction,
+                tiles,
+                column_groups,
+                first: block * rows,
+                coefficients,
+                dim,
+                out,
+            };
+            isa.run(rows, kernel);
+        },
+    );
 }
 
 struct Sums<'a, T, const DIFFERENCE: bool> {
