@@ -63,6 +63,15 @@ pub(crate) struct Cell {
     /// The printed standard deviation.
     #[serde(default)]
     pub(crate) std: Option<f64>,
+    /// A bound that the paper gives for the standard deviation.
+    #[serde(default)]
+    pub(crate) std_at_most: Option<f64>,
+    /// How sure the transcription of this value is, where it differs from the file's.
+    #[serde(default)]
+    pub(crate) status: Option<Status>,
+    /// What theory says the value would be.
+    #[serde(default)]
+    pub(crate) theory: Option<f64>,
     /// Page of the paper.
     #[serde(default)]
     pub(crate) page: Option<u32>,
