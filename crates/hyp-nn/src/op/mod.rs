@@ -4,6 +4,7 @@
 //! gives the same bits for any number of threads, and refuses a device for which it has no kernel.
 
 mod activation;
+mod ball;
 mod conv;
 mod gemm;
 mod im2col;
@@ -13,6 +14,7 @@ mod loss;
 mod pool;
 
 pub use activation::relu;
+pub use ball::{BallParameter, mlr_layer_logits, riemannian_gradient, to_ball};
 pub use conv::{conv2d, conv2d_relu, conv2d_relu_max_pool};
 pub use im2col::{ConvOptions, Padding};
 pub use kernel::Element;
