@@ -12,6 +12,7 @@ mod kernel;
 mod linear;
 mod loss;
 mod pool;
+mod wide;
 
 pub use activation::relu;
 pub use ball::{BallParameter, mlr_layer_logits, riemannian_gradient, to_ball};
