@@ -91,8 +91,12 @@ fn a_truncated_file_is_named() {
     bytes.extend([7; 100]);
     let folder = bed.root().join("mnist");
     std::fs::create_dir(&folder).unwrap();
-    for name in ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
-    {
+    for name in [
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ] {
         std::fs::write(folder.join(name), &bytes).unwrap();
     }
     let root = bed.root().display().to_string();
@@ -145,9 +149,11 @@ fn a_smoke_run_ends_with_a_table_a_record_and_a_plot() {
     let record: serde_json::Value = serde_json::from_str(&bed.read("runs/table1.smoke/record.json")).unwrap();
     assert_eq!(record["rows"][0]["verdict"], "not-comparable");
     assert_eq!(record["rows"][0]["ours"]["per_seed"].as_array().unwrap().len(), 3);
-    let tree = record["rows"].as_array().unwrap().iter().find(|row| row["id"] == "tree/uniform-unit/n100").unwrap();
+    let tree =
+        record["rows"].as_array().unwrap().iter().find(|row| row["id"] == "tree/uniform-unit/n100").unwrap();
     assert_eq!(tree["ours"]["mean"], 0.0, "a tree is 0-hyperbolic");
-    for plot in ["table1.smoke/table1.svg", "table1.smoke/table1.png", "figure3.smoke/figure3.geodesics.svg"] {
+    for plot in ["table1.smoke/table1.svg", "table1.smoke/table1.png", "figure3.smoke/figure3.geodesics.svg"]
+    {
         assert!(bed.root().join("runs").join(plot).is_file(), "{plot}");
     }
     assert!(!bed.root().join("docs/results").exists(), "a smoke run proves nothing about the paper");
@@ -157,9 +163,11 @@ fn a_smoke_run_ends_with_a_table_a_record_and_a_plot() {
 fn the_same_seeds_give_the_same_bits() {
     let value = || {
         let bed = workspace();
-        let (code, text) = run(&bed, &["reproduce", "table1", "--scale", "smoke", "--row", "disk/euclidean/n100"]);
+        let (code, text) =
+            run(&bed, &["reproduce", "table1", "--scale", "smoke", "--row", "disk/euclidean/n100"]);
         assert_eq!(code, 0, "{text}");
-        let record: serde_json::Value = serde_json::from_str(&bed.read("runs/table1.smoke/record.json")).unwrap();
+        let record: serde_json::Value =
+            serde_json::from_str(&bed.read("runs/table1.smoke/record.json")).unwrap();
         record["rows"][0]["ours"]["per_seed"].to_string()
     };
     assert_eq!(value(), value());

@@ -79,9 +79,9 @@ impl<S: ScaleTable, R: RowTable> Config<S, R> {
     pub(crate) fn at(self, scale: Scale, file: &ConfigFile) -> Result<(S, Vec<R>)> {
         let table = match scale {
             Scale::Smoke => self.smoke,
-            Scale::Reduced => {
-                self.reduced.with_context(|| format!("{} has no [reduced] table; use another scale", file.file))?
-            }
+            Scale::Reduced => self
+                .reduced
+                .with_context(|| format!("{} has no [reduced] table; use another scale", file.file))?,
             Scale::Full => self.full,
         };
         Ok((table, self.row))
@@ -107,7 +107,8 @@ impl<S: ScaleTable, R: RowTable> Plan<S, R> {
     /// Prints every row as it would run.
     pub(crate) fn print(&self, scale: Scale, file: &ConfigFile) -> Result<()> {
         for row in &self.rows {
-            let config_sha256 = file.row_sha256(row.id(), scale).context("invariant: the row is in the file")?;
+            let config_sha256 =
+                file.row_sha256(row.id(), scale).context("invariant: the row is in the file")?;
             let scale = BTreeMap::from([(scale.to_string(), &self.table)]);
             let resolved =
                 Resolved { id: &self.id, title: &self.title, seeds: &self.seeds, config_sha256, scale, row };

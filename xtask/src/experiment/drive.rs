@@ -14,7 +14,11 @@ use crate::record::{self, ConfigFile, Paper, Record, Run, SCHEMA, Scale};
 use crate::report;
 
 /// Runs one experiment from its config to its record and plots.
-pub(crate) fn run<E: Experiment>(file: &ConfigFile, options: &Options, environment: &Environment) -> Result<()> {
+pub(crate) fn run<E: Experiment>(
+    file: &ConfigFile,
+    options: &Options,
+    environment: &Environment,
+) -> Result<()> {
     let scale = options.scale;
     let plan: Plan<E::Scale, E::Row> = Config::parse(file)?.plan(options, file)?;
     if options.print_config {

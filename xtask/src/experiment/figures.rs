@@ -65,13 +65,8 @@ impl RowTable for FigureRow {
 }
 
 /// The metrics of a classifier that a figure shows.
-const SHOWN: &[&str] = &[
-    "test_accuracy",
-    "ks_distance_to_origin",
-    "margin_share",
-    "median_distance_in",
-    "median_distance_out",
-];
+const SHOWN: &[&str] =
+    &["test_accuracy", "ks_distance_to_origin", "margin_share", "median_distance_in", "median_distance_out"];
 
 impl Experiment for Figure {
     type Scale = LookScale;

@@ -49,7 +49,8 @@ pub(crate) fn complete<E: Experiment>(
     if let Some(name) = metrics.keys().find(|name| metric::find(name).is_none()) {
         bail!("the metric {name} has no line in metric.rs; add one");
     }
-    let outcome = Outcome { config_sha256: config_sha256.to_owned(), run: environment.run.clone(), wall_s, metrics };
+    let outcome =
+        Outcome { config_sha256: config_sha256.to_owned(), run: environment.run.clone(), wall_s, metrics };
     let text = serde_json::to_string_pretty(&outcome).context("invariant: an outcome is plain data")?;
     workspace::write_atomic(&job.folder.join(FILE), text.as_bytes())?;
     Ok(outcome)
@@ -60,7 +61,8 @@ fn prepare_folder<R>(job: &Job<'_, R>, config_sha256: &str) -> Result<()> {
     let mark = job.folder.join("config.sha256");
     let same = std::fs::read_to_string(&mark).is_ok_and(|text| text.trim() == config_sha256);
     if job.folder.is_dir() && !(job.resume && same) {
-        std::fs::remove_dir_all(&job.folder).with_context(|| format!("cannot empty {}", job.folder.display()))?;
+        std::fs::remove_dir_all(&job.folder)
+            .with_context(|| format!("cannot empty {}", job.folder.display()))?;
     }
     workspace::write_atomic(&mark, config_sha256.as_bytes())
 }

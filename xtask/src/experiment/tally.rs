@@ -71,7 +71,8 @@ pub(crate) fn means<K: Ord>(values: impl Iterator<Item = (K, f64)>) -> BTreeMap<
     for (key, value) in values {
         groups.entry(key).or_default().push(value);
     }
-    let summary = |values: Vec<f64>| (stats::mean(&values).unwrap_or(f64::NAN), stats::std(&values).unwrap_or(0.0));
+    let summary =
+        |values: Vec<f64>| (stats::mean(&values).unwrap_or(f64::NAN), stats::std(&values).unwrap_or(0.0));
     groups.into_iter().map(|(key, values)| (key, summary(values))).collect()
 }
 

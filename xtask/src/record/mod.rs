@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::metric::Direction;
 
 pub(crate) use config::ConfigFile;
-pub(crate) use paper::{Paper, PaperValue, Status};
-pub(crate) use provenance::{Code, Host, Run, sha256};
+pub(crate) use paper::{Paper, PaperValue};
+pub(crate) use provenance::Run;
 pub(crate) use store::{merge, path, read, read_all, write};
 pub(crate) use verdict::{Judgement, Verdict, judge};
 

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_value_that_was_only_remembered_gives_no_verdict() {
-        let paper = Paper { status: super::super::Status::Unconfirmed, ..paper() };
+        let paper = Paper { status: super::super::paper::Status::Unconfirmed, ..paper() };
         assert_eq!(judge(&row("a", 50.0, None), Scale::Full, Some(&paper)).verdict, Verdict::NotComparable);
     }
 

@@ -186,7 +186,10 @@ fn tenth(order: &[usize], decile: usize) -> &[usize] {
 
 fn decile_metrics(evaluation: &Evaluation, decile: usize) -> Result<Metrics> {
     anyhow::ensure!((1..=10).contains(&decile), "there is no tenth number {decile}; give 1 to 10");
-    anyhow::ensure!(!evaluation.inside.distance.is_empty(), "only a model in the ball has a radius to sort by");
+    anyhow::ensure!(
+        !evaluation.inside.distance.is_empty(),
+        "only a model in the ball has a radius to sort by"
+    );
     let order = by_radius(evaluation);
     let members = tenth(&order, decile);
     let pick = |values: &[f32]| -> Vec<f64> { members.iter().map(|at| f64::from(values[*at])).collect() };
@@ -207,12 +210,15 @@ fn charts(done: &[Finished<DamageRow>]) -> Vec<Chart> {
     let models: BTreeSet<&str> = done.iter().map(|job| job.row.model.as_str()).collect();
     let mut charts = Vec::new();
     for kind in &kinds {
-        for (metric, y_label) in
-            [("distance_to_origin", "mean d(x, 0)"), ("p_max", "mean p_max"), ("accuracy", "accuracy, percent")]
-        {
+        for (metric, y_label) in [
+            ("distance_to_origin", "mean d(x, 0)"),
+            ("p_max", "mean p_max"),
+            ("accuracy", "accuracy, percent"),
+        ] {
             let mut series = Vec::new();
             for model in &models {
-                let jobs = done.iter().filter(|job| job.row.model == *model && job.row.measure.to_string() == *kind);
+                let jobs =
+                    done.iter().filter(|job| job.row.model == *model && job.row.measure.to_string() == *kind);
                 let values = jobs.filter_map(|job| {
                     let value = job.metrics.get(metric)?;
                     // A whole number as key, so that the seeds of one amount are one point.
@@ -222,7 +228,10 @@ fn charts(done: &[Finished<DamageRow>]) -> Vec<Chart> {
                 if !found.is_empty() {
                     series.push(Series {
                         name: (*model).to_owned(),
-                        points: found.iter().map(|(amount, (mean, _))| (*amount as f64 / 1e6, *mean)).collect(),
+                        points: found
+                            .iter()
+                            .map(|(amount, (mean, _))| (*amount as f64 / 1e6, *mean))
+                            .collect(),
                         half_widths: found.values().map(|(_, std)| *std).collect(),
                     });
                 }
