@@ -1,0 +1,204 @@
+//! An index together with the means to read its pictures: from files, from archives, or from memory.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::archive::Archive;
+use crate::error::{DataError, OBTAIN_AGAIN};
+use crate::image::{Colour, Image};
+use crate::index::{Index, Source};
+use crate::seed::Random;
+use crate::split::SplitRule;
+use crate::transform::Transform;
+
+/// A data set: an [`Index`] whose pictures can be read.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    index: Index,
+    colour: Colour,
+    pixels: Pixels,
+}
+
+#[derive(Clone, Debug)]
+enum Pixels {
+    /// Decoded when asked for.
+    Encoded(BTreeMap<PathBuf, Archive>),
+    /// Decoded already; one shape for all.
+    Packed(Packed),
+}
+
+/// Decoded pictures of one shape, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packed {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+    pub(crate) data: Arc<[u8]>,
+}
+
+impl Packed {
+    fn picture(&self, position: usize) -> &[u8] {
+        let size = self.height * self.width * self.channels;
+        &self.data[position * size..(position + 1) * size]
+    }
+}
+
+impl Dataset {
+    /// A data set whose pictures are decoded when asked for.
+    pub(crate) fn encoded(index: Index, colour: Colour, archives: Vec<Archive>) -> Self {
+        let archives = archives.into_iter().map(|a| (a.path().to_path_buf(), a)).collect();
+        Self { index, colour, pixels: Pixels::Encoded(archives) }
+    }
+
+    /// A data set whose pictures are in memory, in the order of the index.
+    pub(crate) fn packed(index: Index, packed: Packed) -> Self {
+        let size = packed.height * packed.width * packed.channels;
+        assert_eq!(packed.data.len(), index.len() * size, "bytes of the pictures");
+        let colour = if packed.channels == 1 { Colour::Grey } else { Colour::Rgb };
+        Self { index, colour, pixels: Pixels::Packed(packed) }
+    }
+
+    /// A data set of pictures that are in memory already.
+    ///
+    /// # Panics
+    /// If there are more or fewer pictures than items, or the pictures differ in shape, or there is none.
+    pub fn from_images(index: Index, images: &[Image]) -> Self {
+        assert_eq!(index.len(), images.len(), "one picture for each item");
+        let (height, width, channels) =
+            shape(images.first().expect("invariant: at least one picture is given"));
+        let mut data = Vec::with_capacity(images.len() * height * width * channels);
+        for image in images {
+            assert_eq!(shape(image), (height, width, channels), "the pictures have one shape");
+            data.extend_from_slice(image.data());
+        }
+        Self::packed(index, Packed { height, width, channels, data: data.into() })
+    }
+
+    /// The list of pictures.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The number of pictures.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is no picture.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Channels of every picture.
+    pub fn channels(&self) -> usize {
+        match &self.pixels {
+            Pixels::Encoded(_) => self.colour.channels(),
+            Pixels::Packed(packed) => packed.channels,
+        }
+    }
+
+    /// Height, width and bytes of the picture at `position`, if it is in memory.
+    pub(crate) fn in_memory(&self, position: usize) -> Option<(usize, usize, &[u8])> {
+        match &self.pixels {
+            Pixels::Encoded(_) => None,
+            Pixels::Packed(packed) => Some((packed.height, packed.width, packed.picture(position))),
+        }
+    }
+
+    /// The picture at `position` of the index.
+    ///
+    /// # Errors
+    /// [`DataError`] naming the file if it cannot be read or decoded.
+    ///
+    /// # Panics
+    /// If `position` is not in the index.
+    pub fn image(&self, position: usize) -> Result<Image, DataError> {
+        let source = &self.index.items()[position].source;
+        match &self.pixels {
+            Pixels::Packed(packed) => {
+                let data = packed.picture(position).to_vec();
+                Ok(Image::new(packed.height, packed.width, packed.channels, data))
+            }
+            Pixels::Encoded(archives) => match source {
+                Source::File(path) => {
+                    let bytes = read_file(path)?;
+                    Image::decode(&bytes, self.colour, path)
+                }
+                Source::Entry { archive, entry } => {
+                    let archive = &archives[archive.as_path()];
+                    Image::decode(&archive.read(entry)?, self.colour, &source.path())
+                }
+                Source::Record { .. } | Source::Generated { .. } => {
+                    unreachable!("records and generated pictures are held in memory")
+                }
+            },
+        }
+    }
+
+    /// The same data set decoded into memory on all cores, with `transform` applied once to every picture.
+    ///
+    /// Batches then cost no decoding: for sets of MNIST's or Omniglot's size.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] if the transform is random or leaves pictures of different shapes,
+    /// and whatever reading a picture gives; of several failures, that of the first picture in order.
+    pub fn preload(&self, transform: &Transform) -> Result<Self, DataError> {
+        if transform.is_random() {
+            let reason =
+                "a random step cannot be applied once and for all; leave it to the loader".to_owned();
+            return Err(DataError::Setting { reason });
+        }
+        let images: Vec<Result<Image, DataError>> = (0..self.len())
+            .into_par_iter()
+            .map(|n| transform.apply(self.image(n)?, &mut Random::new(0)))
+            .collect();
+        let images: Vec<Image> = images.into_iter().collect::<Result<_, _>>()?;
+        let Some(first) = images.first() else {
+            return Err(DataError::Setting {
+                reason: "the data set is empty; there is nothing to load".to_owned(),
+            });
+        };
+        if let Some(other) = images.iter().position(|image| shape(image) != shape(first)) {
+            return Err(DataError::Setting {
+                reason: format!(
+                    "`{}` is {first:?} and `{}` is {:?}; add a resize or crop step to hold them in memory",
+                    self.index.items()[0].source,
+                    self.index.items()[other].source,
+                    images[other],
+                ),
+            });
+        }
+        Ok(Self::from_images(self.index.clone(), &images))
+    }
+
+    /// The same pictures with their parts given by a rule; `path` is the rule's file, for messages.
+    ///
+    /// # Errors
+    /// As [`SplitRule::apply`].
+    pub fn with_split(self, rule: &SplitRule, path: &Path) -> Result<Self, DataError> {
+        Ok(Self { index: rule.apply(&self.index, path)?, ..self })
+    }
+}
+
+fn shape(image: &Image) -> (usize, usize, usize) {
+    (image.height(), image.width(), image.channels())
+}
+
+/// The largest file that is read as a picture.
+const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
+
+fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
+    let bytes = fs::metadata(path).map_err(DataError::io("read", path))?.len();
+    if bytes > MAX_FILE_BYTES {
+        let reason = format!("at {bytes} bytes it is larger than any picture");
+        return Err(DataError::corrupt(path, reason, "leave it out"));
+    }
+    if bytes == 0 {
+        return Err(DataError::corrupt(path, "the file is empty", OBTAIN_AGAIN));
+    }
+    fs::read(path).map_err(DataError::io("read", path))
+}

@@ -1,0 +1,129 @@
+//! What can go wrong between a file and a batch, each with the file's name and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An error of this crate: where it happened, what was found, and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A file or folder that is needed does not exist.
+    #[error("no {what} at `{}`: {remedy}", path.display())]
+    Missing {
+        /// What was looked for, in words.
+        what: String,
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What to do.
+        remedy: String,
+    },
+    /// The operating system refused to read or write.
+    #[error("cannot {action} `{}`: {source}; check that the path exists and may be accessed", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A file ends before the data that its header promises.
+    #[error(
+        "`{}` is truncated: its header promises {expected} bytes, it holds {actual}; \
+         delete it and obtain it again",
+        path.display()
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the header implies (after decompression).
+        expected: u64,
+        /// Bytes found (after decompression).
+        actual: u64,
+    },
+    /// A file is not what its name says, or its contents contradict themselves.
+    #[error("`{}` is not usable: {reason}; {remedy}", path.display())]
+    Corrupt {
+        /// The file, or the archive and the entry within it.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A file's checksum is not the one that the manifest states.
+    #[error(
+        "`{}` has sha256 {actual}, the manifest states {expected}; delete it and obtain it again",
+        path.display()
+    )]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// The manifest's checksum.
+        expected: String,
+        /// The file's checksum.
+        actual: String,
+    },
+    /// A data set does not hold as many pictures or classes as it should.
+    #[error(
+        "`{}` holds {actual} {what}, {expected} are expected; \
+         delete the data set and obtain it again, or correct the manifest",
+        path.display()
+    )]
+    Count {
+        /// The data set's folder or archive.
+        path: PathBuf,
+        /// What was counted.
+        what: String,
+        /// The published count.
+        expected: usize,
+        /// The count found.
+        actual: usize,
+    },
+    /// A text file (CSV or TOML) that a person wrote says something that cannot be.
+    #[error("`{}`{}: {reason}", path.display(), line.map_or(String::new(), |n| format!(", line {n}")))]
+    Invalid {
+        /// The text file.
+        path: PathBuf,
+        /// The line, counted from one, where it is known.
+        line: Option<u64>,
+        /// What is wrong and how to put it right.
+        reason: String,
+    },
+    /// A transform cannot be applied to a picture, or a loader's settings contradict each other.
+    #[error("{reason}")]
+    Setting {
+        /// What is wrong and how to put it right.
+        reason: String,
+    },
+    /// The thread that prepared a batch panicked.
+    #[error("preparing `{}` panicked: {reason}; leave the picture out and report it", path.display())]
+    Panicked {
+        /// The picture being prepared.
+        path: PathBuf,
+        /// The panic's message.
+        reason: String,
+    },
+}
+
+impl DataError {
+    pub(crate) fn missing(what: impl Into<String>, path: &Path, remedy: impl Into<String>) -> Self {
+        Self::Missing { what: what.into(), path: path.to_owned(), remedy: remedy.into() }
+    }
+
+    pub(crate) fn corrupt(path: &Path, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.to_owned(), reason: reason.into(), remedy: remedy.into() }
+    }
+
+    pub(crate) fn invalid(path: &Path, line: Option<u64>, reason: impl Into<String>) -> Self {
+        Self::Invalid { path: path.to_owned(), line, reason: reason.into() }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// The remedy for a file that arrived damaged.
+pub(crate) const OBTAIN_AGAIN: &str = "delete it and obtain it again";

@@ -1,0 +1,189 @@
+//! The list of a data set's pictures: where each lies, its class, and the part it belongs to.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::split::Split;
+
+/// Where a picture comes from; shown in messages.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Source {
+    /// A file of its own.
+    File(PathBuf),
+    /// An entry of a zip archive.
+    Entry {
+        /// The archive.
+        archive: Arc<PathBuf>,
+        /// The entry's name.
+        entry: String,
+    },
+    /// One of many pictures in a file.
+    Record {
+        /// The file.
+        file: Arc<PathBuf>,
+        /// Its position in the file, from 0.
+        record: usize,
+    },
+    /// Made on the spot.
+    Generated {
+        /// The generator's name.
+        generator: &'static str,
+        /// Its position among the pictures made, from 0.
+        number: usize,
+    },
+}
+
+impl Source {
+    /// The source as one path for a message, `archive.zip/entry` and `file/record` included.
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(self.to_string())
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Entry { archive, entry } => write!(f, "{}/{entry}", archive.display()),
+            Self::Record { file, record } => write!(f, "{}[{record}]", file.display()),
+            Self::Generated { generator, number } => write!(f, "{generator}[{number}]"),
+        }
+    }
+}
+
+/// One picture of a data set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Where it comes from.
+    pub source: Source,
+    /// Its class, an index into [`Index::classes`].
+    pub class: u32,
+    /// Who or what is seen, an index into [`Index::identities`].
+    pub identity: Option<u32>,
+    /// By which camera, an index into [`Index::cameras`].
+    pub camera: Option<u32>,
+    /// The part it belongs to.
+    pub split: Option<Split>,
+}
+
+impl Item {
+    /// An item with a source and a class only.
+    pub fn new(source: Source, class: u32) -> Self {
+        Self { source, class, identity: None, camera: None, split: None }
+    }
+
+    /// The same item in a part.
+    pub fn in_split(self, split: Split) -> Self {
+        Self { split: Some(split), ..self }
+    }
+}
+
+/// The sorted items of a data set with the names of its classes.
+///
+/// The order of the items is part of the data set: it decides what a seed means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    items: Vec<Item>,
+    classes: Vec<String>,
+    identities: Vec<String>,
+    cameras: Vec<String>,
+}
+
+impl Index {
+    /// An index of items whose classes are positions in `classes`.
+    ///
+    /// # Panics
+    /// If an item names a class beyond the list.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyp_data::{Index, Item, Source, Split};
+    /// let cat = Item::new(Source::File("cat/1.png".into()), 0).in_split(Split::Train);
+    /// let dog = Item::new(Source::File("dog/1.png".into()), 1).in_split(Split::Test);
+    /// let index = Index::new(vec![cat, dog], vec!["cat".into(), "dog".into()]);
+    /// assert_eq!(index.positions(Split::Test), [1]);
+    /// assert_eq!(index.class_counts(Some(Split::Train)), [1, 0]);
+    /// ```
+    pub fn new(items: Vec<Item>, classes: Vec<String>) -> Self {
+        Self::with_names(items, classes, Vec::new(), Vec::new())
+    }
+
+    /// An index of items that also name identities and cameras.
+    ///
+    /// # Panics
+    /// If an item names a class, an identity or a camera beyond its list.
+    pub fn with_names(
+        items: Vec<Item>,
+        classes: Vec<String>,
+        identities: Vec<String>,
+        cameras: Vec<String>,
+    ) -> Self {
+        let within =
+            |number: Option<u32>, names: &[String]| number.is_none_or(|n| (n as usize) < names.len());
+        for item in &items {
+            assert!(within(Some(item.class), &classes), "class of {}", item.source);
+            assert!(within(item.identity, &identities), "identity of {}", item.source);
+            assert!(within(item.camera, &cameras), "camera of {}", item.source);
+        }
+        Self { items, classes, identities, cameras }
+    }
+
+    /// The same names with other items.
+    ///
+    /// # Panics
+    /// As [`Index::with_names`].
+    pub fn with_items(&self, items: Vec<Item>) -> Self {
+        Self::with_names(items, self.classes.clone(), self.identities.clone(), self.cameras.clone())
+    }
+
+    /// The items, in the data set's order.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The number of items.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is no item.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The names of the classes.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The names of the identities.
+    pub fn identities(&self) -> &[String] {
+        &self.identities
+    }
+
+    /// The names of the cameras.
+    pub fn cameras(&self) -> &[String] {
+        &self.cameras
+    }
+
+    /// The class of every item.
+    pub fn labels(&self) -> Vec<u32> {
+        self.items.iter().map(|item| item.class).collect()
+    }
+
+    /// The positions of the items of a part, ascending.
+    pub fn positions(&self, split: Split) -> Vec<usize> {
+        (0..self.len()).filter(|&n| self.items[n].split == Some(split)).collect()
+    }
+
+    /// How many items each class has, in one part or in all.
+    pub fn class_counts(&self, split: Option<Split>) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for item in self.items.iter().filter(|item| split.is_none() || item.split == split) {
+            counts[item.class as usize] += 1;
+        }
+        counts
+    }
+}

@@ -1,0 +1,166 @@
+//! A CSV file that lists pictures: `path,class[,identity,camera,split]`.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::dataset::Dataset;
+use crate::error::DataError;
+use crate::image::Colour;
+use crate::index::{Index, Item, Source};
+use crate::source::tree;
+use crate::split::Split;
+
+/// The columns that are read.
+pub const COLUMNS: [&str; 5] = ["path", "class", "identity", "camera", "split"];
+
+/// Lists the pictures of a CSV file; nothing is decoded yet.
+///
+/// - The first line names the columns, in any order; `path` and `class` must be there, and no others than [`COLUMNS`].
+/// - A path is relative to the CSV file's folder.
+/// - An empty cell of `identity`, `camera` or `split` says that there is none.
+/// - Items are sorted by path, classes, identities and cameras by name, so the order of the lines means nothing.
+///
+/// # Errors
+/// [`DataError::Invalid`] with the line: an unknown, missing or repeated column, a path that is empty, does not exist,
+/// is no picture by its name or comes twice, an empty class, an unknown split; [`DataError::Missing`] if there is no
+/// file, or no line below the first.
+///
+/// # Examples
+/// ```
+/// use hyp_data::source::{csv, synthetic};
+/// use hyp_data::{Colour, Split};
+/// let root = tempfile::tempdir()?;
+/// synthetic::write_folder(&synthetic::coloured(2, 1, 16, 0), root.path())?;
+/// let list = root.path().join("list.csv");
+/// std::fs::write(&list, "path,class,split\n0/0000.png,red,train\n1/0000.png,green,test\n")?;
+/// let dataset = csv::load(&list, Colour::Rgb)?;
+/// assert_eq!(dataset.index().classes(), ["green", "red"]);
+/// assert_eq!(dataset.index().positions(Split::Test), [1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn load(path: &Path, colour: Colour) -> Result<Dataset, DataError> {
+    if !path.is_file() {
+        let remedy = "name a CSV file with the columns path,class[,identity,camera,split]";
+        return Err(DataError::missing("list of pictures", path, remedy));
+    }
+    let mut rows = read_rows(path)?;
+    rows.sort_by(|a, b| a.path.cmp(&b.path).then(a.line.cmp(&b.line)));
+    if let Some(pair) = rows.windows(2).find(|pair| pair[0].path == pair[1].path) {
+        let reason = format!(
+            "`{}` is listed in line {} already; remove one of the lines",
+            pair[1].path.display(),
+            pair[0].line
+        );
+        return Err(DataError::invalid(path, Some(pair[1].line), reason));
+    }
+    let names = |cell: fn(&Row) -> Option<&String>| -> Vec<String> {
+        rows.iter().filter_map(cell).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let classes = names(|row| Some(&row.class));
+    let identities = names(|row| row.identity.as_ref());
+    let cameras = names(|row| row.camera.as_ref());
+    let number = |names: &[String], name: &String| {
+        names.binary_search(name).expect("invariant: every name was collected") as u32
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let items = rows.iter().map(|row| Item {
+        source: Source::File(folder.join(&row.path)),
+        class: number(&classes, &row.class),
+        identity: row.identity.as_ref().map(|name| number(&identities, name)),
+        camera: row.camera.as_ref().map(|name| number(&cameras, name)),
+        split: row.split,
+    });
+    let items = items.collect();
+    Ok(Dataset::encoded(Index::with_names(items, classes, identities, cameras), colour, Vec::new()))
+}
+
+struct Row {
+    line: u64,
+    path: PathBuf,
+    class: String,
+    identity: Option<String>,
+    camera: Option<String>,
+    split: Option<Split>,
+}
+
+fn read_rows(path: &Path) -> Result<Vec<Row>, DataError> {
+    let file = File::open(path).map_err(DataError::io("open", path))?;
+    let mut reader = ::csv::ReaderBuilder::new().trim(::csv::Trim::All).from_reader(file);
+    let broken = |error: ::csv::Error| {
+        let line = error.position().map(::csv::Position::line);
+        DataError::invalid(path, line, format!("{error}; correct the line"))
+    };
+    let header = reader.headers().map_err(broken)?.clone();
+    let columns = find_columns(&header, path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(broken)?;
+        let line = record.position().map_or(0, ::csv::Position::line);
+        let wrong = |reason: String| DataError::invalid(path, Some(line), reason);
+        let cell = |column: usize| {
+            columns[column]
+                .and_then(|at| record.get(at))
+                .filter(|cell| !cell.is_empty())
+                .map(ToOwned::to_owned)
+        };
+        let name =
+            cell(0).ok_or_else(|| wrong("the path is empty; give one or remove the line".to_owned()))?;
+        let class =
+            cell(1).ok_or_else(|| wrong(format!("`{name}` has no class; give one or remove the line")))?;
+        if !tree::is_picture(&name) {
+            let reason = format!(
+                "`{name}` is not named like a PNG, JPEG, GIF, BMP or WebP picture; convert it or remove the line"
+            );
+            return Err(wrong(reason));
+        }
+        if !folder.join(&name).is_file() {
+            let reason = format!(
+                "there is no file `{}`; paths are relative to the folder of the CSV file",
+                folder.join(&name).display()
+            );
+            return Err(wrong(reason));
+        }
+        let split = match cell(4) {
+            None => None,
+            Some(name) => Some(Split::from_name(&name).ok_or_else(|| {
+                wrong(format!("`{name}` is no split; write train, val or test, or leave the cell empty"))
+            })?),
+        };
+        rows.push(Row { line, path: PathBuf::from(name), class, identity: cell(2), camera: cell(3), split });
+    }
+    if rows.is_empty() {
+        return Err(DataError::missing(
+            "line with a picture",
+            path,
+            "add one below the line of column names",
+        ));
+    }
+    Ok(rows)
+}
+
+/// Where each of [`COLUMNS`] stands.
+fn find_columns(header: &::csv::StringRecord, path: &Path) -> Result<[Option<usize>; 5], DataError> {
+    let wrong = |reason: String| Err(DataError::invalid(path, Some(1), reason));
+    let mut columns = [None; 5];
+    for (at, name) in header.iter().enumerate() {
+        // Spreadsheets put a byte-order mark in front of the first name.
+        let name = name.trim_start_matches('\u{feff}');
+        let Some(column) = COLUMNS.iter().position(|known| *known == name) else {
+            return wrong(format!("column `{name}` is not known; the columns are {}", COLUMNS.join(", ")));
+        };
+        if columns[column].replace(at).is_some() {
+            return wrong(format!("column `{name}` comes twice; remove one"));
+        }
+    }
+    for required in 0..2 {
+        if columns[required].is_none() {
+            return wrong(format!(
+                "there is no column `{}`; the first line must name the columns path,class[,identity,camera,split]",
+                COLUMNS[required]
+            ));
+        }
+    }
+    Ok(columns)
+}
