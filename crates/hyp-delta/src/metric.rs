@@ -1,0 +1,200 @@
+//! Distances between rows of features: Euclidean, by angle, or in the Poincaré ball.
+
+use rayon::prelude::*;
+
+use crate::distance::{DistanceMatrix, mirror};
+use crate::error::DeltaError;
+
+/// Rows of features are compared by one of these.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Metric {
+    /// ‖x − y‖.
+    Euclidean,
+    /// 1 − cos ∠(x, y). It violates the triangle inequality, and δ counts the violation; [`Metric::Angular`] does not.
+    Cosine,
+    /// The angle between x and y, in radians.
+    Angular,
+}
+
+/// The largest norm taken: squares of sums stay finite.
+const LARGEST: f64 = 1e150;
+
+impl DistanceMatrix {
+    /// All distances between rows of features.
+    ///
+    /// **Shapes.** `features`: `[points, dim]`, row by row.
+    /// **Numerics.** Evaluated in `f64` from the values given, each pair in the same fixed order of additions: the
+    /// bits depend on the two rows only.
+    ///
+    /// # Errors
+    /// If the rows are ragged or none, a value is NaN, infinite or huge, a row is zero where only its direction
+    /// counts, or lies outside the ball.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyp_delta::{DistanceMatrix, Metric};
+    /// let points = [0.0_f32, 0.0, 3.0, 4.0];
+    /// assert_eq!(DistanceMatrix::from_features(&points, 2, Metric::Euclidean)?.get(0, 1), 5.0);
+    /// # Ok::<(), hyp_delta::DeltaError>(())
+    /// ```
+    pub fn from_features<T>(features: &[T], dim: usize, metric: Metric) -> Result<Self, DeltaError>
+    where
+        T: Copy + Into<f64> + Sync,
+    {
+        let rows = Rows::new(features, dim, metric)?;
+        let points = rows.points();
+        let mut values = vec![0.0; points * points];
+        values.par_chunks_mut(points).enumerate().for_each(|(i, out)| {
+            for (j, value) in out.iter_mut().enumerate().skip(i + 1) {
+                *value = rows.distance(i, j);
+            }
+        });
+        mirror(points, &mut values);
+        Self::new(points, values)
+    }
+}
+
+/// Checked rows in double precision, prepared for one metric.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows {
+    values: Vec<f64>,
+    dim: usize,
+    metric: Metric,
+}
+
+impl Rows {
+    /// Checks the features; where only directions count, scales the rows to norm 1.
+    pub(crate) fn new<T>(features: &[T], dim: usize, metric: Metric) -> Result<Self, DeltaError>
+    where
+        T: Copy + Into<f64> + Sync,
+    {
+        if features.is_empty() {
+            return Err(DeltaError::NoPoints);
+        }
+        if dim == 0 || !features.len().is_multiple_of(dim) {
+            return Err(DeltaError::RaggedFeatures { dim, found: features.len() });
+        }
+        let mut values: Vec<f64> = features.par_iter().map(|&v| v.into()).collect();
+        let wrong =
+            values.par_chunks_mut(dim).enumerate().find_map_first(|(row, x)| prepare(row, x, metric).err());
+        match wrong {
+            Some(error) => Err(error),
+            None => Ok(Self { values, dim, metric }),
+        }
+    }
+
+    pub(crate) fn points(&self) -> usize {
+        self.values.len() / self.dim
+    }
+
+    fn row(&self, i: usize) -> &[f64] {
+        &self.values[i * self.dim..(i + 1) * self.dim]
+    }
+
+    /// The distance of two rows; the same bits for (i, j) and (j, i).
+    pub(crate) fn distance(&self, i: usize, j: usize) -> f64 {
+        let (x, y) = (self.row(i), self.row(j));
+        match self.metric {
+            Metric::Euclidean => squared_distance(x, y).sqrt(),
+            // For unit vectors ‖x − y‖² = 2 − 2 cos, without the cancellation of 1 − cos.
+            Metric::Cosine => 0.5 * squared_distance(x, y),
+            Metric::Angular => 2.0 * squared_distance(x, y).sqrt().atan2(squared_sum(x, y).sqrt()),
+        }
+    }
+}
+
+/// Checks one row and, where only its direction counts, scales it to norm 1.
+fn prepare(row: usize, x: &mut [f64], metric: Metric) -> Result<(), DeltaError> {
+    if let Some(column) = x.iter().position(|v| v.is_nan() || v.abs() > LARGEST) {
+        return Err(DeltaError::BadFeature { row, column, value: x[column] });
+    }
+    match metric {
+        Metric::Euclidean => {}
+        Metric::Cosine | Metric::Angular => {
+            let largest = x.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+            if largest == 0.0 {
+                return Err(DeltaError::NoDirection { row });
+            }
+            for v in x.iter_mut() {
+                *v /= largest;
+            }
+            let norm = x.iter().map(|v| v * v).sum::<f64>().sqrt();
+            for v in x.iter_mut() {
+                *v /= norm;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Σ f(xₖ, yₖ)² by eight running sums.
+#[inline(always)]
+fn sum_of_squares(x: &[f64], y: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut sums = [0.0; 8];
+    let (xs, ys) = (x.chunks_exact(8), y.chunks_exact(8));
+    let mut rest = 0.0;
+    for (a, b) in xs.remainder().iter().zip(ys.remainder()) {
+        rest += f(*a, *b) * f(*a, *b);
+    }
+    for (a, b) in xs.zip(ys) {
+        for lane in 0..8 {
+            let v = f(a[lane], b[lane]);
+            sums[lane] += v * v;
+        }
+    }
+    ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7])) + rest
+}
+
+fn squared_distance(x: &[f64], y: &[f64]) -> f64 {
+    sum_of_squares(x, y, |a, b| a - b)
+}
+
+fn squared_sum(x: &[f64], y: &[f64]) -> f64 {
+    sum_of_squares(x, y, |a, b| a + b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(x: [f64; 2], y: [f64; 2], metric: Metric) -> f64 {
+        let matrix = DistanceMatrix::from_features(&[x, y].concat(), 2, metric).unwrap();
+        matrix.get(1, 0)
+    }
+
+    #[test]
+    fn distances_worked_by_hand() {
+        assert_eq!(pair([1.0, 2.0], [4.0, 6.0], Metric::Euclidean), 5.0);
+        // Two roundings of numbers near 1.
+        assert!((pair([3.0, 0.0], [0.0, 0.1], Metric::Cosine) - 1.0).abs() < 1e-15);
+        assert!((pair([3.0, 0.0], [0.0, 0.1], Metric::Angular) - std::f64::consts::FRAC_PI_2).abs() < 1e-15);
+        assert_eq!(pair([2.0, 0.0], [-1.0, 0.0], Metric::Cosine), 2.0);
+        assert_eq!(pair([2.0, 0.0], [-1.0, 0.0], Metric::Angular), std::f64::consts::PI);
+    }
+
+    #[test]
+    fn long_rows_use_all_their_values() {
+        let rows: Vec<f64> = (0..27).map(f64::from).chain((0..27).map(|v| f64::from(v) + 1.0)).collect();
+        assert_eq!(
+            DistanceMatrix::from_features(&rows, 27, Metric::Euclidean).unwrap().get(0, 1),
+            27.0_f64.sqrt()
+        );
+    }
+
+    #[test]
+    fn bad_features_are_named_with_their_place() {
+        let of = |rows: &[f64], dim, metric| DistanceMatrix::from_features(rows, dim, metric).unwrap_err();
+        assert_eq!(of(&[], 2, Metric::Euclidean), DeltaError::NoPoints);
+        assert_eq!(of(&[1.0; 5], 2, Metric::Euclidean), DeltaError::RaggedFeatures { dim: 2, found: 5 });
+        assert!(matches!(
+            of(&[1.0, 1.0, 1.0, f64::NAN], 2, Metric::Euclidean),
+            DeltaError::BadFeature { row: 1, column: 1, .. }
+        ));
+        assert!(matches!(
+            of(&[1.0, f64::NEG_INFINITY], 1, Metric::Cosine),
+            DeltaError::BadFeature { row: 1, column: 0, .. }
+        ));
+        assert_eq!(of(&[1.0, 1.0, 0.0, 0.0], 2, Metric::Cosine), DeltaError::NoDirection { row: 1 });
+    }
+}

@@ -1,0 +1,236 @@
+//! δ_rel from repeated small samples, as the paper estimates it.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::distance::DistanceMatrix;
+use crate::error::DeltaError;
+use crate::estimate::{Hyperbolicity, delta_at_base};
+use crate::metric::Metric;
+
+/// How to sample: how often, how many points, in which way, from which seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protocol {
+    /// Number of independent draws.
+    pub draws: usize,
+    /// Points in a draw.
+    pub size: usize,
+    /// Whether a point can come more than once in a draw.
+    pub replacement: Replacement,
+    /// The seed of all draws; draw number t uses stream t of the generator.
+    pub seed: u64,
+}
+
+/// Whether a point can come more than once in a draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replacement {
+    /// Every point at most once.
+    Without,
+    /// Each point of the draw is chosen among all.
+    With,
+}
+
+impl Protocol {
+    /// The text of the paper: 10 draws of 1,000 points; without replacement, on which it is silent.
+    pub fn khrulkov2020(seed: u64) -> Self {
+        Self { draws: 10, size: 1000, replacement: Replacement::Without, seed }
+    }
+
+    /// The code released with the paper: 10 draws of 1,500 points with replacement.
+    pub fn released_code(seed: u64) -> Self {
+        Self { draws: 10, size: 1500, replacement: Replacement::With, seed }
+    }
+
+    /// The points of each draw, of `available`; the first point of a draw is its base point.
+    ///
+    /// # Errors
+    /// If there is nothing to draw, or fewer points than a draw without replacement needs.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyp_delta::{Protocol, Replacement};
+    /// let protocol = Protocol { draws: 2, size: 3, replacement: Replacement::Without, seed: 7 };
+    /// let draws = protocol.indices(3)?;
+    /// let mut first = draws[0].clone();
+    /// first.sort();
+    /// assert_eq!(first, [0, 1, 2]);
+    /// # Ok::<(), hyp_delta::DeltaError>(())
+    /// ```
+    pub fn indices(&self, available: usize) -> Result<Vec<Vec<usize>>, DeltaError> {
+        if self.draws == 0 || self.size == 0 {
+            return Err(DeltaError::EmptyProtocol { draws: self.draws, size: self.size });
+        }
+        if available == 0 {
+            return Err(DeltaError::NoPoints);
+        }
+        if self.replacement == Replacement::Without && self.size > available {
+            return Err(DeltaError::SampleTooLarge { requested: self.size, available });
+        }
+        Ok((0..self.draws).map(|draw| self.draw(draw, available)).collect())
+    }
+
+    fn draw(&self, draw: usize, available: usize) -> Vec<usize> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(draw as u64);
+        match self.replacement {
+            Replacement::With => (0..self.size).map(|_| random.random_range(0..available)).collect(),
+            Replacement::Without => {
+                let mut all: Vec<usize> = (0..available).collect();
+                for place in 0..self.size {
+                    all.swap(place, random.random_range(place..available));
+                }
+                all.truncate(self.size);
+                all
+            }
+        }
+    }
+}
+
+/// What a sampled estimate found.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SampledHyperbolicity {
+    /// The protocol that was followed.
+    pub protocol: Protocol,
+    /// The result of each draw; base, witness and diameter pair are indices into the whole set.
+    pub draws: Vec<Hyperbolicity>,
+    /// Mean of δ_rel over the draws.
+    pub mean: f64,
+    /// Standard deviation of δ_rel over the draws, divided by the number of draws as in the released code.
+    ///
+    /// It is the spread between draws, not an error of the whole set's δ_rel: δ is a maximum, which samples miss.
+    pub std: f64,
+    /// Lower bound on the δ of the whole set: a quadruple of a sample is a quadruple of the set.
+    pub delta_at_least: f64,
+    /// Lower bound on the diameter of the whole set.
+    pub diameter_at_least: f64,
+}
+
+/// δ_rel by the given protocol, where `distances` makes the distance matrix of the points of a draw.
+///
+/// **Source.** \[HIE\] Sec. 3.1, "batched version of the algorithm".
+///
+/// # Errors
+/// As [`Protocol::indices`]; as `distances`; [`DeltaError::ZeroDiameter`] if all points of a draw coincide.
+pub fn estimate<F>(
+    points: usize,
+    protocol: &Protocol,
+    distances: F,
+) -> Result<SampledHyperbolicity, DeltaError>
+where
+    F: Fn(&[usize]) -> Result<DistanceMatrix, DeltaError>,
+{
+    let mut draws = Vec::with_capacity(protocol.draws);
+    let mut relative = Vec::with_capacity(protocol.draws);
+    for (draw, chosen) in protocol.indices(points)?.iter().enumerate() {
+        let found = delta_at_base(&distances(chosen)?, 0);
+        relative.push(found.delta_rel().ok_or(DeltaError::ZeroDiameter { draw })?);
+        draws.push(Hyperbolicity {
+            base: chosen[found.base],
+            witness: found.witness.map(|triple| triple.map(|p| chosen[p])),
+            diameter_pair: (chosen[found.diameter_pair.0], chosen[found.diameter_pair.1]),
+            ..found
+        });
+    }
+    let count = relative.len() as f64;
+    let mean = relative.iter().sum::<f64>() / count;
+    let std = (relative.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let delta_at_least = draws.iter().map(|d| d.delta).fold(0.0, f64::max);
+    let diameter_at_least = draws.iter().map(|d| d.diameter).fold(0.0, f64::max);
+    Ok(SampledHyperbolicity { protocol: *protocol, draws, mean, std, delta_at_least, diameter_at_least })
+}
+
+/// [`estimate`] of rows of features.
+///
+/// **Shapes.** `features`: `[points, dim]`, row by row.
+///
+/// # Errors
+/// As [`estimate`] and [`DistanceMatrix::from_features`].
+pub fn estimate_features<T>(
+    features: &[T],
+    dim: usize,
+    metric: Metric,
+    protocol: &Protocol,
+) -> Result<SampledHyperbolicity, DeltaError>
+where
+    T: Copy + Into<f64> + Sync,
+{
+    if dim == 0 || !features.len().is_multiple_of(dim) {
+        return Err(DeltaError::RaggedFeatures { dim, found: features.len() });
+    }
+    estimate(features.len() / dim, protocol, |chosen| {
+        let mut rows = Vec::with_capacity(chosen.len() * dim);
+        for &point in chosen {
+            rows.extend_from_slice(&features[point * dim..(point + 1) * dim]);
+        }
+        DistanceMatrix::from_features(&rows, dim, metric)
+    })
+}
+
+/// [`estimate`] of a space whose distances are all known.
+///
+/// # Errors
+/// As [`estimate`].
+pub fn estimate_matrix(
+    distances: &DistanceMatrix,
+    protocol: &Protocol,
+) -> Result<SampledHyperbolicity, DeltaError> {
+    estimate(distances.points(), protocol, |chosen| distances.submatrix(chosen))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draw_without_replacement_repeats_no_point_and_depends_on_seed_and_draw_alone() {
+        let protocol = Protocol { draws: 3, size: 50, replacement: Replacement::Without, seed: 5 };
+        let draws = protocol.indices(60).unwrap();
+        assert_eq!(draws, protocol.indices(60).unwrap());
+        assert_ne!(draws[0], draws[1]);
+        for draw in &draws {
+            let mut sorted = draw.clone();
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert_eq!(sorted.len(), 50);
+        }
+        let more = Protocol { draws: 9, ..protocol };
+        assert_eq!(more.indices(60).unwrap()[..3], draws[..]);
+    }
+
+    #[test]
+    fn impossible_protocols_are_refused() {
+        let protocol = Protocol::khrulkov2020(0);
+        assert_eq!(
+            protocol.indices(999),
+            Err(DeltaError::SampleTooLarge { requested: 1000, available: 999 })
+        );
+        assert_eq!(
+            Protocol { draws: 0, ..protocol }.indices(9),
+            Err(DeltaError::EmptyProtocol { draws: 0, size: 1000 })
+        );
+        assert!(Protocol::released_code(0).indices(5).unwrap().iter().all(|d| d.iter().all(|&p| p < 5)));
+    }
+
+    #[test]
+    fn samples_of_one_place_have_no_relative_delta() {
+        let point = DistanceMatrix::new(5, vec![0.0; 25]).unwrap();
+        let protocol = Protocol { draws: 1, size: 5, replacement: Replacement::Without, seed: 0 };
+        assert_eq!(estimate_matrix(&point, &protocol), Err(DeltaError::ZeroDiameter { draw: 0 }));
+    }
+
+    #[test]
+    fn a_full_sample_is_the_whole_set_with_its_own_indices() {
+        let cycle = DistanceMatrix::from_fn(16, |i, j| (j - i).min(16 - (j - i)) as f64).unwrap();
+        let protocol = Protocol { draws: 4, size: 16, replacement: Replacement::Without, seed: 3 };
+        let found = estimate_matrix(&cycle, &protocol).unwrap();
+        assert_eq!(
+            (found.mean, found.std, found.delta_at_least, found.diameter_at_least),
+            (1.0, 0.0, 4.0, 8.0)
+        );
+        for draw in &found.draws {
+            assert_eq!(cycle.get(draw.diameter_pair.0, draw.diameter_pair.1), 8.0);
+            assert_eq!(delta_at_base(&cycle, draw.base).delta, draw.delta);
+        }
+    }
+}
