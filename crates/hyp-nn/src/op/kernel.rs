@@ -1,0 +1,279 @@
+//! The bridge between slice kernels and Candle's custom operations: types, layouts and gradients are handled here once.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp1, CustomOp2, CustomOp3, DType, Error, Layout, MetalStorage, Result,
+    Shape, Storage, Tensor, WithDType,
+};
+
+/// A scalar type for which the operations have kernels: `f32` or `f64`.
+pub trait Element: WithDType {}
+impl Element for f32 {}
+impl Element for f64 {}
+
+/// A contiguous tensor as a kernel sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a, T> {
+    /// The elements in row-major order.
+    pub(crate) data: &'a [T],
+    /// The sizes of the axes.
+    pub(crate) dims: &'a [usize],
+}
+
+impl<T> View<'_, T> {
+    /// The length of the last axis, 1 for a scalar.
+    pub(crate) fn last_dim(&self) -> usize {
+        self.dims.last().copied().unwrap_or(1)
+    }
+}
+
+/// The result of a forward kernel: elements and shape.
+pub(crate) type Output<T> = (Vec<T>, Vec<usize>);
+
+/// One gradient per input, `None` where none was wanted.
+pub(crate) type Gradients<T> = Vec<Option<Vec<T>>>;
+
+/// A differentiable operation of one to three inputs, written on slices.
+///
+/// `wanted[i]` tells a backward kernel whether input `i` leads to a variable; Candle itself asks for the gradient
+/// of every input, constants included.
+pub(crate) trait Kernel: Send + Sync + 'static {
+    /// The name shown in error messages.
+    fn name(&self) -> &'static str;
+
+    /// The value.
+    fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>>;
+
+    /// The vector–Jacobian products.
+    fn backward<T: Element>(
+        &self,
+        inputs: &[View<'_, T>],
+        output: View<'_, T>,
+        grad: View<'_, T>,
+        wanted: &[bool],
+    ) -> Result<Gradients<T>>;
+}
+
+/// Applies a kernel of one input.
+pub(crate) fn apply1<K: Kernel>(kernel: K, x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Adapter(kernel))
+}
+
+/// Applies a kernel of two inputs.
+pub(crate) fn apply2<K: Kernel>(kernel: K, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op2(&y.contiguous()?, Adapter(kernel))
+}
+
+/// Applies a kernel of three inputs.
+pub(crate) fn apply3<K: Kernel>(kernel: K, x: &Tensor, y: &Tensor, z: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op3(&y.contiguous()?, &z.contiguous()?, Adapter(kernel))
+}
+
+struct Adapter<K>(K);
+
+impl<K: Kernel> Adapter<K> {
+    fn forward(&self, inputs: &[(&CpuStorage, &Layout)]) -> Result<(CpuStorage, Shape)> {
+        match inputs[0].0.dtype() {
+            DType::F32 => self.forward_as::<f32>(inputs),
+            DType::F64 => self.forward_as::<f64>(inputs),
+            other => Err(self.unsupported(other)),
+        }
+    }
+
+    fn forward_as<T: Element>(&self, inputs: &[(&CpuStorage, &Layout)]) -> Result<(CpuStorage, Shape)> {
+        let views = inputs
+            .iter()
+            .map(|(storage, layout)| view(self.0.name(), storage, layout))
+            .collect::<Result<Vec<View<'_, T>>>>()?;
+        let (data, dims) = self.0.forward(&views)?;
+        Ok((T::to_cpu_storage_owned(data), Shape::from(dims)))
+    }
+
+    fn backward(&self, inputs: &[&Tensor], output: &Tensor, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let grad = grad.contiguous()?;
+        match grad.dtype() {
+            DType::F32 => self.backward_as::<f32>(inputs, output, &grad),
+            DType::F64 => self.backward_as::<f64>(inputs, output, &grad),
+            other => Err(self.unsupported(other)),
+        }
+    }
+
+    fn backward_as<T: Element>(
+        &self,
+        inputs: &[&Tensor],
+        output: &Tensor,
+        grad: &Tensor,
+    ) -> Result<Vec<Option<Tensor>>> {
+        let wanted: Vec<bool> = inputs.iter().map(|t| t.track_op()).collect();
+        let name = self.0.name();
+        let locks: Vec<_> = inputs.iter().map(|t| t.storage_and_layout()).collect();
+        let views = locks
+            .iter()
+            .map(|(storage, layout)| host_view(name, storage, layout))
+            .collect::<Result<Vec<View<'_, T>>>>()?;
+        let (output_storage, output_layout) = output.storage_and_layout();
+        let (grad_storage, grad_layout) = grad.storage_and_layout();
+        let gradients = self.0.backward(
+            &views,
+            host_view(name, &output_storage, output_layout)?,
+            host_view(name, &grad_storage, grad_layout)?,
+            &wanted,
+        )?;
+        gradients
+            .into_iter()
+            .zip(inputs)
+            .map(|(g, t)| g.map(|data| Tensor::from_vec(data, t.shape(), t.device())).transpose())
+            .collect()
+    }
+
+    fn unsupported(&self, dtype: DType) -> Error {
+        Error::Msg(format!("{}: no kernel for {dtype:?}; convert the tensor to f32 or f64", self.0.name()))
+    }
+
+    /// The refusal to run where there is no kernel of ours: never a silent detour through a wrong one.
+    fn no_device<S>(&self, device: &str) -> Result<S> {
+        let name = self.0.name();
+        Err(Error::Msg(format!("{name}: no {device} kernel yet; run this model on the CPU device")))
+    }
+}
+
+fn view<'a, T: Element>(name: &str, storage: &'a CpuStorage, layout: &'a Layout) -> Result<View<'a, T>> {
+    let data = T::cpu_storage_as_slice(storage)?;
+    let (start, end) = layout
+        .contiguous_offsets()
+        .ok_or_else(|| Error::Msg(format!("{name}: non-contiguous input; call `contiguous()` on it")))?;
+    Ok(View { data: &data[start..end], dims: layout.dims() })
+}
+
+fn host_view<'a, T: Element>(name: &str, storage: &'a Storage, layout: &'a Layout) -> Result<View<'a, T>> {
+    match storage {
+        Storage::Cpu(storage) => view(name, storage, layout),
+        _ => Err(Error::Msg(format!(
+            "{name}: no kernel for this device yet; run this model on the CPU device"
+        ))),
+    }
+}
+
+impl<K: Kernel> CustomOp1 for Adapter<K> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
+        self.forward(&[(s, l)])
+    }
+
+    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        self.no_device("CUDA")
+    }
+
+    fn metal_fwd(&self, _: &MetalStorage, _: &Layout) -> Result<(MetalStorage, Shape)> {
+        self.no_device("Metal")
+    }
+
+    fn bwd(&self, x: &Tensor, output: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let mut gradients = self.backward(&[x], output, grad)?.into_iter();
+        Ok(gradients.next().flatten())
+    }
+}
+
+impl<K: Kernel> CustomOp2 for Adapter<K> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        self.forward(&[(s1, l1), (s2, l2)])
+    }
+
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.no_device("CUDA")
+    }
+
+    fn metal_fwd(
+        &self,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+    ) -> Result<(MetalStorage, Shape)> {
+        self.no_device("Metal")
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        y: &Tensor,
+        output: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let mut gradients = self.backward(&[x, y], output, grad)?.into_iter();
+        Ok((gradients.next().flatten(), gradients.next().flatten()))
+    }
+}
+
+impl<K: Kernel> CustomOp3 for Adapter<K> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        self.forward(&[(s1, l1), (s2, l2), (s3, l3)])
+    }
+
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.no_device("CUDA")
+    }
+
+    fn metal_fwd(
+        &self,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+    ) -> Result<(MetalStorage, Shape)> {
+        self.no_device("Metal")
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        y: &Tensor,
+        z: &Tensor,
+        output: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let mut gradients = self.backward(&[x, y, z], output, grad)?.into_iter();
+        Ok((gradients.next().flatten(), gradients.next().flatten(), gradients.next().flatten()))
+    }
+}

@@ -1,0 +1,140 @@
+//! The affine map of the last axis, optionally rectified.
+
+use candle_core::{Error, Result, Tensor};
+
+use super::activation::{gated, rectified};
+use super::gemm::{Former, Matrix, product_parallel};
+use super::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
+
+/// The affine map $x W^\top + b$ of the last axis.
+///
+/// **Shapes.** `x`: `[…, in]`; `weight`: `[out, in]`; `bias`: `[out]`; the result: `[…, out]`.
+/// **Numerics.** Bits do not depend on the number of threads.
+///
+/// # Errors
+/// If the shapes disagree.
+///
+/// # Examples
+/// ```
+/// use hyp_nn::candle_core::{Device, Tensor};
+/// let x = Tensor::new(&[[1.0_f32, 2.0]], &Device::Cpu)?;
+/// let weight = Tensor::new(&[[3.0_f32, 4.0], [0.0, -1.0]], &Device::Cpu)?;
+/// let bias = Tensor::new(&[10.0_f32, 0.0], &Device::Cpu)?;
+/// assert_eq!(hyp_nn::op::linear(&x, &weight, Some(&bias))?.to_vec2::<f32>()?, [[21.0, -2.0]]);
+/// assert_eq!(hyp_nn::op::linear_relu(&x, &weight, Some(&bias))?.to_vec2::<f32>()?, [[21.0, 0.0]]);
+/// # Ok::<(), hyp_nn::candle_core::Error>(())
+/// ```
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    affine(Linear { rectify: false }, x, weight, bias)
+}
+
+/// The affine map of [`linear`] followed by [`relu`](super::relu()), in one pass.
+///
+/// # Errors
+/// If the shapes disagree.
+pub fn linear_relu(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    affine(Linear { rectify: true }, x, weight, bias)
+}
+
+fn affine(kernel: Linear, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (out, inner) = weight.dims2()?;
+    let fits = x.rank() >= 1 && x.dims().last() == Some(&inner) && bias.is_none_or(|b| b.dims() == [out]);
+    if !fits {
+        let (x, bias) = (x.dims(), bias.map(Tensor::dims));
+        return Err(Error::Msg(format!(
+            "linear: input {x:?}, weight [{out}, {inner}] and bias {bias:?} do not fit; \
+             the last axis of the input must be {inner} and the bias [{out}]"
+        )));
+    }
+    match bias {
+        Some(bias) => apply3(kernel, x, weight, bias),
+        None => apply2(kernel, x, weight),
+    }
+}
+
+struct Linear {
+    rectify: bool,
+}
+
+impl Kernel for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
+        let (x, weight) = (inputs[0], inputs[1]);
+        let (out, inner) = (weight.dims[0], weight.dims[1]);
+        let rows = x.dims[..x.dims.len() - 1].iter().product();
+        let mut y = vec![T::zero(); rows * out];
+        product_parallel(
+            &mut y,
+            Former::Replaced,
+            Matrix::new(x.data, rows, inner),
+            Matrix::new(weight.data, out, inner).transposed(),
+        );
+        if let (Some(bias), true) = (inputs.get(2), out > 0) {
+            for row in y.chunks_exact_mut(out) {
+                for (v, b) in row.iter_mut().zip(bias.data) {
+                    *v += *b;
+                }
+            }
+        }
+        if self.rectify {
+            for v in &mut y {
+                *v = rectified(*v);
+            }
+        }
+        let mut dims = x.dims.to_vec();
+        *dims.last_mut().expect("invariant: checked to have an axis") = out;
+        Ok((y, dims))
+    }
+
+    fn backward<T: Element>(
+        &self,
+        inputs: &[View<'_, T>],
+        output: View<'_, T>,
+        grad: View<'_, T>,
+        wanted: &[bool],
+    ) -> Result<Gradients<T>> {
+        let (x, weight) = (inputs[0], inputs[1]);
+        let (out, inner) = (weight.dims[0], weight.dims[1]);
+        let rows = x.dims[..x.dims.len() - 1].iter().product();
+        let gated_grad: Vec<T>;
+        let g = if self.rectify {
+            gated_grad = grad.data.iter().zip(output.data).map(|(g, y)| gated(*g, *y)).collect();
+            &gated_grad
+        } else {
+            grad.data
+        };
+        let g_matrix = Matrix::new(g, rows, out);
+        let gx = wanted[0].then(|| {
+            let mut gx = vec![T::zero(); rows * inner];
+            product_parallel(&mut gx, Former::Replaced, g_matrix, Matrix::new(weight.data, out, inner));
+            gx
+        });
+        let gw = wanted[1].then(|| {
+            let mut gw = vec![T::zero(); out * inner];
+            let x = Matrix::new(x.data, rows, inner);
+            product_parallel(&mut gw, Former::Replaced, g_matrix.transposed(), x);
+            gw
+        });
+        let mut gradients = vec![gx, gw];
+        if inputs.len() == 3 {
+            gradients.push(wanted[2].then(|| column_sums(g, out)));
+        }
+        Ok(gradients)
+    }
+}
+
+/// The sum of each column of a row-major matrix, accumulated in `f64` from the first row to the last.
+fn column_sums<T: Element>(matrix: &[T], cols: usize) -> Vec<T> {
+    let mut sums = vec![0.0; cols];
+    if cols > 0 {
+        for row in matrix.chunks_exact(cols) {
+            for (s, v) in sums.iter_mut().zip(row) {
+                *s += v.to_f64();
+            }
+        }
+    }
+    sums.into_iter().map(T::from_f64).collect()
+}

@@ -1,0 +1,101 @@
+//! Softmax cross-entropy of integer labels, fused.
+
+use candle_core::{DType, Error, Result, Tensor};
+
+use super::kernel::{Element, Gradients, Kernel, Output, View, apply1};
+
+/// Mean softmax cross-entropy of `logits` against integer `labels`.
+///
+/// $$ \frac1B \sum_b \Bigl(\log \sum_k e^{z_{bk}} - z_{b\,y_b}\Bigr) $$
+///
+/// **Shapes.** `logits`: `[batch, classes]`; `labels`: `[batch]`, `u32`; the result is a scalar.
+/// **Numerics.** The largest logit of a row is subtracted first; sums are taken in `f64` and rounded once.
+/// The gradient is (softmax − one-hot)/batch. NaN and +∞ logits give NaN.
+///
+/// # Errors
+/// If the shapes disagree, the batch is empty or a label is not below the number of classes.
+///
+/// # Examples
+/// ```
+/// use hyp_nn::candle_core::{Device, Tensor};
+/// let logits = Tensor::new(&[[1.0_f64, 1.0], [3.0, 3.0]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[0_u32, 1], &Device::Cpu)?;
+/// let loss = hyp_nn::op::cross_entropy(&logits, &labels)?.to_scalar::<f64>()?;
+/// assert!((loss - 2.0_f64.ln()).abs() < 1e-15); // both classes are equally likely
+/// # Ok::<(), hyp_nn::candle_core::Error>(())
+/// ```
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    let (batch, classes) = logits.dims2()?;
+    if labels.dtype() != DType::U32 {
+        let got = labels.dtype();
+        return Err(Error::Msg(format!("cross_entropy: labels are {got:?}; convert them to u32")));
+    }
+    let labels = labels.to_vec1::<u32>()?;
+    if labels.len() != batch || batch == 0 {
+        return Err(Error::Msg(format!(
+            "cross_entropy: {batch} rows of logits and {} labels; give one label per row and at least one row",
+            labels.len()
+        )));
+    }
+    if let Some(row) = labels.iter().position(|&y| y as usize >= classes) {
+        return Err(Error::Msg(format!(
+            "cross_entropy: label {} of row {row} is not below the {classes} classes; check the label map",
+            labels[row]
+        )));
+    }
+    apply1(CrossEntropy { labels }, logits)
+}
+
+struct CrossEntropy {
+    labels: Vec<u32>,
+}
+
+/// The largest entry (NaN if there is one) and the sum of the exponentials relative to it.
+fn log_sum_exp<T: Element>(row: &[T]) -> (f64, f64) {
+    let largest = row
+        .iter()
+        .map(|v| v.to_f64())
+        .fold(f64::NEG_INFINITY, |m, v| if v > m || v.is_nan() { v } else { m });
+    (largest, row.iter().map(|v| (v.to_f64() - largest).exp()).sum())
+}
+
+impl Kernel for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+
+    fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
+        let logits = inputs[0];
+        let mut total = 0.0;
+        for (row, &label) in logits.data.chunks_exact(logits.last_dim()).zip(&self.labels) {
+            let (largest, sum) = log_sum_exp(row);
+            total += sum.ln() - (row[label as usize].to_f64() - largest);
+        }
+        Ok((vec![T::from_f64(total / self.labels.len() as f64)], vec![]))
+    }
+
+    fn backward<T: Element>(
+        &self,
+        inputs: &[View<'_, T>],
+        _: View<'_, T>,
+        grad: View<'_, T>,
+        _: &[bool],
+    ) -> Result<Gradients<T>> {
+        let logits = inputs[0];
+        let classes = logits.last_dim();
+        let scale = grad.data[0].to_f64() / self.labels.len() as f64;
+        let mut out = vec![T::zero(); logits.data.len()];
+        for ((row, g), &label) in
+            logits.data.chunks_exact(classes).zip(out.chunks_exact_mut(classes)).zip(&self.labels)
+        {
+            let (largest, sum) = log_sum_exp(row);
+            for (k, (v, g)) in row.iter().zip(g).enumerate() {
+                let share = (v.to_f64() - largest).exp() / sum;
+                // At the label, p − 1 is written as −(the others' share) only when p is close to 1: the plain
+                // difference is exact there (Sterbenz), so it is used throughout.
+                *g = T::from_f64(scale * (share - f64::from(k == label as usize)));
+            }
+        }
+        Ok(vec![Some(out)])
+    }
+}

@@ -1,0 +1,295 @@
+//! Max and average pooling with any kernel, stride and padding.
+
+use std::sync::OnceLock;
+
+use candle_core::{Error, Result, Tensor};
+use rayon::prelude::*;
+
+use super::kernel::{Element, Gradients, Kernel, Output, View, apply1};
+
+/// The window of a pooling: sizes in (height, width) order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PoolOptions {
+    /// The size of the window.
+    pub kernel: [usize; 2],
+    /// The step from one window to the next.
+    pub stride: [usize; 2],
+    /// Rows above and below, columns left and right; at most half the kernel.
+    pub padding: [usize; 2],
+}
+
+impl PoolOptions {
+    /// Square windows that touch without overlap: kernel = stride = `size`, no padding.
+    pub const fn square(size: usize) -> Self {
+        Self { kernel: [size; 2], stride: [size; 2], padding: [0; 2] }
+    }
+
+    /// The size of the pooled plane: floor((n + 2·padding − kernel)/stride) + 1 on each axis.
+    ///
+    /// # Errors
+    /// If a kernel or stride is 0, the padding is above half the kernel, or the window does not fit the plane.
+    pub fn output_size(&self, height: usize, width: usize) -> Result<[usize; 2]> {
+        let mut size = [0; 2];
+        for (axis, n) in [height, width].into_iter().enumerate() {
+            let (k, s, p) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
+            if k == 0 || s == 0 || 2 * p > k || n + 2 * p < k {
+                return Err(Error::Msg(format!(
+                    "pooling: {self:?} on a plane of {height}×{width}; kernel and stride must be positive, \
+                     the padding at most half the kernel, and the window no larger than the padded plane"
+                )));
+            }
+            size[axis] = (n + 2 * p - k) / s + 1;
+        }
+        Ok(size)
+    }
+
+    /// The part of the plane that window number `i` of an axis of length `n` covers.
+    fn span(&self, axis: usize, i: usize, n: usize) -> std::ops::Range<usize> {
+        let start = i * self.stride[axis];
+        let p = self.padding[axis];
+        start.saturating_sub(p)..(start + self.kernel[axis] - p).min(n)
+    }
+}
+
+/// Max pooling of the last two axes.
+///
+/// **Shapes.** `x`: `[batch, channels, height, width]`; the result: `[batch, channels, ⌊(height + 2p − k)/s⌋ + 1, …]`.
+/// **Numerics.** Padding never wins. The gradient goes to the maximum alone, to the first one (row by row) of
+/// several equal ones, as in PyTorch. NaN wins over every number, so it is never hidden.
+///
+/// # Errors
+/// If `x` has not four axes or the window does not fit.
+///
+/// # Examples
+/// ```
+/// use hyp_nn::{candle_core::{Device, Tensor}, op::{max_pool2d, PoolOptions}};
+/// let x = Tensor::new(&[[[[1.0_f32, 2.0], [4.0, 3.0]]]], &Device::Cpu)?;
+/// let y = max_pool2d(&x, &PoolOptions::square(2))?;
+/// assert_eq!(y.flatten_all()?.to_vec1::<f32>()?, [4.0]);
+/// # Ok::<(), hyp_nn::candle_core::Error>(())
+/// ```
+pub fn max_pool2d(x: &Tensor, options: &PoolOptions) -> Result<Tensor> {
+    x.dims4()?;
+    apply1(MaxPool { options: *options, winners: OnceLock::new() }, x)
+}
+
+/// Average pooling of the last two axes; padding counts as zeros, so that every window divides by its full size.
+///
+/// **Shapes.** As [`max_pool2d`].
+///
+/// # Errors
+/// If `x` has not four axes or the window does not fit.
+pub fn avg_pool2d(x: &Tensor, options: &PoolOptions) -> Result<Tensor> {
+    let (_, _, height, width) = x.dims4()?;
+    let out = options.output_size(height, width)?;
+    let windows = |axis: usize, n: usize| (0..out[axis]).map(|i| options.span(axis, i, n)).collect();
+    let divisor = Divisor::Fixed(options.kernel[0] * options.kernel[1]);
+    apply1(AvgPool { rows: windows(0, height), columns: windows(1, width), divisor }, x)
+}
+
+/// Average pooling to a plane of the given size, whatever the size of `x`: window `i` of `m` covers
+/// ⌊i·n/m⌋ … ⌈(i+1)·n/m⌉ of an axis of length `n`, as in PyTorch.
+///
+/// **Shapes.** `x`: `[batch, channels, height, width]`; the result: `[batch, channels, size[0], size[1]]`.
+///
+/// # Errors
+/// If `x` has not four axes or a size is 0.
+pub fn adaptive_avg_pool2d(x: &Tensor, size: [usize; 2]) -> Result<Tensor> {
+    let (_, _, height, width) = x.dims4()?;
+    if size.contains(&0) || height == 0 || width == 0 {
+        return Err(Error::Msg(format!(
+            "adaptive_avg_pool2d: from {height}×{width} to {size:?}; every size must be positive"
+        )));
+    }
+    let windows = |n: usize, m: usize| (0..m).map(|i| i * n / m..((i + 1) * n).div_ceil(m)).collect();
+    apply1(
+        AvgPool {
+            rows: windows(height, size[0]),
+            columns: windows(width, size[1]),
+            divisor: Divisor::Window,
+        },
+        x,
+    )
+}
+
+/// Pools one plane; `winners` receives the offset of each maximum in the plane.
+pub(crate) fn max_pool_plane<T: Element>(
+    plane: &[T],
+    width: usize,
+    options: &PoolOptions,
+    out_width: usize,
+    out: &mut [T],
+    winners: &mut [u32],
+) {
+    let height = plane.len() / width;
+    let touching_pairs = *options == PoolOptions::square(2);
+    for (oy, (values, firsts)) in
+        out.chunks_exact_mut(out_width).zip(winners.chunks_exact_mut(out_width)).enumerate()
+    {
+        if touching_pairs {
+            let top = 2 * oy * width;
+            let (upper, lower) = plane[top..top + 2 * width].split_at(width);
+            pool_pairs(upper, lower, top as u32, values, firsts);
+            continue;
+        }
+        let rows = options.span(0, oy, height);
+        for (ox, (value, first)) in values.iter_mut().zip(firsts).enumerate() {
+            let columns = options.span(1, ox, width);
+            let mut at = rows.start * width + columns.start;
+            let mut best = plane[at];
+            for y in rows.clone() {
+                for x in columns.clone() {
+                    let v = plane[y * width + x];
+                    if v > best || (is_nan(v) && !is_nan(best)) {
+                        (best, at) = (v, y * width + x);
+                    }
+                }
+            }
+            (*value, *first) = (best, at as u32);
+        }
+    }
+}
+
+#[expect(clippy::eq_op, reason = "NaN is the one value that differs from itself")]
+#[inline(always)]
+fn is_nan<T: PartialEq>(v: T) -> bool {
+    v != v
+}
+
+/// The 2×2 windows of two rows, without a branch.
+fn pool_pairs<T: Element>(upper: &[T], lower: &[T], top: u32, values: &mut [T], firsts: &mut [u32]) {
+    let width = upper.len() as u32;
+    let windows = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+    for (ox, ((u, l), (value, first))) in windows.zip(values.iter_mut().zip(firsts)).enumerate() {
+        // Equal values keep the first. A comparison with NaN is false, so a NaN on the right is taken.
+        let pick = |a: (T, u32), b: (T, u32)| if a.0 >= b.0 || is_nan(a.0) { a } else { b };
+        let left = top + 2 * ox as u32;
+        let above = pick((u[0], left), (u[1], left + 1));
+        let below = pick((l[0], left + width), (l[1], left + width + 1));
+        (*value, *first) = pick(above, below);
+    }
+}
+
+struct MaxPool {
+    options: PoolOptions,
+    winners: OnceLock<Vec<u32>>,
+}
+
+impl Kernel for MaxPool {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
+        let x = inputs[0];
+        let [batch, channels, height, width] = x.dims[..] else { unreachable!("checked by max_pool2d") };
+        let [out_h, out_w] = self.options.output_size(height, width)?;
+        let mut y = vec![T::zero(); batch * channels * out_h * out_w];
+        let mut winners = vec![0; y.len()];
+        y.par_chunks_mut(out_h * out_w)
+            .zip(winners.par_chunks_mut(out_h * out_w))
+            .zip(x.data.par_chunks(height * width))
+            .for_each(|((y, winners), x)| max_pool_plane(x, width, &self.options, out_w, y, winners));
+        self.winners.get_or_init(|| winners);
+        Ok((y, vec![batch, channels, out_h, out_w]))
+    }
+
+    fn backward<T: Element>(
+        &self,
+        inputs: &[View<'_, T>],
+        output: View<'_, T>,
+        grad: View<'_, T>,
+        _: &[bool],
+    ) -> Result<Gradients<T>> {
+        let x = inputs[0];
+        let plane: usize = x.dims[2..].iter().product();
+        let pooled: usize = output.dims[2..].iter().product();
+        let winners = self.winners.get().expect("invariant: forward ran before backward");
+        let mut gx = vec![T::zero(); x.data.len()];
+        gx.par_chunks_mut(plane).zip(winners.par_chunks(pooled)).zip(grad.data.par_chunks(pooled)).for_each(
+            |((gx, winners), grad)| {
+                for (at, g) in winners.iter().zip(grad) {
+                    gx[*at as usize] += *g;
+                }
+            },
+        );
+        Ok(vec![Some(gx)])
+    }
+}
+
+/// By what a window's sum is divided.
+enum Divisor {
+    /// The same number everywhere.
+    Fixed(usize),
+    /// The number of elements in the window.
+    Window,
+}
+
+struct AvgPool {
+    rows: Vec<std::ops::Range<usize>>,
+    columns: Vec<std::ops::Range<usize>>,
+    divisor: Divisor,
+}
+
+impl AvgPool {
+    /// 1/divisor of the window, in `f64`.
+    fn share(&self, rows: &std::ops::Range<usize>, columns: &std::ops::Range<usize>) -> f64 {
+        let divisor = match self.divisor {
+            Divisor::Fixed(n) => n,
+            Divisor::Window => rows.len() * columns.len(),
+        };
+        1.0 / divisor as f64
+    }
+}
+
+impl Kernel for AvgPool {
+    fn name(&self) -> &'static str {
+        "avg_pool2d"
+    }
+
+    fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
+        let x = inputs[0];
+        let [batch, channels, height, width] = x.dims[..] else { unreachable!("checked by avg_pool2d") };
+        let (out_h, out_w) = (self.rows.len(), self.columns.len());
+        let mut y = vec![T::zero(); batch * channels * out_h * out_w];
+        y.par_chunks_mut(out_h * out_w).zip(x.data.par_chunks(height * width)).for_each(|(y, x)| {
+            for (y, rows) in y.chunks_exact_mut(out_w).zip(&self.rows) {
+                for (y, columns) in y.iter_mut().zip(&self.columns) {
+                    let sum: f64 = rows
+                        .clone()
+                        .flat_map(|r| &x[r * width + columns.start..r * width + columns.end])
+                        .map(|v| v.to_f64())
+                        .sum();
+                    *y = T::from_f64(sum * self.share(rows, columns));
+                }
+            }
+        });
+        Ok((y, vec![batch, channels, out_h, out_w]))
+    }
+
+    fn backward<T: Element>(
+        &self,
+        inputs: &[View<'_, T>],
+        output: View<'_, T>,
+        grad: View<'_, T>,
+        _: &[bool],
+    ) -> Result<Gradients<T>> {
+        let x = inputs[0];
+        let (plane, width) = (x.dims[2] * x.dims[3], x.dims[3]);
+        let pooled: usize = output.dims[2..].iter().product();
+        let mut gx = vec![T::zero(); x.data.len()];
+        gx.par_chunks_mut(plane).zip(grad.data.par_chunks(pooled)).for_each(|(gx, grad)| {
+            for (grad, rows) in grad.chunks_exact(self.columns.len()).zip(&self.rows) {
+                for (g, columns) in grad.iter().zip(&self.columns) {
+                    let share = T::from_f64(g.to_f64() * self.share(rows, columns));
+                    for r in rows.clone() {
+                        for v in &mut gx[r * width + columns.start..r * width + columns.end] {
+                            *v += share;
+                        }
+                    }
+                }
+            }
+        });
+        Ok(vec![Some(gx)])
+    }
+}

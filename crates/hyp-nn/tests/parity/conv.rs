@@ -1,0 +1,161 @@
+//! Convolution against six nested loops.
+
+use hyp_nn::candle_core::{DType, Device, Tensor, Var};
+use hyp_nn::op::{
+    ConvOptions, Padding, PoolOptions, conv2d, conv2d_relu, conv2d_relu_max_pool, max_pool2d, relu,
+};
+
+use crate::difference::{assert_close, check, numbers, weighted};
+
+/// The definition, one output at a time.
+fn naive(x: &Tensor, weight: &Tensor, o: &ConvOptions) -> Tensor {
+    let (batch, channels, height, width) = x.dims4().unwrap();
+    let (filters, per_group, k_h, k_w) = weight.dims4().unwrap();
+    let out_h = (height + o.padding.top + o.padding.bottom - o.dilation[0] * (k_h - 1) - 1) / o.stride[0] + 1;
+    let out_w = (width + o.padding.left + o.padding.right - o.dilation[1] * (k_w - 1) - 1) / o.stride[1] + 1;
+    let xs = x.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    let ws = weight.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    let mut y = vec![];
+    for b in 0..batch {
+        for f in 0..filters {
+            let first = f / (filters / o.groups) * per_group;
+            for i in 0..out_h {
+                for j in 0..out_w {
+                    let mut sum = 0.0;
+                    for c in 0..per_group {
+                        for u in 0..k_h {
+                            for v in 0..k_w {
+                                let row = (i * o.stride[0] + u * o.dilation[0]).wrapping_sub(o.padding.top);
+                                let col = (j * o.stride[1] + v * o.dilation[1]).wrapping_sub(o.padding.left);
+                                if row < height && col < width {
+                                    sum += ws[((f * per_group + c) * k_h + u) * k_w + v]
+                                        * xs[((b * channels + first + c) * height + row) * width + col];
+                                }
+                            }
+                        }
+                    }
+                    y.push(sum);
+                }
+            }
+        }
+    }
+    Tensor::from_vec(y, (batch, filters, out_h, out_w), &Device::Cpu).unwrap()
+}
+
+/// Strides, dilations, groups, one-sided padding, 1×7 and 7×1 kernels, odd planes, taps wholly in the padding.
+fn cases() -> Vec<([usize; 4], [usize; 4], ConvOptions)> {
+    let padding = |top, bottom, left, right| Padding { top, bottom, left, right };
+    let o = ConvOptions::default();
+    vec![
+        ([3, 2, 6, 5], [4, 2, 3, 3], o),
+        ([2, 2, 8, 7], [3, 2, 3, 3], ConvOptions::new(2, 1)),
+        ([2, 3, 7, 9], [2, 3, 1, 7], ConvOptions { padding: Padding::symmetric(0, 3), ..o }),
+        ([2, 3, 9, 7], [2, 3, 7, 1], ConvOptions { padding: Padding::symmetric(3, 0), ..o }),
+        ([1, 4, 5, 5], [6, 2, 3, 2], ConvOptions { groups: 2, ..o }),
+        ([2, 3, 6, 6], [3, 1, 3, 3], ConvOptions { groups: 3, ..ConvOptions::new(1, 1) }),
+        ([1, 1, 9, 8], [2, 1, 3, 3], ConvOptions { dilation: [2, 3], ..o }),
+        ([2, 1, 4, 4], [1, 1, 2, 2], ConvOptions { stride: [3, 1], padding: padding(1, 0, 0, 2), ..o }),
+        ([1, 3, 5, 4], [2, 3, 1, 1], o),
+        ([2, 1, 2, 2], [1, 1, 2, 2], ConvOptions::new(2, 3)),
+    ]
+}
+
+#[test]
+fn forward_is_the_definition() {
+    for (x, weight, options) in cases() {
+        let (x, weight) = (numbers(&x, 1), numbers(&weight, 2));
+        // Sums of at most 63 products of numbers below one: rounding is far below 1e-13.
+        assert_close(&conv2d(&x, &weight, None, &options).unwrap(), &naive(&x, &weight, &options), 1e-13);
+    }
+}
+
+#[test]
+fn gradients_are_central_differences() {
+    for (x, weight, options) in cases() {
+        let bias = numbers(&[weight[0]], 3);
+        check(&[numbers(&x, 1), numbers(&weight, 2), bias], |t| {
+            weighted(&conv2d(&t[0], &t[1], Some(&t[2]), &options)?)
+        });
+    }
+}
+
+/// More images than one chunk and more chunks than one task, some of them incomplete.
+#[test]
+fn chunks_and_tasks_make_no_difference() {
+    let options = ConvOptions::new(1, 1);
+    for batch in [1, 5, 37] {
+        let (x, weight) = (numbers(&[batch, 2, 8, 8], 4), numbers(&[3, 2, 3, 3], 5));
+        assert_close(&conv2d(&x, &weight, None, &options).unwrap(), &naive(&x, &weight, &options), 1e-13);
+        let gradient = |images: &Tensor| {
+            let (x, w) = (Var::from_tensor(images).unwrap(), Var::from_tensor(&weight).unwrap());
+            let y = conv2d(&x, &w, None, &options).unwrap();
+            let g = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            (g.get(&x).unwrap().clone(), g.get(&w).unwrap().clone())
+        };
+        let (gx, gw) = gradient(&x);
+        let mut total = gw.zeros_like().unwrap();
+        for i in 0..batch {
+            let (one_x, one_w) = gradient(&x.narrow(0, i, 1).unwrap());
+            assert_close(&gx.narrow(0, i, 1).unwrap(), &one_x, 1e-13);
+            total = (total + one_w).unwrap();
+        }
+        assert_close(&gw, &total, 1e-12);
+    }
+}
+
+#[test]
+fn fused_forms_equal_their_parts() {
+    let options = ConvOptions::new(1, 1);
+    let inputs = [numbers(&[5, 2, 7, 6], 1), numbers(&[3, 2, 3, 3], 2), numbers(&[3], 3)];
+    for pool in [PoolOptions::square(2), PoolOptions { kernel: [3, 3], stride: [2, 2], padding: [1, 1] }] {
+        let pooled = |t: &[Tensor]| conv2d_relu_max_pool(&t[0], &t[1], Some(&t[2]), &options, &pool);
+        let plain = relu(&conv2d(&inputs[0], &inputs[1], Some(&inputs[2]), &options).unwrap()).unwrap();
+        // Rounding is monotone, so that the orders of bias and maximum give the same bits.
+        assert_close(&pooled(&inputs).unwrap(), &max_pool2d(&plain, &pool).unwrap(), 0.0);
+        check(&inputs, |t| weighted(&pooled(t)?));
+        let rectified = |t: &[Tensor]| conv2d_relu(&t[0], &t[1], Some(&t[2]), &options);
+        assert_close(&rectified(&inputs).unwrap(), &plain, 0.0);
+        check(&inputs, |t| weighted(&rectified(t)?));
+    }
+}
+
+#[test]
+fn a_constant_image_gets_no_gradient() {
+    let x = numbers(&[2, 1, 5, 5], 1);
+    let weight = Var::from_tensor(&numbers(&[2, 1, 3, 3], 2)).unwrap();
+    let y = conv2d(&x, &weight, None, &ConvOptions::default()).unwrap();
+    let gradients = y.sum_all().unwrap().backward().unwrap();
+    assert!(gradients.get(&weight).is_some() && gradients.get(&x).is_none());
+}
+
+/// The same bits on one thread and on three.
+#[test]
+fn bits_do_not_depend_on_the_thread_count() {
+    let run = |threads| {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+            let to_f32 = |t: Tensor| t.to_dtype(DType::F32).unwrap();
+            let x = to_f32(numbers(&[33, 3, 14, 14], 1));
+            let w = Var::from_tensor(&to_f32(numbers(&[9, 3, 5, 5], 2))).unwrap();
+            let options = ConvOptions::default();
+            let y = conv2d_relu_max_pool(&x, &w, None, &options, &PoolOptions::square(2)).unwrap();
+            let g = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            let bits = |t: &Tensor| -> Vec<u32> {
+                t.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+            };
+            (bits(&y), bits(g.get(&w).unwrap()))
+        })
+    };
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn misfits_are_refused_in_words() {
+    let (x, weight) = (numbers(&[1, 3, 4, 4], 1), numbers(&[2, 3, 5, 5], 2));
+    let message = conv2d(&x, &weight, None, &ConvOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("larger than the padded image"), "{message}");
+    let groups = ConvOptions { groups: 2, ..ConvOptions::new(1, 1) };
+    assert!(conv2d(&x, &weight, None, &groups).is_err());
+    let bias = numbers(&[3], 3);
+    let message = conv2d(&x, &weight, Some(&bias), &ConvOptions::new(1, 1)).unwrap_err().to_string();
+    assert!(message.contains("must be [2]"), "{message}");
+}

@@ -1,0 +1,129 @@
+//! Commands and their options; each `--help` ends with an example.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{ci, report, tidy, workspace};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Experiments, records, reports and house rules of this workspace",
+    after_help = "Example:\n  cargo xtask reproduce table3 --scale smoke    about two minutes, no data needed"
+)]
+struct Cli {
+    /// The workspace folder; found above the current folder when absent.
+    #[arg(long, global = true, value_name = "DIR")]
+    root: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run tables and figures of the paper and judge them against the printed values.
+    #[cfg(feature = "experiments")]
+    #[command(after_help = REPRODUCE_EXAMPLES)]
+    Reproduce(crate::experiment::Options),
+    /// Write the tables of results, the README's table and `runs/report.html` from the records.
+    #[command(after_help = "Example:\n  cargo xtask report            write them\n  \
+                            cargo xtask report --check    only say whether they are current")]
+    Report(ReportOptions),
+    /// Check the house rules: crate edges, file sizes, paths named in the docs, equations, pictures.
+    #[command(after_help = "Example:\n  cargo xtask tidy\n  \
+                            cargo run -p xtask --no-default-features -- tidy    without building Candle")]
+    Tidy,
+    /// Run every check: format, house rules, records, lints, tests, docs.
+    #[command(
+        after_help = "Example:\n  cargo xtask ci\n  cargo xtask ci --no-test    when the tests ran already"
+    )]
+    Ci(CiOptions),
+    /// Measure speed, with the figures of other libraries beside ours.
+    #[cfg(feature = "experiments")]
+    #[command(
+        after_help = "Example:\n  cargo xtask bench nn\n  cargo xtask bench nn --write    and update docs/performance.md"
+    )]
+    Bench(crate::bench::Options),
+}
+
+#[cfg(feature = "experiments")]
+const REPRODUCE_EXAMPLES: &str = "\
+Examples:
+  cargo xtask reproduce table3 --scale smoke                 two minutes, shipped data
+  cargo xtask reproduce table1                               no data needed, under a minute
+  cargo xtask reproduce table3 --data-root DIR --jobs 2      real MNIST and Omniglot, the paper's protocol
+  cargo xtask reproduce table3 --row poincare/n2 --resume    go on where it stopped
+  cargo xtask reproduce table3 --print-config                show what would run";
+
+#[derive(Debug, Args)]
+struct ReportOptions {
+    /// Write nothing; fail when a generated table differs from what the records say.
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Args)]
+struct CiOptions {
+    /// Leave `cargo test` out.
+    #[arg(long)]
+    no_test: bool,
+}
+
+/// Reads the command line and runs the command.
+pub(crate) fn run() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    let root = workspace::find_root(cli.root)?;
+    match cli.command {
+        #[cfg(feature = "experiments")]
+        Command::Reproduce(options) => crate::experiment::reproduce(&root, &options),
+        Command::Report(options) if options.check => {
+            let problems = report::check(&root)?;
+            Ok(verdict_of(&problems, "records and tables are current"))
+        }
+        Command::Report(_) => {
+            report::write(&root)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Tidy => {
+            let problems = tidy::check(&root)?;
+            Ok(verdict_of(&problems, "the house is tidy"))
+        }
+        Command::Ci(options) => ci::run(&root, options.no_test),
+        #[cfg(feature = "experiments")]
+        Command::Bench(options) => crate::bench::run(&root, &options),
+    }
+}
+
+/// Prints every problem; the exit code says whether there was one.
+pub(crate) fn verdict_of(problems: &[tidy::Problem], fine: &str) -> ExitCode {
+    if problems.is_empty() {
+        println!("{fine}");
+        return ExitCode::SUCCESS;
+    }
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    eprintln!("{} problem{} found", problems.len(), if problems.len() == 1 { "" } else { "s" });
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn every_command_shows_an_example() {
+        let cli = Cli::command();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("cargo xtask"), "{} shows no example", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What all jobs of one command share: folders, the stop flag, the device, where the numbers come from.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+
+use super::Options;
+use crate::record::{Run, Scale};
+
+/// The surroundings of a run.
+pub(crate) struct Environment {
+    /// The workspace.
+    pub(crate) root: PathBuf,
+    /// The folder that holds the data sets, when one was named.
+    pub(crate) data_root: Option<PathBuf>,
+    /// Set by Ctrl-C; a job stops at its next step.
+    pub(crate) stop: Arc<AtomicBool>,
+    /// `cpu` or `cuda`.
+    pub(crate) device: String,
+    /// Where the numbers come from.
+    pub(crate) run: Run,
+}
+
+impl Environment {
+    /// Reads the surroundings and starts to listen for Ctrl-C.
+    pub(crate) fn new(root: &Path, options: &Options) -> Result<Self> {
+        let gpu = match options.device.as_str() {
+            "cpu" => false,
+            "cuda" if cfg!(feature = "cuda") => true,
+            "cuda" => bail!("this program was built without CUDA; build with `--features cuda`"),
+            other => bail!("there is no device {other}; give `cpu` or `cuda`"),
+        };
+        let data_root = options.data_root.clone().or_else(|| std::env::var_os("HYP_DATA").map(PathBuf::from));
+        if let Some(folder) = &data_root
+            && !folder.is_dir()
+        {
+            bail!(
+                "the data root {} is not a folder; give one to `--data-root` or `HYP_DATA`, \
+                 or run with `--scale smoke`, which needs none",
+                folder.display()
+            );
+        }
+        let run = Run::here(root, gpu);
+        if options.scale == Scale::Full && run.code.dirty && !options.no_record && !options.print_config {
+            bail!(
+                "a full-scale record needs a committed tree, and this one has changes; commit them, \
+                 or give `--no-record` to keep the numbers in the run folder"
+            );
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        ctrlc::set_handler(move || {
+            // The second time the person means it.
+            if flag.swap(true, Ordering::SeqCst) {
+                std::process::exit(130);
+            }
+        })
+        .context("Ctrl-C cannot be listened for")?;
+        Ok(Self { root: root.to_path_buf(), data_root, stop, device: options.device.clone(), run })
+    }
+
+    /// The folder of one experiment at one scale.
+    pub(crate) fn run_folder(&self, id: &str, scale: Scale) -> PathBuf {
+        self.root.join("runs").join(format!("{id}.{scale}"))
+    }
+
+    /// One message about data that are not there.
+    pub(crate) fn missing_data(&self, what: &str, id: &str) -> anyhow::Error {
+        let looked = match &self.data_root {
+            Some(folder) => format!("it was looked for in {}", folder.display()),
+            None => "no data root was named".to_owned(),
+        };
+        anyhow::anyhow!(
+            "{what} is missing: {looked}; name the folder with `--data-root DIR` or `HYP_DATA`; \
+             without it, `cargo xtask reproduce {id} --scale smoke` and `cargo xtask reproduce table1` run now"
+        )
+    }
+}

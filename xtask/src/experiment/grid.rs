@@ -1,0 +1,177 @@
+//! δ_rel of spaces whose hyperbolicity is known, over a grid of ways to draw points and of their number.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use hyp_delta::space::{self, DiskSampling, EdgeLength, SphereDistance, SpherePart, TreeShape};
+use hyp_delta::{DistanceMatrix, delta_at_base};
+use serde::{Deserialize, Serialize};
+
+use super::Environment;
+use super::drive::{Experiment, Finished, Job, Metrics, Plots, RowTable, ScaleTable, means};
+use crate::plot::{Chart, Lines, Series, save};
+use crate::record::DataFacts;
+
+/// The runner of Table 1.
+pub(crate) struct DeltaGrid;
+
+/// What a scale decides.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GridScale {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rows: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seeds: Option<usize>,
+}
+
+impl ScaleTable for GridScale {
+    fn rows(&self) -> Option<&[String]> {
+        self.rows.as_deref()
+    }
+
+    fn seeds(&self) -> Option<usize> {
+        self.seeds
+    }
+}
+
+/// One way to draw a number of points.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GridRow {
+    id: String,
+    points: usize,
+    space: Space,
+}
+
+impl RowTable for GridRow {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// A space and how points of it are drawn; each choice is spelled out in `hyp_delta::space`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+enum Space {
+    DiskEuclidean,
+    DiskHyperbolic { radius: f64 },
+    Sphere { part: Part, distance: Along },
+    Tree { shape: Shape, lengths: Lengths },
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Part {
+    Whole,
+    UpperHalf,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Along {
+    Geodesic,
+    Chordal,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Shape {
+    Attachment,
+    Uniform,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Lengths {
+    Unit,
+    Random,
+}
+
+impl Space {
+    fn sample(&self, points: usize, seed: u64) -> Result<DistanceMatrix> {
+        let matrix = match *self {
+            Self::DiskEuclidean => space::hyperbolic_disk(points, DiskSampling::Euclidean, seed),
+            Self::DiskHyperbolic { radius } => {
+                space::hyperbolic_disk(points, DiskSampling::Hyperbolic { radius }, seed)
+            }
+            Self::Sphere { part, distance } => {
+                let part = match part {
+                    Part::Whole => SpherePart::Whole,
+                    Part::UpperHalf => SpherePart::UpperHalf,
+                };
+                let distance = match distance {
+                    Along::Geodesic => SphereDistance::Geodesic,
+                    Along::Chordal => SphereDistance::Chordal,
+                };
+                space::sphere(points, part, distance, seed)
+            }
+            Self::Tree { shape, lengths } => {
+                let shape = match shape {
+                    Shape::Attachment => TreeShape::Attachment,
+                    Shape::Uniform => TreeShape::Uniform,
+                };
+                let lengths = match lengths {
+                    Lengths::Unit => EdgeLength::Unit,
+                    Lengths::Random => EdgeLength::Random,
+                };
+                space::tree(points, shape, lengths, seed)
+            }
+        };
+        Ok(matrix?)
+    }
+}
+
+impl Experiment for DeltaGrid {
+    type Scale = GridScale;
+    type Row = GridRow;
+
+    fn prepare(_: &Environment, _: &str, _: &GridScale) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn data(&self) -> BTreeMap<String, DataFacts> {
+        BTreeMap::new()
+    }
+
+    fn job(&self, job: &Job<'_, GridRow>) -> Result<Metrics> {
+        let distances = job.row.space.sample(job.row.points, job.seed)?;
+        // The base point is the first of the sample, as in the paper.
+        let found = delta_at_base(&distances, 0);
+        let delta_rel = found.delta_rel().context("all points of the sample coincide; draw more")?;
+        Ok(Metrics::from([("delta_rel".to_owned(), delta_rel)]))
+    }
+
+    fn draw(&self, done: &[Finished<GridRow>], plots: &Plots) -> Result<()> {
+        // `disk/euclidean/n400`: one chart for a space, one line for a way to draw points.
+        let parts = |id: &str| {
+            let mut parts = id.splitn(3, '/').map(ToOwned::to_owned);
+            (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+        };
+        let spaces: BTreeSet<String> = done.iter().map(|job| parts(&job.row.id).0).collect();
+        let mut charts = Vec::new();
+        for space in spaces {
+            let of_space: Vec<&Finished<GridRow>> =
+                done.iter().filter(|job| parts(&job.row.id).0 == space).collect();
+            let samplings: BTreeSet<String> = of_space.iter().map(|job| parts(&job.row.id).1).collect();
+            let mut series = Vec::new();
+            for sampling in samplings {
+                let jobs = of_space.iter().filter(|job| parts(&job.row.id).1 == sampling);
+                let found = means(jobs.map(|job| (job.row.points, job.metrics["delta_rel"])));
+                series.push(Series {
+                    name: sampling,
+                    points: found.iter().map(|(points, (mean, _))| (*points as f64, *mean)).collect(),
+                    half_widths: found.values().map(|(_, std)| *std).collect(),
+                });
+            }
+            charts.push(Chart {
+                title: format!("{space}: mean and standard deviation of 10 draws"),
+                x_label: "points".to_owned(),
+                y_label: "δ_rel".to_owned(),
+                series,
+                levels: Vec::new(),
+            });
+        }
+        save(&Lines { charts }, &plots.stem(""))
+    }
+}

@@ -1,0 +1,92 @@
+//! Experiments: a config, a runner that never sees what is expected of it, a record.
+
+mod drive;
+mod environment;
+mod grid;
+mod pool;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::record::{ConfigFile, Scale};
+
+pub(crate) use drive::Interrupted;
+pub(crate) use environment::Environment;
+
+/// Options of `reproduce`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// The experiments, by the names of `docs/experiments/`.
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    /// How much of the paper's protocol to do.
+    #[arg(long, value_enum, default_value_t = Scale::Full)]
+    scale: Scale,
+    /// Only the rows whose name begins with this; may be given more than once.
+    #[arg(long = "row", value_name = "ROW")]
+    rows: Vec<String>,
+    /// The folder that holds the data sets; `HYP_DATA` names the same thing.
+    #[arg(long, value_name = "DIR")]
+    data_root: Option<PathBuf>,
+    /// Use the first N seeds of the config.
+    #[arg(long, value_name = "N")]
+    seeds: Option<usize>,
+    /// Where to compute: `cpu` or `cuda`.
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: String,
+    /// Go on from the run folder: finished jobs are kept, an interrupted one continues.
+    #[arg(long)]
+    resume: bool,
+    /// Run N rows or seeds side by side, each with its share of the threads.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    jobs: usize,
+    /// Print what would run, and run nothing.
+    #[arg(long)]
+    print_config: bool,
+    /// Leave `docs/results` alone; the record goes to the run folder.
+    #[arg(long)]
+    no_record: bool,
+}
+
+/// Runs the experiments one after the other.
+pub(crate) fn reproduce(root: &Path, options: &Options) -> Result<ExitCode> {
+    if options.jobs == 0 {
+        bail!("`--jobs 0` would run nothing; give at least 1");
+    }
+    if options.seeds == Some(0) {
+        bail!("`--seeds 0` would run nothing; give at least 1");
+    }
+    let mut configs = Vec::new();
+    for id in &options.ids {
+        match ConfigFile::read(root, id)? {
+            Some(config) => configs.push(config),
+            None => {
+                bail!("there is no experiment {id}; there are: {}", ConfigFile::all_ids(root)?.join(", "))
+            }
+        }
+    }
+    let environment = Environment::new(root, options)?;
+    for config in &configs {
+        let result = run(config, options, &environment).with_context(|| config.id.clone());
+        if let Err(error) = result {
+            if error.downcast_ref::<Interrupted>().is_some() {
+                println!("stopped; the same command with `--resume` goes on");
+                return Ok(ExitCode::from(130));
+            }
+            return Err(error);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives the config to its runner.
+fn run(config: &ConfigFile, options: &Options, environment: &Environment) -> Result<()> {
+    match config.word("runner") {
+        Some("delta-grid") => drive::run::<grid::DeltaGrid>(config, options, environment),
+        Some(other) => bail!("{} names the runner {other}, which does not exist", config.file),
+        None => bail!("{} names no runner; write `runner = \"…\"`", config.file),
+    }
+}

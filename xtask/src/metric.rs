@@ -1,0 +1,106 @@
+//! The metrics that records speak of: unit, direction and words, each written once.
+
+use serde::{Deserialize, Serialize};
+
+/// Which way a metric improves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Direction {
+    /// More is better.
+    Higher,
+    /// Less is better.
+    Lower,
+    /// A description, not a score.
+    Neither,
+}
+
+/// What a metric's name stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metric {
+    /// The name used in records, configs and `docs/paper`.
+    pub(crate) name: &'static str,
+    /// Unit of the value.
+    pub(crate) unit: &'static str,
+    /// Which way it improves.
+    pub(crate) direction: Direction,
+    /// Digits after the point in tables.
+    pub(crate) digits: usize,
+    /// The words shown to a reader.
+    pub(crate) words: &'static str,
+}
+
+const fn metric(
+    name: &'static str,
+    unit: &'static str,
+    direction: Direction,
+    digits: usize,
+    words: &'static str,
+) -> Metric {
+    Metric { name, unit, direction, digits, words }
+}
+
+use Direction::{Higher, Lower, Neither};
+
+/// Every metric that an experiment may report.
+pub(crate) const METRICS: &[Metric] = &[
+    metric("delta_rel", "ratio", Neither, 3, "δ_rel at one base point"),
+    metric("test_accuracy", "percent", Higher, 2, "test accuracy"),
+    metric("validation_accuracy", "percent", Higher, 2, "validation accuracy"),
+    metric("ks_distance_to_origin", "distance", Higher, 3, "KS of d(x, 0)"),
+    metric("ks_p_max", "distance", Higher, 3, "KS of p_max"),
+    metric("ks_pre_map_norm", "distance", Higher, 3, "KS of the pre-map norm"),
+    metric("ks_distance_to_origin_other_filter", "distance", Higher, 3, "KS of d(x, 0), other filter"),
+    metric("ks_p_max_other_filter", "distance", Higher, 3, "KS of p_max, other filter"),
+    metric("ks_pre_map_norm_other_filter", "distance", Higher, 3, "KS of the pre-map norm, other filter"),
+    metric("auroc_distance_to_origin", "percent", Higher, 2, "AUROC of d(x, 0)"),
+    metric("auroc_p_max", "percent", Higher, 2, "AUROC of p_max"),
+    metric("auroc_pre_map_norm", "percent", Higher, 2, "AUROC of the pre-map norm"),
+    metric("fpr95_distance_to_origin", "percent", Lower, 2, "FPR at 95 % TPR of d(x, 0)"),
+    metric("fpr95_p_max", "percent", Lower, 2, "FPR at 95 % TPR of p_max"),
+    metric("fpr95_pre_map_norm", "percent", Lower, 2, "FPR at 95 % TPR of the pre-map norm"),
+    metric("margin_share", "percent", Neither, 2, "test embeddings on the ball's margin"),
+    metric("median_distance_in", "distance", Neither, 3, "median d(x, 0), in domain"),
+    metric("median_distance_out", "distance", Neither, 3, "median d(x, 0), out of domain"),
+    metric("mean_pre_map_norm", "norm", Neither, 3, "mean pre-map norm of the test part"),
+    metric("train_loss", "nats", Lower, 4, "training loss of the last epoch"),
+    metric("distance_to_origin", "distance", Neither, 3, "mean d(x, 0)"),
+    metric("p_max", "probability", Neither, 3, "mean p_max"),
+    metric("pre_map_norm", "norm", Neither, 3, "mean pre-map norm"),
+    metric("accuracy", "percent", Higher, 2, "accuracy"),
+    metric("rank1", "percent", Higher, 1, "rank-1"),
+    metric("map", "percent", Higher, 1, "mAP"),
+    metric("max_error", "distance", Lower, 3, "largest error of the drawing's identities"),
+];
+
+/// The metric of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.name == name)
+}
+
+/// A value with the digits its metric is shown with.
+pub(crate) fn format(name: &str, value: f64) -> String {
+    let digits = find(name).map_or(3, |metric| metric.digits);
+    if value != 0.0 && value.abs() < 0.5 * 10_f64.powi(-(digits as i32)) {
+        return format!("{value:.1e}");
+    }
+    format!("{value:.digits$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{METRICS, format};
+
+    #[test]
+    fn names_are_unique() {
+        for (at, metric) in METRICS.iter().enumerate() {
+            assert!(METRICS[..at].iter().all(|other| other.name != metric.name), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn values_keep_their_digits() {
+        assert_eq!(format("test_accuracy", 98.765), "98.77");
+        assert_eq!(format("delta_rel", 0.0), "0.000");
+        assert_eq!(format("max_error", 2.5e-13), "2.5e-13");
+    }
+}

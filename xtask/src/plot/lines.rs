@@ -1,0 +1,115 @@
+//! Lines with bands, one chart beside the other.
+
+use anyhow::Result;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use super::{COLOURS, FONT, Picture, failed, range_of};
+
+/// Charts of one picture.
+pub(crate) struct Lines {
+    pub(crate) charts: Vec<Chart>,
+}
+
+/// One chart.
+pub(crate) struct Chart {
+    pub(crate) title: String,
+    pub(crate) x_label: String,
+    pub(crate) y_label: String,
+    pub(crate) series: Vec<Series>,
+    /// Named horizontal lines, such as a printed value.
+    pub(crate) levels: Vec<(String, f64)>,
+}
+
+/// One line.
+pub(crate) struct Series {
+    pub(crate) name: String,
+    pub(crate) points: Vec<(f64, f64)>,
+    /// Half width of the band at each point; empty without a band.
+    pub(crate) half_widths: Vec<f64>,
+}
+
+impl Picture for Lines {
+    fn size(&self) -> (u32, u32) {
+        let columns = self.charts.len().clamp(1, 3) as u32;
+        (460 * columns, 360 * self.charts.len().div_ceil(3).max(1) as u32)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<()> {
+        area.fill(&WHITE).map_err(failed)?;
+        let parts = area.split_evenly((self.charts.len().div_ceil(3).max(1), self.charts.len().clamp(1, 3)));
+        for (part, chart) in parts.iter().zip(&self.charts) {
+            draw_chart(part, chart)?;
+        }
+        Ok(())
+    }
+}
+
+fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) -> Result<()> {
+    let (left, right) =
+        range_of(lines.series.iter().flat_map(|series| series.points.iter().map(|(x, _)| *x)));
+    let heights = lines.series.iter().flat_map(|series| {
+        series.points.iter().enumerate().flat_map(|(at, (_, y))| {
+            let half = series.half_widths.get(at).copied().unwrap_or(0.0);
+            [y - half, y + half]
+        })
+    });
+    let (low, high) = range_of(heights.chain(lines.levels.iter().map(|(_, y)| *y)));
+    let room = 0.05 * (high - low);
+    let mut chart = ChartBuilder::on(area)
+        .margin(10)
+        .caption(&lines.title, (FONT, 16))
+        .x_label_area_size(38)
+        .y_label_area_size(54)
+        .build_cartesian_2d(left..right, (low - room)..(high + room))
+        .map_err(failed)?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.08))
+        .x_desc(&lines.x_label)
+        .y_desc(&lines.y_label)
+        .x_labels(6)
+        .label_style((FONT, 12))
+        .axis_desc_style((FONT, 13))
+        .draw()
+        .map_err(failed)?;
+    for (at, series) in lines.series.iter().enumerate() {
+        let colour = COLOURS[at % COLOURS.len()];
+        if !series.half_widths.is_empty() {
+            let bounds = series.points.iter().zip(&series.half_widths);
+            let upper = bounds.clone().map(|((x, y), half)| (*x, y + half));
+            let lower = bounds.rev().map(|((x, y), half)| (*x, y - half));
+            let band: Vec<(f64, f64)> = upper.chain(lower).collect();
+            chart
+                .draw_series(std::iter::once(Polygon::new(band, colour.mix(0.15).filled())))
+                .map_err(failed)?;
+        }
+        chart
+            .draw_series(LineSeries::new(series.points.iter().copied(), colour.stroke_width(2)))
+            .map_err(failed)?
+            .label(&series.name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], colour.stroke_width(2)));
+        chart
+            .draw_series(series.points.iter().map(|point| Circle::new(*point, 3, colour.filled())))
+            .map_err(failed)?;
+    }
+    for (name, level) in &lines.levels {
+        let dashes = (0..20).map(|dash| {
+            let at = |part: f64| left + (right - left) * (f64::from(dash) + part) / 20.0;
+            PathElement::new([(at(0.0), *level), (at(0.6), *level)], BLACK.mix(0.6))
+        });
+        chart
+            .draw_series(dashes)
+            .map_err(failed)?
+            .label(name)
+            .legend(|(x, y)| PathElement::new([(x, y), (x + 14, y)], BLACK.mix(0.6)));
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.7))
+        .label_font((FONT, 12))
+        .draw()
+        .map_err(failed)
+}

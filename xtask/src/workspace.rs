@@ -1,0 +1,81 @@
+//! Where the workspace is, and reading and writing of its files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// Folders that hold nothing of ours: build output, caches and run folders.
+const NOT_OURS: &[&str] = &[".git", "target", "runs", "data/cache"];
+
+/// The workspace folder: the one given, or the first one above the current folder.
+pub(crate) fn find_root(given: Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(root) = given {
+        if !root.join("Cargo.toml").is_file() {
+            bail!("{} holds no Cargo.toml; give the workspace folder to `--root`", root.display());
+        }
+        return Ok(root);
+    }
+    let here = std::env::current_dir().context("the current folder cannot be read")?;
+    for folder in here.ancestors() {
+        if let Ok(text) = fs::read_to_string(folder.join("Cargo.toml"))
+            && text.contains("[workspace]")
+        {
+            return Ok(folder.to_path_buf());
+        }
+    }
+    bail!("no workspace above {}; run inside the checkout or give `--root DIR`", here.display())
+}
+
+/// Every file of the workspace in sorted order, as paths relative to `root` with `/` between the parts.
+pub(crate) fn files(root: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    walk(root, "", &mut found)?;
+    found.sort();
+    Ok(found)
+}
+
+fn walk(root: &Path, folder: &str, found: &mut Vec<String>) -> Result<()> {
+    let path = root.join(folder);
+    let entries = fs::read_dir(&path).with_context(|| format!("cannot list {}", path.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot list {}", path.display()))?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else {
+            bail!("{} holds a file whose name is not UTF-8; rename it", path.display());
+        };
+        let relative = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        if NOT_OURS.contains(&relative.as_str()) {
+            continue;
+        }
+        let kind = entry.file_type().with_context(|| format!("cannot stat {relative}"))?;
+        if kind.is_dir() {
+            walk(root, &relative, found)?;
+        } else if kind.is_file() {
+            found.push(relative);
+        }
+    }
+    Ok(())
+}
+
+/// The text of a file, with its path in the error.
+pub(crate) fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Writes a file whole or not at all: to a temporary name beside it, then renamed.
+pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().context("invariant: an output file has a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let mut name = path.file_name().context("invariant: an output file has a name")?.to_owned();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    fs::write(&temporary, bytes).with_context(|| format!("cannot write {}", temporary.display()))?;
+    fs::rename(&temporary, path).with_context(|| format!("cannot rename {} into place", temporary.display()))
+}
+
+/// The ending of a file name, lower case, without the dot.
+pub(crate) fn extension(file: &str) -> String {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase())
+}
