@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::{
     check_rows,
-    isa::{Isa, Kernel},
-    lanes::{LANES, Lanes, asinh, asinh_excess},
+    isa::{Isa, Kernel, LANES, Lanes, Vector},
+    lanes::{asinh, asinh_excess, load, scaled, store},
     panels::{ColumnPanels, RowPanels},
     parallel::tasks_per_thread,
     side::Side,
@@ -50,7 +50,7 @@ fn distance_matrix_on<T: Real>(isa: Isa, x: &[T], y: &[T], dim: usize, c: Curvat
     }
     let rows = isa.rows();
     let (x_panels, y_panels) = (RowPanels::new(x, dim, rows), RowPanels::new(y, dim, LANES));
-    let inverse_roots = |side: Side| side.margin.iter().map(|margin| 1.0 / margin.sqrt()).collect::<Vec<_>>();
+    let inverse_roots = |side: Side| side.gap.iter().map(|gap| 1.0 / gap.sqrt()).collect::<Vec<_>>();
     let (x_scale, y_scale) = (inverse_roots(Side::new(x, dim, c)), inverse_roots(Side::new(y, dim, c)));
     out.par_chunks_mut(rows * points)
         .with_min_len(tasks_per_thread(rows * points * dim))
@@ -59,22 +59,15 @@ fn distance_matrix_on<T: Real>(isa: Isa, x: &[T], y: &[T], dim: usize, c: Curvat
         .for_each(|(panel, (out, x_scale))| {
             isa.run(
                 rows,
-                Forward {
-                    x: x_panels.group(panel),
-                    y: &y_panels,
-                    x_scale,
-                    y_scale: &y_scale,
-                    c,
-                    points,
-                    out,
-                },
+                Forward { x: &x_panels, panel, y: &y_panels, x_scale, y_scale: &y_scale, c, points, out },
             );
         });
 }
 
 /// Distances of one panel of `x` to all of `y`.
 struct Forward<'a, T> {
-    x: &'a [f64],
+    x: &'a RowPanels,
+    panel: usize,
     y: &'a RowPanels,
     x_scale: &'a [f64],
     y_scale: &'a [f64],
@@ -87,31 +80,28 @@ impl<T: Real> Kernel for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool, const ROWS: usize>(self) {
+    fn run<V: Vector, const ROWS: usize>(self) {
         let root = self.c.sqrt();
-        for ((group, y), y_scale) in self.y.groups().enumerate().zip(self.y_scale.as_chunks::<LANES>().0) {
-            let tile = squares::<FMA, ROWS>(self.x, y);
+        let x = self.x.group::<ROWS>(self.panel);
+        let y_scales = self.y_scale.as_chunks::<LANES>().0;
+        let rows = self.out.len() / self.points;
+        for group in 0..self.y.len() {
+            let tile = squares::<V, ROWS>(x, self.y.group::<LANES>(group));
+            let y_scale = &y_scales[group];
             let first = group * LANES;
-            let width = LANES.min(self.points - first);
-            for ((row, squares), x_scale) in
-                self.out.chunks_exact_mut(self.points).zip(&tile).zip(self.x_scale)
-            {
+            let last = self.points.min(first + LANES);
+            for row in 0..rows {
+                let x_scale = self.x_scale[row];
                 let mut chord = [0.0; LANES];
                 for lane in 0..LANES {
-                    chord[lane] = squares[lane].sqrt() * x_scale * y_scale[lane];
+                    chord[lane] = tile[row][lane].sqrt() * x_scale * y_scale[lane];
                 }
-                let mut distance = [0.0; LANES];
-                if root > 0.0 {
-                    let angle = asinh::<FMA>(chord.map(|u| u * root));
-                    for lane in 0..LANES {
-                        distance[lane] = 2.0 * angle[lane] / root;
-                    }
+                let distance = if root > 0.0 {
+                    scaled(asinh::<V>(scaled(chord, root)), 2.0 / root)
                 } else {
-                    distance = chord.map(|u| 2.0 * u);
-                }
-                for (slot, value) in row[first..first + width].iter_mut().zip(distance) {
-                    *slot = T::from_f64(value);
-                }
+                    scaled(chord, 2.0)
+                };
+                store(&distance, &mut self.out[row * self.points + first..row * self.points + last]);
             }
         }
     }
@@ -175,11 +165,11 @@ fn distance_matrix_vjp_on<T: Real>(
         .enumerate()
         .map(|(panel, (((weights, row_sums), column_sums), grad_out))| {
             let kernel = Weights {
-                x: x_panels.group(panel),
+                x: &x_panels,
+                panel,
                 y: &y_panels,
                 x_side: &x_side,
                 y_side: &y_side,
-                first_row: panel * rows,
                 c: c.get(),
                 points,
                 grad_out,
@@ -199,10 +189,10 @@ fn distance_matrix_vjp_on<T: Real>(
         }
     }
     // Weighted differences, and each point's own pull: x (c/A) Σ w‖x − y‖².
-    let own = |sum: &f64, margin: &f64| c.get() * sum / margin;
-    let x_own: Vec<f64> = row_sums.iter().zip(&x_side.margin).map(|(s, m)| own(s, m)).collect();
+    let own = |sum: &f64, gap: &f64| c.get() * sum / gap;
+    let x_own: Vec<f64> = row_sums.iter().zip(&x_side.gap).map(|(s, m)| own(s, m)).collect();
     let y_own: Vec<f64> =
-        column_totals.as_flattened().iter().zip(&y_side.margin).map(|(s, m)| own(s, m)).collect();
+        column_totals.as_flattened().iter().zip(&y_side.gap).map(|(s, m)| own(s, m)).collect();
     let (x_columns, y_columns) = (ColumnPanels::new(x, dim), ColumnPanels::new(y, dim));
     let along = |direction| (isa, rows, direction, &weights[..], column_groups);
     weighted_rows::<T, true>(along(Direction::Rows), &x_columns, &y_columns, &x_own, dim, grad_x);
@@ -212,11 +202,11 @@ fn distance_matrix_vjp_on<T: Real>(
 
 /// The weight of `x − y` in the gradient, for one panel of `x` and all of `y`; returns the derivative by c.
 struct Weights<'a, T> {
-    x: &'a [f64],
+    x: &'a RowPanels,
+    panel: usize,
     y: &'a RowPanels,
     x_side: &'a Side,
     y_side: &'a Side,
-    first_row: usize,
     c: f64,
     points: usize,
     grad_out: &'a [T],
@@ -229,50 +219,53 @@ impl<T: Real> Kernel for Weights<'_, T> {
     type Output = f64;
 
     #[inline(always)]
-    fn run<const FMA: bool, const ROWS: usize>(self) -> f64 {
+    fn run<V: Vector, const ROWS: usize>(self) -> f64 {
         let (c, root_c) = (self.c, self.c.sqrt());
         let mut by_curvature = [0.0; LANES];
-        let y_margins = self.y_side.margin.as_chunks::<LANES>().0;
+        let y_gaps = self.y_side.gap.as_chunks::<LANES>().0;
         let y_squares = self.y_side.square.as_chunks::<LANES>().0;
-        for (group, y) in self.y.groups().enumerate() {
-            let tile = squares::<FMA, ROWS>(self.x, y);
+        let x = self.x.group::<ROWS>(self.panel);
+        let rows = self.grad_out.len() / self.points;
+        for group in 0..self.y.len() {
+            let tile = squares::<V, ROWS>(x, self.y.group::<LANES>(group));
             let first = group * LANES;
-            let width = LANES.min(self.points - first);
-            let (y_margin, y_square) = (&y_margins[group], &y_squares[group]);
+            let last = self.points.min(first + LANES);
+            let (y_gap, y_square) = (&y_gaps[group], &y_squares[group]);
             let weights = &mut self.weights[group * ROWS..(group + 1) * ROWS];
             let column_sum = &mut self.column_sums[group];
-            for (row, grad_out) in self.grad_out.chunks_exact(self.points).enumerate() {
-                let x_margin = self.x_side.margin[self.first_row + row];
-                let x_ratio = self.x_side.square[self.first_row + row] / x_margin;
-                let mut grad = [0.0; LANES];
-                for (slot, value) in grad.iter_mut().zip(&grad_out[first..first + width]) {
-                    *slot = value.to_f64();
-                }
+            for row in 0..rows {
+                let x_gap = self.x_side.gap[self.panel * ROWS + row];
+                let x_ratio = self.x_side.square[self.panel * ROWS + row] / x_gap;
+                let grad = load(&self.grad_out[row * self.points + first..row * self.points + last]);
                 let (mut chord, mut pull) = ([0.0; LANES], [0.0; LANES]);
                 for lane in 0..LANES {
                     let square = tile[row][lane];
                     let distance = square.sqrt();
-                    let margins = x_margin * y_margin[lane];
-                    let hypotenuse = (margins + c * square).sqrt();
-                    chord[lane] = distance / margins.sqrt();
+                    let gaps = x_gap * y_gap[lane];
+                    let hypotenuse = (gaps + c * square).sqrt();
+                    chord[lane] = distance / gaps.sqrt();
                     pull[lane] = 2.0 * grad[lane] * distance / hypotenuse;
                     let weight = 2.0 * grad[lane] / (distance * hypotenuse);
                     weights[row][lane] = if square == 0.0 { 0.0 } else { weight };
                     column_sum[lane] += pull[lane];
                 }
-                let angle = chord.map(|u| u * root_c);
-                let excess = asinh_excess::<FMA>(angle, asinh::<FMA>(angle));
+                let angle = scaled(chord, root_c);
+                let excess = asinh_excess::<V>(angle, asinh::<V>(angle));
                 let mut sum = 0.0;
                 for lane in 0..LANES {
                     let cube = chord[lane] * chord[lane] * chord[lane];
-                    let ratios = x_ratio + y_square[lane] / y_margin[lane];
+                    let ratios = x_ratio + y_square[lane] / y_gap[lane];
                     by_curvature[lane] += 0.5 * pull[lane] * ratios - grad[lane] * cube * excess[lane];
                     sum += pull[lane];
                 }
                 self.row_sums[row] += sum;
             }
         }
-        by_curvature.iter().sum()
+        let mut sum = 0.0;
+        for lane in 0..LANES {
+            sum += by_curvature[lane];
+        }
+        sum
     }
 }
 

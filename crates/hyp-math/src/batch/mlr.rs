@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use super::{
     check_rows,
-    isa::{Isa, Kernel},
-    lanes::{LANES, Lanes, asinh, asinh_excess, mul_add},
+    isa::{Isa, Kernel, LANES, Lanes, Vector},
+    lanes::{asinh, asinh_excess, load, mul_add, scaled, store},
     panels::{ColumnPanels, RowPanels},
     parallel::tasks_per_thread,
     side::Side,
@@ -46,8 +46,8 @@ use crate::{Curvature, Real};
 /// # Ok::<(), hyp_math::InvalidCurvature>(())
 /// ```
 pub fn mlr_logits<T: Real>(x: &[T], p: &[T], a: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-    let margins = Side::new(p, dim, c).margin;
-    logits_on(Isa::detect(), x, &Classes::new(p, a, &margins, dim), c, out);
+    let gaps = Side::new(p, dim, c).gap;
+    logits_on(Isa::detect(), x, &Classes::new(p, a, &gaps, dim), c, out);
 }
 
 /// The gradient of [`mlr_logits`]: overwrites `grad_x`, `grad_p` and `grad_a`, returns the derivative by c.
@@ -69,30 +69,30 @@ pub fn mlr_logits_vjp<T: Real>(
     grad_p: &mut [T],
     grad_a: &mut [T],
 ) -> f64 {
-    let margins = Side::new(p, dim, c).margin;
-    vjp_on(Isa::detect(), x, &Classes::new(p, a, &margins, dim), grad_out, c, grad_x, grad_p, grad_a)
+    let gaps = Side::new(p, dim, c).gap;
+    vjp_on(Isa::detect(), x, &Classes::new(p, a, &gaps, dim), grad_out, c, grad_x, grad_p, grad_a)
 }
 
-/// Points and normals of the classes, with their conformal margins 1 − c‖p‖².
+/// Points and normals of the classes, with their conformal gaps 1 − c‖p‖².
 pub(super) struct Classes<'a, P, A> {
     p: &'a [P],
     a: &'a [A],
-    margin: &'a [f64],
+    gap: &'a [f64],
     dim: usize,
     count: usize,
 }
 
 impl<'a, P: Real, A: Real> Classes<'a, P, A> {
-    /// `margin` has at least one entry per class; the caller may know it better than from `p`.
-    pub(super) fn new(p: &'a [P], a: &'a [A], margin: &'a [f64], dim: usize) -> Self {
+    /// `gap` has at least one entry per class; the caller may know it better than from `p`.
+    pub(super) fn new(p: &'a [P], a: &'a [A], gap: &'a [f64], dim: usize) -> Self {
         let count = check_rows(p, dim);
         assert_eq!(a.len(), p.len(), "a is shaped as p");
-        Self { p, a, margin, dim, count }
+        Self { p, a, gap, dim, count }
     }
 
     fn constants(&self) -> Constants {
         let groups = self.count.div_ceil(LANES);
-        let mut all = Constants { margin: vec![[1.0; LANES]; groups], ..Constants::default() };
+        let mut all = Constants { gap: vec![[1.0; LANES]; groups], ..Constants::default() };
         for field in [&mut all.normal, &mut all.along, &mut all.p_square, &mut all.inverse] {
             field.resize(groups, [0.0; LANES]);
         }
@@ -106,7 +106,7 @@ impl<'a, P: Real, A: Real> Classes<'a, P, A> {
                 along += p * a;
             }
             let normal = f64::sqrt(a_square);
-            all.margin[group][lane] = self.margin[k];
+            all.gap[group][lane] = self.gap[k];
             all.p_square[group][lane] = p_square;
             all.normal[group][lane] = normal;
             all.along[group][lane] = along;
@@ -120,7 +120,7 @@ impl<'a, P: Real, A: Real> Classes<'a, P, A> {
 #[derive(Default)]
 struct Constants {
     /// 1 − c‖p‖².
-    margin: Vec<Lanes>,
+    gap: Vec<Lanes>,
     /// ‖a‖.
     normal: Vec<Lanes>,
     /// 1/‖a‖, or 0 if a = 0.
@@ -151,14 +151,15 @@ pub(super) fn logits_on<T: Real, P: Real, A: Real>(
     let (x_side, constants) = (Side::new(x, dim, c), classes.constants());
     out.par_chunks_mut(rows * classes.count)
         .with_min_len(tasks_per_thread(rows * classes.count * dim))
-        .zip(x_side.margin.par_chunks(rows))
+        .zip(x_side.gap.par_chunks(rows))
         .enumerate()
-        .for_each(|(panel, (out, x_margin))| {
+        .for_each(|(panel, (out, x_gap))| {
             let kernel = Forward {
-                x: x_panels.group(panel),
+                x: &x_panels,
+                panel,
                 p: &p_panels,
                 a: &a_panels,
-                x_margin,
+                x_gap,
                 constants: &constants,
                 c,
                 count: classes.count,
@@ -169,10 +170,11 @@ pub(super) fn logits_on<T: Real, P: Real, A: Real>(
 }
 
 struct Forward<'a, T> {
-    x: &'a [f64],
+    x: &'a RowPanels,
+    panel: usize,
     p: &'a RowPanels,
     a: &'a RowPanels,
-    x_margin: &'a [f64],
+    x_gap: &'a [f64],
     constants: &'a Constants,
     c: Curvature,
     count: usize,
@@ -183,41 +185,35 @@ impl<T: Real> Kernel for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool, const ROWS: usize>(self) {
+    fn run<V: Vector, const ROWS: usize>(self) {
         let (c, root) = (self.c.get(), self.c.sqrt());
-        for (group, (p, a)) in self.p.groups().zip(self.a.groups()).enumerate() {
-            let (squares, products) = squares_and_products::<FMA, ROWS>(self.x, p, a);
+        let x = self.x.group::<ROWS>(self.panel);
+        let rows = self.out.len() / self.count;
+        for group in 0..self.p.len() {
+            let (p, a) = (self.p.group::<LANES>(group), self.a.group::<LANES>(group));
+            let (squares, products) = squares_and_products::<V, ROWS>(x, p, a);
             let first = group * LANES;
-            let width = LANES.min(self.count - first);
-            let (margin, along) = (&self.constants.margin[group], &self.constants.along[group]);
+            let last = self.count.min(first + LANES);
+            let (gap, along) = (&self.constants.gap[group], &self.constants.along[group]);
             let (normal, inverse) = (&self.constants.normal[group], &self.constants.inverse[group]);
-            for (row, out) in self.out.chunks_exact_mut(self.count).enumerate() {
-                let x_margin = self.x_margin[row];
+            for row in 0..rows {
+                let x_gap = self.x_gap[row];
                 let mut angle = [0.0; LANES];
                 for lane in 0..LANES {
-                    let m = numerator::<FMA>(
-                        c,
-                        products[row][lane],
-                        squares[row][lane],
-                        margin[lane],
-                        along[lane],
-                    );
-                    angle[lane] = 2.0 * m * inverse[lane] / (margin[lane] * x_margin);
+                    let m =
+                        numerator::<V>(c, products[row][lane], squares[row][lane], gap[lane], along[lane]);
+                    angle[lane] = 2.0 * m * inverse[lane] / (gap[lane] * x_gap);
                 }
-                let mut logit = [0.0; LANES];
-                if root > 0.0 {
-                    let arc = asinh::<FMA>(angle.map(|t| t * root));
-                    for lane in 0..LANES {
-                        logit[lane] = 2.0 * normal[lane] * arc[lane] / root;
-                    }
+                let arc = if root > 0.0 {
+                    scaled(asinh::<V>(scaled(angle, root)), 2.0 / root)
                 } else {
-                    for lane in 0..LANES {
-                        logit[lane] = 2.0 * normal[lane] * angle[lane];
-                    }
+                    scaled(angle, 2.0)
+                };
+                let mut logit = [0.0; LANES];
+                for lane in 0..LANES {
+                    logit[lane] = normal[lane] * arc[lane];
                 }
-                for (slot, value) in out[first..first + width].iter_mut().zip(logit) {
-                    *slot = T::from_f64(value);
-                }
+                store(&logit, &mut self.out[row * self.count + first..row * self.count + last]);
             }
         }
     }
@@ -225,8 +221,8 @@ impl<T: Real> Kernel for Forward<'_, T> {
 
 /// ⟨N, a⟩ from ⟨x − p, a⟩ and ‖x − p‖².
 #[inline(always)]
-fn numerator<const FMA: bool>(c: f64, product: f64, square: f64, margin: f64, along: f64) -> f64 {
-    mul_add::<FMA>(margin, product, -(c * square * along))
+fn numerator<V: Vector>(c: f64, product: f64, square: f64, gap: f64, along: f64) -> f64 {
+    mul_add::<V>(gap, product, -(c * square * along))
 }
 
 /// Sums over the batch that the gradients of one group of classes need; G is the gradient by m.
@@ -261,7 +257,7 @@ impl ClassSums {
     }
 }
 
-/// Writes the gradients and returns the derivative by c, with `p` and the margins held as functions of c and `p`.
+/// Writes the gradients and returns the derivative by c, with `p` and the gaps held as functions of c and `p`.
 pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
     isa: Isa,
     x: &[T],
@@ -301,11 +297,11 @@ pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
         .enumerate()
         .map(|(panel, (((weights, own), sums), grad_out))| {
             let kernel = Weights {
-                x: x_panels.group(panel),
+                x: &x_panels,
+                panel,
                 p: &p_panels,
                 a: &a_panels,
                 x_side: &x_side,
-                first_row: panel * rows,
                 constants: &constants,
                 c,
                 count,
@@ -328,10 +324,10 @@ pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
     let mut pull = vec![0.0; count * dim];
     for (k, pull) in pull.chunks_exact_mut(dim).enumerate() {
         let (group, lane) = (k / LANES, k % LANES);
-        let (margin, along) = (constants.margin[group][lane], constants.along[group][lane]);
+        let (gap, along) = (constants.gap[group][lane], constants.along[group][lane]);
         for (j, slot) in pull.iter_mut().enumerate() {
             let (p, a) = (classes.p[k * dim + j].to_f64(), classes.a[k * dim + j].to_f64());
-            *slot = margin * a + 2.0 * c.get() * along * p;
+            *slot = gap * a + 2.0 * c.get() * along * p;
         }
     }
     let along = |direction| (isa, rows, direction, &weights[..], groups);
@@ -371,7 +367,7 @@ pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
 
 /// Constants and sums of one class.
 struct Class {
-    margin: f64,
+    gap: f64,
     normal: f64,
     inverse: f64,
     along: f64,
@@ -387,7 +383,7 @@ impl Class {
     fn new(constants: &Constants, totals: &[ClassSums], k: usize) -> Self {
         let (group, lane) = (k / LANES, k % LANES);
         Self {
-            margin: constants.margin[group][lane],
+            gap: constants.gap[group][lane],
             normal: constants.normal[group][lane],
             inverse: constants.inverse[group][lane],
             along: constants.along[group][lane],
@@ -402,28 +398,28 @@ impl Class {
 
     /// One coordinate of the gradient by p: of m, and of A_p in τ.
     fn by_point(&self, c: f64, p: f64, a: f64, away: f64) -> f64 {
-        2.0 * c * (p * (self.numerator / self.margin - self.product) - self.along * away)
-            - a * (self.margin * self.weight + c * self.square)
+        2.0 * c * (p * (self.numerator / self.gap - self.product) - self.along * away)
+            - a * (self.gap * self.weight + c * self.square)
     }
 
     /// One coordinate of the gradient by a: of m, and of ‖a‖ in the factor and in τ.
     fn by_normal(&self, c: f64, p: f64, a: f64, away: f64) -> f64 {
-        2.0 * c * self.excess * self.inverse * a - self.margin * away - c * self.square * p
+        2.0 * c * self.excess * self.inverse * a - self.gap * away - c * self.square * p
     }
 
     fn by_curvature(&self) -> f64 {
-        self.p_square * (self.numerator / self.margin - self.product)
+        self.p_square * (self.numerator / self.gap - self.product)
             - self.along * self.square
             - self.normal * self.excess
     }
 }
 
 struct Weights<'a, T> {
-    x: &'a [f64],
+    x: &'a RowPanels,
+    panel: usize,
     p: &'a RowPanels,
     a: &'a RowPanels,
     x_side: &'a Side,
-    first_row: usize,
     constants: &'a Constants,
     c: Curvature,
     count: usize,
@@ -437,35 +433,35 @@ impl<T: Real> Kernel for Weights<'_, T> {
     type Output = f64;
 
     #[inline(always)]
-    fn run<const FMA: bool, const ROWS: usize>(self) -> f64 {
+    fn run<V: Vector, const ROWS: usize>(self) -> f64 {
         let (c, root) = (self.c.get(), self.c.sqrt());
+        let x = self.x.group::<ROWS>(self.panel);
+        let rows = self.grad_out.len() / self.count;
         let mut by_curvature = 0.0;
-        for (group, (p, a)) in self.p.groups().zip(self.a.groups()).enumerate() {
-            let (squares, products) = squares_and_products::<FMA, ROWS>(self.x, p, a);
+        for group in 0..self.p.len() {
+            let (p, a) = (self.p.group::<LANES>(group), self.a.group::<LANES>(group));
+            let (squares, products) = squares_and_products::<V, ROWS>(x, p, a);
             let first = group * LANES;
-            let width = LANES.min(self.count - first);
-            let (margin, along) = (&self.constants.margin[group], &self.constants.along[group]);
+            let last = self.count.min(first + LANES);
+            let (gap, along) = (&self.constants.gap[group], &self.constants.along[group]);
             let inverse = &self.constants.inverse[group];
             let weights = &mut self.weights[group * ROWS..(group + 1) * ROWS];
             let sums = &mut self.sums[group];
-            for (row, grad_out) in self.grad_out.chunks_exact(self.count).enumerate() {
-                let x_margin = self.x_side.margin[self.first_row + row];
-                let mut grad = [0.0; LANES];
-                for (slot, value) in grad.iter_mut().zip(&grad_out[first..first + width]) {
-                    *slot = value.to_f64();
-                }
+            for row in 0..rows {
+                let x_gap = self.x_side.gap[self.panel * ROWS + row];
+                let grad = load(&self.grad_out[row * self.count + first..row * self.count + last]);
                 let (mut m, mut tau, mut weight) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
                 for lane in 0..LANES {
                     let (product, square) = (products[row][lane], squares[row][lane]);
-                    m[lane] = numerator::<FMA>(c, product, square, margin[lane], along[lane]);
-                    let scale = 1.0 / (margin[lane] * x_margin);
+                    m[lane] = numerator::<V>(c, product, square, gap[lane], along[lane]);
+                    let scale = 1.0 / (gap[lane] * x_gap);
                     tau[lane] = 2.0 * m[lane] * inverse[lane] * scale;
-                    let slope = 1.0 / mul_add::<FMA>(c * tau[lane], tau[lane], 1.0).sqrt();
+                    let slope = 1.0 / mul_add::<V>(c * tau[lane], tau[lane], 1.0).sqrt();
                     weight[lane] = 4.0 * grad[lane] * slope * scale;
                     weights[row][lane] = weight[lane];
                 }
-                let angle = tau.map(|t| t * root);
-                let excess = asinh_excess::<FMA>(angle, asinh::<FMA>(angle));
+                let angle = scaled(tau, root);
+                let excess = asinh_excess::<V>(angle, asinh::<V>(angle));
                 let (mut own, mut moment) = (0.0, 0.0);
                 for lane in 0..LANES {
                     let w = weight[lane];
@@ -478,8 +474,8 @@ impl<T: Real> Kernel for Weights<'_, T> {
                     own -= w * along[lane];
                     moment += wm;
                 }
-                self.own[row] += 2.0 * c * (own + moment / x_margin);
-                by_curvature += moment * self.x_side.square[self.first_row + row] / x_margin;
+                self.own[row] += 2.0 * c * (own + moment / x_gap);
+                by_curvature += moment * self.x_side.square[self.panel * ROWS + row] / x_gap;
             }
         }
         by_curvature
@@ -527,8 +523,8 @@ mod tests {
     fn every_instruction_set_gives_the_portable_result() {
         let c = Curvature::new(0.7).unwrap();
         let Case { x, p, a, grad_out } = case(c);
-        let margin = Side::new(&p, DIM, c).margin;
-        let classes = Classes::new(&p, &a, &margin, DIM);
+        let gap = Side::new(&p, DIM, c).gap;
+        let classes = Classes::new(&p, &a, &gap, DIM);
         let run = |isa| {
             let mut out = vec![0.0; BATCH * CLASSES];
             logits_on(isa, &x, &classes, c, &mut out);

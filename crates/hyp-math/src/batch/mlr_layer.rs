@@ -35,7 +35,7 @@ use crate::{
 /// ```
 pub fn mlr_layer_logits<T: Real>(x: &[T], p_raw: &[T], a_raw: &[T], dim: usize, c: Curvature, out: &mut [T]) {
     let points = Points::new(p_raw, dim, c);
-    logits_on(Isa::detect(), x, &Classes::new(&points.p, a_raw, &points.margin, dim), c, out);
+    logits_on(Isa::detect(), x, &Classes::new(&points.p, a_raw, &points.gap, dim), c, out);
 }
 
 /// The gradient of [`mlr_layer_logits`]: overwrites the three gradients, returns the derivative by c.
@@ -57,7 +57,7 @@ pub fn mlr_layer_logits_vjp<T: Real>(
 ) -> f64 {
     assert_eq!(grad_p_raw.len(), p_raw.len(), "grad_p_raw is shaped as p_raw");
     let points = Points::new(p_raw, dim, c);
-    let classes = Classes::new(&points.p, a_raw, &points.margin, dim);
+    let classes = Classes::new(&points.p, a_raw, &points.gap, dim);
     let mut grad_p = vec![0.0_f64; p_raw.len()];
     let mut by_c = vjp_on(Isa::detect(), x, &classes, grad_out, c, grad_x, &mut grad_p, grad_a_raw);
     for ((raw, grad), out) in
@@ -78,19 +78,18 @@ pub fn mlr_layer_logits_vjp<T: Real>(
 /// The points of the classes in `f64`, with 1 − c‖p‖².
 struct Points {
     p: Vec<f64>,
-    margin: Vec<f64>,
+    gap: Vec<f64>,
 }
 
 impl Points {
     fn new<T: Real>(raw: &[T], dim: usize, c: Curvature) -> Self {
         check_rows(raw, dim);
-        let mut points =
-            Self { p: Vec::with_capacity(raw.len()), margin: Vec::with_capacity(raw.len() / dim) };
+        let mut points = Self { p: Vec::with_capacity(raw.len()), gap: Vec::with_capacity(raw.len() / dim) };
         for row in raw.chunks_exact(dim) {
             let t = c.sqrt() * dot(row, row).sqrt();
             let factor = tanhc(t);
             points.p.extend(row.iter().map(|v| factor * v.to_f64()));
-            points.margin.push(sech_squared(t));
+            points.gap.push(sech_squared(t));
         }
         points
     }

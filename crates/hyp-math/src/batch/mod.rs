@@ -4,9 +4,12 @@
 //! one point. Results do not depend on the number of threads: every output is written by one task, and what is summed
 //! over rows is summed in their order. No memory is allocated per row; the caller gives the output.
 
+mod distance;
 mod distance_matrix;
+mod gyro;
 mod isa;
 mod lanes;
+mod maps;
 mod mlr;
 mod mlr_layer;
 mod panels;
@@ -20,7 +23,15 @@ mod tile;
 mod to_ball;
 mod weighted;
 
+pub use distance::{distance, distance_to_origin, distance_to_origin_vjp, distance_vjp};
 pub use distance_matrix::{distance_matrix, distance_matrix_vjp};
+pub use gyro::{
+    mobius_add, mobius_add_vjp, mobius_scalar_mul, mobius_scalar_mul_vjp, mobius_sub, mobius_sub_vjp,
+};
+pub use maps::{
+    exp_map_at, exp_map_at_vjp, exp_map_zero, exp_map_zero_vjp, log_map_at, log_map_at_vjp, log_map_zero,
+    log_map_zero_vjp, project, project_vjp,
+};
 pub use mlr::{mlr_logits, mlr_logits_vjp};
 pub use mlr_layer::{mlr_layer_logits, mlr_layer_logits_vjp};
 pub use riemannian::riemannian_scale;

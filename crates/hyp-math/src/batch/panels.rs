@@ -1,6 +1,6 @@
 //! Matrices rearranged in `f64` so that the tiles of pairs read them from front to back.
 
-use super::lanes::{LANES, Lanes};
+use super::isa::{LANES, Lanes};
 use crate::Real;
 
 /// The rows of a matrix in groups of `width`, each group transposed: entry `d` of its rows stands side by side.
@@ -29,18 +29,15 @@ impl RowPanels {
         Self { data, width, dim }
     }
 
-    /// The groups, each `[dim, width]`.
-    pub(super) fn groups(&self) -> impl Iterator<Item = &[f64]> {
-        self.data.chunks_exact((self.dim * self.width).max(1))
-    }
-
-    /// One group, `[dim, width]`.
-    pub(super) fn group(&self, index: usize) -> &[f64] {
-        let size = self.dim * self.width;
-        &self.data[index * size..(index + 1) * size]
+    /// One group, `[dim]` of `WIDTH` rows, the width that the panels were made with.
+    #[inline(always)]
+    pub(super) fn group<const WIDTH: usize>(&self, index: usize) -> &[[f64; WIDTH]] {
+        debug_assert_eq!(WIDTH, self.width);
+        &self.data.as_chunks::<WIDTH>().0[index * self.dim..(index + 1) * self.dim]
     }
 
     /// The number of groups.
+    #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.data.len() / (self.dim * self.width).max(1)
     }
@@ -70,13 +67,15 @@ impl ColumnPanels {
     }
 
     /// The number of rows of the matrix.
+    #[inline(always)]
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// The groups, each `[rows]` of [`LANES`] columns.
-    pub(super) fn groups(&self) -> impl Iterator<Item = &[Lanes]> {
-        self.data.chunks_exact(self.rows.max(1))
+    /// One group, `[rows]` of [`LANES`] columns.
+    #[inline(always)]
+    pub(super) fn group(&self, index: usize) -> &[Lanes] {
+        &self.data[index * self.rows..(index + 1) * self.rows]
     }
 }
 
@@ -88,17 +87,15 @@ mod tests {
     fn rows_are_transposed_in_groups_and_filled_up() {
         let panels = RowPanels::new(&[1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], 2, 2);
         assert_eq!(panels.len(), 2);
-        assert_eq!(panels.group(0), [1.0, 3.0, 2.0, 4.0]);
-        assert_eq!(panels.group(1), [5.0, 0.0, 6.0, 0.0]);
+        assert_eq!(panels.group::<2>(0), [[1.0, 3.0], [2.0, 4.0]]);
+        assert_eq!(panels.group::<2>(1), [[5.0, 0.0], [6.0, 0.0]]);
     }
 
     #[test]
     fn columns_are_grouped_by_lanes_and_filled_up() {
         let rows: Vec<f64> = (0..20).map(f64::from).collect();
         let panels = ColumnPanels::new(&rows, 10);
-        let groups: Vec<&[Lanes]> = panels.groups().collect();
-        assert_eq!(groups.len(), 2);
-        assert_eq!(groups[0][1], [10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0]);
-        assert_eq!(groups[1][0], [8.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(panels.group(0)[1], [10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0]);
+        assert_eq!(panels.group(1)[0], [8.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
 }

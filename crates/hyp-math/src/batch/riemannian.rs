@@ -28,6 +28,5 @@ pub fn riemannian_scale<T: Real>(points: &[T], grad: &[T], dim: usize, c: Curvat
         for (slot, grad) in out.iter_mut().zip(grad) {
             *slot = T::from_f64(half * half * grad.to_f64());
         }
-        0.0
     });
 }

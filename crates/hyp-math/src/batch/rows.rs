@@ -12,16 +12,58 @@ pub(super) type Input<'a, T> = (&'a [T], usize);
 /// A matrix written row by row, and the width of its rows.
 pub(super) type Output<'a, T> = (&'a mut [T], usize);
 
+/// What the rows add up to: nothing much, or the derivatives by one or two numbers that all rows share.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Total(f64, f64);
+
+impl std::ops::Add for Total {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0, self.1 + other.1)
+    }
+}
+
+impl From<()> for Total {
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+
+impl From<f64> for Total {
+    fn from(value: f64) -> Self {
+        Self(value, 0.0)
+    }
+}
+
+impl From<(f64, f64)> for Total {
+    fn from((first, second): (f64, f64)) -> Self {
+        Self(first, second)
+    }
+}
+
+impl Total {
+    /// The first sum.
+    pub(super) fn one(self) -> f64 {
+        self.0
+    }
+
+    /// Both sums.
+    pub(super) fn both(self) -> (f64, f64) {
+        (self.0, self.1)
+    }
+}
+
 /// Calls `f` with row `i` of all inputs and outputs, for all `rows`, and returns the sum of what it returns.
 ///
 /// # Panics
 /// If a length is not `rows` times its width.
-pub(super) fn for_rows<T: Real, const I: usize, const O: usize>(
+pub(super) fn for_rows<T: Real, R: Into<Total>, const I: usize, const O: usize>(
     rows: usize,
     inputs: [Input<T>; I],
     outputs: [Output<T>; O],
-    f: impl Fn([&[T]; I], [&mut [T]; O]) -> f64 + Sync,
-) -> f64 {
+    f: impl Fn([&[T]; I], [&mut [T]; O]) -> R + Sync,
+) -> Total {
     for (data, width) in &inputs {
         assert_eq!(data.len(), rows * width, "an input has one row of its width per row");
     }
@@ -33,19 +75,19 @@ pub(super) fn for_rows<T: Real, const I: usize, const O: usize>(
 }
 
 /// Halves the rows at a multiple of `block` until one block is left.
-fn split<T: Real, const I: usize, const O: usize>(
+fn split<T: Real, R: Into<Total>, const I: usize, const O: usize>(
     rows: usize,
     block: usize,
     inputs: [Input<T>; I],
     mut outputs: [Output<T>; O],
-    f: &(impl Fn([&[T]; I], [&mut [T]; O]) -> f64 + Sync),
-) -> f64 {
+    f: &(impl Fn([&[T]; I], [&mut [T]; O]) -> R + Sync),
+) -> Total {
     if rows <= block {
-        let mut sum = 0.0;
+        let mut sum = Total::default();
         for row in 0..rows {
             let read = inputs.map(|(data, width)| &data[row * width..(row + 1) * width]);
             let write = outputs.each_mut().map(|(data, width)| &mut data[row * *width..(row + 1) * *width]);
-            sum += f(read, write);
+            sum = sum + f(read, write).into();
         }
         return sum;
     }
@@ -83,7 +125,7 @@ mod tests {
             });
             assert!(doubled.iter().enumerate().all(|(i, &d)| d == 2.0 * i as f64), "{rows} rows");
             assert!(pairs.chunks(2).enumerate().all(|(i, p)| p == [i as f64, -(i as f64)]), "{rows} rows");
-            assert_eq!(sum, (0..rows).sum::<usize>() as f64, "{rows} rows");
+            assert_eq!(sum.one(), (0..rows).sum::<usize>() as f64, "{rows} rows");
         }
     }
 }

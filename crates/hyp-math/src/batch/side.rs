@@ -1,14 +1,14 @@
 //! What the pair kernels need to know of each point, computed once per row.
 
-use super::lanes::LANES;
+use super::isa::LANES;
 use crate::{Curvature, Real, scalar::gap, vector::square};
 
-/// Squared norms and conformal margins of the rows of a matrix, filled up to whole tiles with points at the origin.
+/// Squared norms and conformal gaps of the rows of a matrix, filled up to whole tiles with points at the origin.
 pub(super) struct Side {
     /// ‖x‖².
     pub(super) square: Vec<f64>,
     /// 1 − c‖x‖².
-    pub(super) margin: Vec<f64>,
+    pub(super) gap: Vec<f64>,
 }
 
 impl Side {
@@ -20,7 +20,7 @@ impl Side {
         for (slot, row) in squares.iter_mut().zip(rows.chunks_exact(dim)) {
             *slot = square(row);
         }
-        let margin = squares.iter().map(|&square| gap(c, square)).collect();
-        Self { square: squares, margin }
+        let gaps = squares.iter().map(|&square| gap(c, square)).collect();
+        Self { square: squares, gap: gaps }
     }
 }

@@ -39,7 +39,6 @@ pub fn to_ball<T: Real>(x: &[T], dim: usize, c: Curvature, clip: Option<f64>, ma
         for (slot, x) in out.iter_mut().zip(x) {
             *slot = T::from_f64(factor * x.to_f64());
         }
-        0.0
     });
 }
 
@@ -69,6 +68,7 @@ pub fn to_ball_vjp<T: Real>(
         }
         along * factor.by_curvature
     })
+    .one()
 }
 
 /// The norms at which rows are held.

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::{
-    isa::{Isa, Kernel},
-    lanes::{LANES, Lanes, mul_add},
+    isa::{Isa, Kernel, LANES, Lanes, Vector},
+    lanes::store,
     panels::ColumnPanels,
     parallel::tasks_per_thread,
     tile::accumulate,
@@ -69,72 +69,77 @@ impl<T: Real, const DIFFERENCE: bool> Kernel for Sums<'_, T, DIFFERENCE> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool, const ROWS: usize>(self) {
+    fn run<V: Vector, const ROWS: usize>(self) {
         let count = self.out.len() / self.dim;
-        for (group, (own, other)) in self.own.groups().zip(self.other.groups()).enumerate() {
-            let mut mine = [[0.0; LANES]; ROWS];
-            mine[..count].copy_from_slice(&own[self.first..self.first + count]);
+        for group in 0..self.dim.div_ceil(LANES) {
+            let (own, other) = (self.own.group(group), self.other.group(group));
+            let mut mine = [V::splat(0.0); ROWS];
+            for row in 0..count {
+                mine[row] = V::load(&own[self.first + row]);
+            }
             let sum = match self.direction {
-                Direction::Rows => over_columns::<FMA, DIFFERENCE, ROWS>(
+                Direction::Rows => over_columns::<V, DIFFERENCE, ROWS>(
                     &mine,
                     other,
                     &self.tiles[self.first * self.column_groups..],
                 ),
-                Direction::Columns => over_rows::<FMA, DIFFERENCE, ROWS>(
-                    &mine,
-                    other,
-                    self.tiles,
-                    self.column_groups,
-                    self.first,
-                ),
+                Direction::Columns => {
+                    over_rows::<V, DIFFERENCE, ROWS>(&mine, other, self.tiles, self.column_groups, self.first)
+                }
             };
             let start = group * LANES;
-            let width = LANES.min(self.dim - start);
-            for (index, row) in self.out.chunks_exact_mut(self.dim).enumerate() {
-                let coefficient = self.coefficients[self.first + index];
-                for lane in 0..width {
-                    let value = mul_add::<FMA>(coefficient, mine[index][lane], sum[index][lane]);
-                    row[start + lane] = T::from_f64(value);
-                }
+            let end = self.dim.min(start + LANES);
+            for row in 0..count {
+                let coefficient = self.coefficients[self.first + row];
+                let value = V::splat(coefficient).mul_add(mine[row], sum[row]).lanes();
+                store(&value, &mut self.out[row * self.dim + start..row * self.dim + end]);
             }
         }
     }
 }
 
-/// Sums over the columns of the tiles of one row group.
+/// Sums over the columns of the tiles of one row group, whose first tile is the first of `tiles`.
 #[inline(always)]
-fn over_columns<const FMA: bool, const DIFFERENCE: bool, const ROWS: usize>(
-    mine: &[Lanes; ROWS],
+fn over_columns<V: Vector, const DIFFERENCE: bool, const ROWS: usize>(
+    mine: &[V; ROWS],
     other: &[Lanes],
     tiles: &[Lanes],
-) -> [Lanes; ROWS] {
-    let mut total = [[0.0; LANES]; ROWS];
-    for (tile, rows) in tiles.as_chunks::<ROWS>().0.iter().zip(other.chunks(LANES)) {
-        for (lane, row) in rows.iter().enumerate() {
-            let weights = std::array::from_fn(|index| tile[index][lane]);
-            accumulate::<FMA, DIFFERENCE, ROWS>(&mut total, mine, row, weights);
+) -> [V; ROWS] {
+    let mut total = [V::splat(0.0); ROWS];
+    let tiles = tiles.as_chunks::<ROWS>().0;
+    let mut index = 0;
+    while index < other.len() {
+        let tile = &tiles[index / LANES];
+        let mut weights = [0.0; ROWS];
+        for row in 0..ROWS {
+            weights[row] = tile[row][index % LANES];
         }
+        accumulate::<V, DIFFERENCE, ROWS>(&mut total, mine, V::load(&other[index]), weights);
+        index += 1;
     }
     total
 }
 
 /// Sums over all row groups of the tiles, for `ROWS` columns from `first` on.
 #[inline(always)]
-fn over_rows<const FMA: bool, const DIFFERENCE: bool, const ROWS: usize>(
-    mine: &[Lanes; ROWS],
+fn over_rows<V: Vector, const DIFFERENCE: bool, const ROWS: usize>(
+    mine: &[V; ROWS],
     other: &[Lanes],
     tiles: &[Lanes],
     column_groups: usize,
     first: usize,
-) -> [Lanes; ROWS] {
+) -> [V; ROWS] {
     let (group, offset) = (first / LANES, first % LANES);
-    let mut total = [[0.0; LANES]; ROWS];
-    for (panel, rows) in tiles.chunks_exact(column_groups * ROWS).zip(other.chunks(ROWS)) {
-        let tile = &panel[group * ROWS..(group + 1) * ROWS];
-        for (weights, row) in tile.iter().zip(rows) {
-            let weights = std::array::from_fn(|index| weights[offset + index]);
-            accumulate::<FMA, DIFFERENCE, ROWS>(&mut total, mine, row, weights);
+    let mut total = [V::splat(0.0); ROWS];
+    let mut index = 0;
+    while index < other.len() {
+        let tile = ((index / ROWS) * column_groups + group) * ROWS + index % ROWS;
+        let mut weights = [0.0; ROWS];
+        for column in 0..ROWS {
+            weights[column] = tiles[tile][offset + column];
         }
+        accumulate::<V, DIFFERENCE, ROWS>(&mut total, mine, V::load(&other[index]), weights);
+        index += 1;
     }
     total
 }

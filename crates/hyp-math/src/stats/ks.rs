@@ -52,9 +52,8 @@ mod tests {
 
     /// The definition, evaluated at every value of either sample.
     fn by_definition(a: &[f64], b: &[f64]) -> f64 {
-        let share = |values: &[f64], v: f64| {
-            values.iter().filter(|&&w| w <= v).count() as f64 / values.len() as f64
-        };
+        let share =
+            |values: &[f64], v: f64| values.iter().filter(|&&w| w <= v).count() as f64 / values.len() as f64;
         a.iter().chain(b).map(|&v| (share(a, v) - share(b, v)).abs()).fold(0.0, f64::max)
     }
 

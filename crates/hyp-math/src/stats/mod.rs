@@ -11,7 +11,7 @@ mod student;
 mod summary;
 
 pub use bootstrap::{PercentileInterval, bootstrap_interval, percentile};
-pub use detection::{aupr, aupr_negative, auroc, fpr_at_tpr, fpr_at_95_tpr};
+pub use detection::{aupr, aupr_negative, auroc, fpr_at_95_tpr, fpr_at_tpr};
 pub use error::StatsError;
 pub use ks::kolmogorov_smirnov;
 pub use student::{t_cdf, t_quantile};

@@ -123,8 +123,7 @@ fn ln_gamma(x: f64) -> f64 {
     let inverse = 1.0 / shifted;
     let square = inverse * inverse;
     let series = COEFFICIENTS.iter().rev().fold(0.0, |sum, k| sum * square + k) * inverse;
-    (shifted - 0.5) * shifted.ln() - shifted + 0.5 * (2.0 * std::f64::consts::PI).ln() + series
-        - product.ln()
+    (shifted - 0.5) * shifted.ln() - shifted + 0.5 * (2.0 * std::f64::consts::PI).ln() + series - product.ln()
 }
 
 #[cfg(test)]
@@ -133,9 +132,12 @@ mod tests {
 
     #[test]
     fn ln_gamma_of_known_arguments() {
-        for (x, want) in
-            [(0.5, std::f64::consts::PI.sqrt().ln()), (1.0, 0.0), (5.0, 24.0_f64.ln()), (11.0, 3_628_800.0_f64.ln())]
-        {
+        for (x, want) in [
+            (0.5, std::f64::consts::PI.sqrt().ln()),
+            (1.0, 0.0),
+            (5.0, 24.0_f64.ln()),
+            (11.0, 3_628_800.0_f64.ln()),
+        ] {
             assert!((ln_gamma(x) - want).abs() < 1e-14 * (1.0 + want.abs()), "ln Γ({x})");
         }
     }
@@ -164,7 +166,9 @@ mod tests {
     #[test]
     fn tabulated_quantiles_and_the_normal_limit() {
         // t(0.975, ν) of any printed table, to the three decimals printed there.
-        for (dof, want) in [(1.0, 12.706), (2.0, 4.303), (4.0, 2.776), (9.0, 2.262), (29.0, 2.045), (100.0, 1.984)] {
+        for (dof, want) in
+            [(1.0, 12.706), (2.0, 4.303), (4.0, 2.776), (9.0, 2.262), (29.0, 2.045), (100.0, 1.984)]
+        {
             assert!((t_quantile(0.975, dof) - want).abs() < 5.1e-4, "at {dof}");
         }
         // For large ν the quantile exceeds the normal one by about (z + z³)/(4ν).

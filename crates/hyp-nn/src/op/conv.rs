@@ -10,6 +10,7 @@ use super::gemm::{Former, Matrix, product};
 use super::im2col::{ConvOptions, Plan, fold_add, unfold};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
 use super::pool::{PoolOptions, max_pool_plane};
+use super::wide::wide;
 
 /// Columns of an unfolded chunk below which further images join it.
 const COLUMNS: usize = 256;
@@ -142,6 +143,21 @@ impl Conv {
         winners: &mut [u32],
         size: [usize; 2],
     ) {
+        wide(
+            #[inline(always)]
+            || self.finish_lines(maps, bias, result, winners, size),
+        );
+    }
+
+    #[inline(always)]
+    fn finish_lines<T: Element>(
+        &self,
+        maps: &[T],
+        bias: Option<&[T]>,
+        result: &mut [T],
+        winners: &mut [u32],
+        size: [usize; 2],
+    ) {
         let (filters, plane, pooled) = (self.plan.filters, self.plan.out_plane(), size[0] * size[1]);
         let images = result.len() / (filters * pooled);
         for (f, maps) in maps.chunks_exact(images * plane).enumerate() {
@@ -167,6 +183,21 @@ impl Conv {
     /// The inverse of [`Conv::finish`] for the gradient: `[image][filter][position]` to `[filter][image][position]`,
     /// through the epilogue.
     fn unfinish<T: Element>(&self, grad: &[T], output: &[T], winners: &[u32], maps: &mut [T], pooled: usize) {
+        wide(
+            #[inline(always)]
+            || self.unfinish_lines(grad, output, winners, maps, pooled),
+        );
+    }
+
+    #[inline(always)]
+    fn unfinish_lines<T: Element>(
+        &self,
+        grad: &[T],
+        output: &[T],
+        winners: &[u32],
+        maps: &mut [T],
+        pooled: usize,
+    ) {
         let (filters, plane) = (self.plan.filters, self.plan.out_plane());
         let images = grad.len() / (filters * pooled);
         for (f, maps) in maps.chunks_exact_mut(images * plane).enumerate() {
@@ -202,7 +233,7 @@ struct Task<'a, T> {
 }
 
 impl Conv {
-    /// Gradients of weight (empty if not wanted) and bias from one task; writes its part of the input gradient.
+    /// Gradients of weight (transposed; empty if not wanted) and bias from one task; writes its part of the input gradient.
     fn backward_task<T: Element>(
         &self,
         task: Task<'_, T>,
@@ -242,8 +273,8 @@ impl Conv {
                     .chunks_exact_mut(filters * rows)
                     .zip(maps.chunks_exact(filters * columns).zip(unfolded.chunks_exact(rows * columns)))
                 {
-                    let unfolded = Matrix::new(unfolded, rows, columns).transposed();
-                    product(gw, Former::Kept, Matrix::new(maps, filters, columns), unfolded);
+                    let maps = Matrix::new(maps, filters, columns).transposed();
+                    product(gw, Former::Kept, Matrix::new(unfolded, rows, columns), maps);
                 }
             }
             if let Some(gx) = gx_chunks.as_mut().and_then(Iterator::next) {
@@ -258,6 +289,22 @@ impl Conv {
             }
         }
         (gw, gb)
+    }
+}
+
+impl Conv {
+    /// Brings the gradient of the weight from `[group][row][filter]`, in which it is accumulated because the product
+    /// is faster that way round, to `[group][filter][row]`.
+    fn weight_layout<T: Element>(&self, gradient: &[T]) -> Vec<T> {
+        let groups = self.plan.options.groups;
+        let (rows, filters) = (self.plan.rows() / groups, self.plan.filters / groups);
+        let mut out = Vec::with_capacity(gradient.len());
+        for group in gradient.chunks_exact(rows * filters) {
+            for f in 0..filters {
+                out.extend(group[f..].iter().step_by(filters));
+            }
+        }
+        out
     }
 }
 
@@ -353,7 +400,7 @@ impl Kernel for Conv {
             gw.iter_mut().zip(&w).for_each(|(total, part)| *total += *part);
             gb.iter_mut().zip(&b).for_each(|(total, part)| *total += *part);
         }
-        let mut gradients = vec![gx, wanted[1].then_some(gw)];
+        let mut gradients = vec![gx, wanted[1].then(|| self.weight_layout(&gw))];
         if inputs.len() == 3 {
             gradients.push(wanted[2].then(|| gb.into_iter().map(T::from_f64).collect()));
         }

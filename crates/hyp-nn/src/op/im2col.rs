@@ -5,6 +5,7 @@ use std::ops::Range;
 use candle_core::{Error, Result};
 
 use super::kernel::Element;
+use super::wide::wide;
 
 /// Zeros around an image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -133,6 +134,7 @@ impl Plan {
     }
 
     /// Calls `visit(row, channel, rows inside, first input row, columns inside, first input column)` per tap.
+    #[inline(always)]
     fn for_each_tap(&self, mut visit: impl FnMut(usize, usize, &Tap)) {
         let mut row = 0;
         for channel in 0..self.channels {
@@ -158,6 +160,14 @@ struct Tap {
 
 /// Unfolds some images into a matrix of [`Plan::rows`] rows and image × output position columns.
 pub(crate) fn unfold<T: Element>(plan: &Plan, images: &[T], matrix: &mut [T]) {
+    wide(
+        #[inline(always)]
+        || unfold_lines(plan, images, matrix),
+    );
+}
+
+#[inline(always)]
+fn unfold_lines<T: Element>(plan: &Plan, images: &[T], matrix: &mut [T]) {
     let (size, plane, width) = (plan.image(), plan.height * plan.width, plan.width);
     let (out_plane, out_w) = (plan.out_plane(), plan.out[1]);
     let columns = images.len() / size * out_plane;
@@ -187,6 +197,14 @@ pub(crate) fn unfold<T: Element>(plan: &Plan, images: &[T], matrix: &mut [T]) {
 
 /// Adds each element of an unfolded matrix to the pixel that it came from.
 pub(crate) fn fold_add<T: Element>(plan: &Plan, matrix: &[T], images: &mut [T]) {
+    wide(
+        #[inline(always)]
+        || fold_lines(plan, matrix, images),
+    );
+}
+
+#[inline(always)]
+fn fold_lines<T: Element>(plan: &Plan, matrix: &[T], images: &mut [T]) {
     let (size, plane, width) = (plan.image(), plan.height * plan.width, plan.width);
     let (out_plane, out_w) = (plan.out_plane(), plan.out[1]);
     let columns = images.len() / size * out_plane;

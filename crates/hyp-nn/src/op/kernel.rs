@@ -7,9 +7,36 @@ use candle_core::{
 };
 
 /// A scalar type for which the operations have kernels: `f32` or `f64`.
-pub trait Element: WithDType {}
-impl Element for f32 {}
-impl Element for f64 {}
+///
+/// `hyp_math::Real` is kept beside this trait, not above it: both have `to_f64` and `from_f64`.
+pub trait Element: WithDType {
+    /// The same type as `hyp-math` knows it.
+    type Real: hyp_math::Real;
+    /// A slice as `hyp-math` takes it.
+    fn real(slice: &[Self]) -> &[Self::Real];
+    /// A mutable slice as `hyp-math` takes it.
+    fn real_mut(slice: &mut [Self]) -> &mut [Self::Real];
+}
+
+impl Element for f32 {
+    type Real = f32;
+    fn real(slice: &[f32]) -> &[f32] {
+        slice
+    }
+    fn real_mut(slice: &mut [f32]) -> &mut [f32] {
+        slice
+    }
+}
+
+impl Element for f64 {
+    type Real = f64;
+    fn real(slice: &[f64]) -> &[f64] {
+        slice
+    }
+    fn real_mut(slice: &mut [f64]) -> &mut [f64] {
+        slice
+    }
+}
 
 /// A contiguous tensor as a kernel sees it.
 #[derive(Clone, Copy, Debug)]

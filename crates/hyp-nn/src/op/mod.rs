@@ -4,6 +4,7 @@
 //! gives the same bits for any number of threads, and refuses a device for which it has no kernel.
 
 mod activation;
+mod ball;
 mod conv;
 mod gemm;
 mod im2col;
@@ -11,8 +12,10 @@ mod kernel;
 mod linear;
 mod loss;
 mod pool;
+mod wide;
 
 pub use activation::relu;
+pub use ball::{BallParameter, mlr_layer_logits, riemannian_gradient, to_ball};
 pub use conv::{conv2d, conv2d_relu, conv2d_relu_max_pool};
 pub use im2col::{ConvOptions, Padding};
 pub use kernel::Element;
