@@ -15,7 +15,9 @@ pub mod real;
 pub mod batch;
 pub mod distance;
 pub mod gyro;
+pub mod klein;
 pub mod maps;
+pub mod midpoint;
 pub mod scalar;
 pub mod stats;
 #[cfg(feature = "proptest")]

@@ -10,6 +10,7 @@ mod gyro;
 mod isa;
 mod lanes;
 mod maps;
+mod midpoint;
 mod mlr;
 mod mlr_layer;
 mod panels;
@@ -32,6 +33,7 @@ pub use maps::{
     exp_map_at, exp_map_at_vjp, exp_map_zero, exp_map_zero_vjp, log_map_at, log_map_at_vjp, log_map_zero,
     log_map_zero_vjp, project, project_vjp,
 };
+pub use midpoint::{einstein_midpoint, einstein_midpoint_vjp};
 pub use mlr::{mlr_logits, mlr_logits_vjp};
 pub use mlr_layer::{mlr_layer_logits, mlr_layer_logits_vjp};
 pub use riemannian::riemannian_scale;
