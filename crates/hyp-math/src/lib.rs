@@ -1,1 +1,26 @@
 //! Hyperbolic geometry on slices: formulas, their gradients, statistics.
+//!
+//! Points of the Poincaré ball are slices `&[T]` of `f32` or `f64`; matrices are row-major. Every formula runs
+//! in `f64` and is rounded once to `T`. A gradient function is named after its operation with `_vjp`: it takes
+//! the inputs and the gradient of a loss with respect to the output, and overwrites the gradients with respect
+//! to the inputs. The space has curvature −c ([`Curvature`]); c = 0 is Euclidean space, exactly.
+//!
+//! What is absent: tensors, files, randomness (outside the feature `proptest`), and epsilons in formulas
+//! (outside `reference`). [`maps::project`] is the only function that moves a point.
+
+pub mod curvature;
+pub mod eps;
+pub mod real;
+
+pub mod batch;
+pub mod distance;
+pub mod gyro;
+pub mod maps;
+pub mod scalar;
+pub mod stats;
+#[cfg(feature = "proptest")]
+pub mod strategy;
+pub(crate) mod vector;
+
+pub use curvature::{Curvature, InvalidCurvature};
+pub use real::Real;

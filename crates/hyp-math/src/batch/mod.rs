@@ -1,0 +1,50 @@
+//! The operations over the rows of matrices, shared out among threads, and the all-pairs operations.
+//!
+//! Matrices are row-major slices with an explicit number of columns `dim`. A function has the name of the operation on
+//! one point. Results do not depend on the number of threads: every output is written by one task, and what is summed
+//! over rows is summed in their order. No memory is allocated per row; the caller gives the output.
+
+mod distance;
+mod distance_matrix;
+mod gyro;
+mod isa;
+mod lanes;
+mod maps;
+mod mlr;
+mod mlr_layer;
+mod panels;
+mod parallel;
+mod riemannian;
+mod rows;
+mod side;
+#[cfg(test)]
+pub(crate) mod testing;
+mod tile;
+mod to_ball;
+mod weighted;
+
+pub use distance::{distance, distance_to_origin, distance_to_origin_vjp, distance_vjp};
+pub use distance_matrix::{distance_matrix, distance_matrix_vjp};
+pub use gyro::{
+    mobius_add, mobius_add_vjp, mobius_scalar_mul, mobius_scalar_mul_vjp, mobius_sub, mobius_sub_vjp,
+};
+pub use maps::{
+    exp_map_at, exp_map_at_vjp, exp_map_zero, exp_map_zero_vjp, log_map_at, log_map_at_vjp, log_map_zero,
+    log_map_zero_vjp, project, project_vjp,
+};
+pub use mlr::{mlr_logits, mlr_logits_vjp};
+pub use mlr_layer::{mlr_layer_logits, mlr_layer_logits_vjp};
+pub use riemannian::riemannian_scale;
+pub use to_ball::{to_ball, to_ball_vjp};
+
+use crate::Real;
+
+/// The number of rows of a matrix with `dim` columns.
+///
+/// # Panics
+/// If `dim` is zero or does not divide the length.
+fn check_rows<T: Real>(matrix: &[T], dim: usize) -> usize {
+    assert!(dim > 0, "a matrix of points needs at least one column");
+    assert_eq!(matrix.len() % dim, 0, "the length of a matrix is a multiple of its number of columns");
+    matrix.len() / dim
+}

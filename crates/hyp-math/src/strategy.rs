@@ -1,0 +1,1 @@
+//! Random points for property tests.
