@@ -44,7 +44,7 @@ pub(crate) fn search_diagonal<T: Level>(levels: &Levels<T>, source: &impl Source
     let points = levels.order.len();
     (0..points).into_par_iter().with_min_len(64).for_each(|row| {
         let i = levels.order[row];
-        let own = source.from_base(i);
+        let own = source.base_distance(i);
         if levels.scale.ceiling(T::largest(isa, levels.matrix.row(row)).number()) - own < best.target() {
             return;
         }

@@ -8,11 +8,11 @@ pub(crate) trait Source: Sync {
     /// The distance of two points.
     fn distance(&self, i: usize, j: usize) -> f64;
     /// The distance of a point from the base point.
-    fn from_base(&self, i: usize) -> f64;
+    fn base_distance(&self, i: usize) -> f64;
 
     /// The Gromov product of two points at the base point.
     fn product(&self, i: usize, j: usize) -> f64 {
-        gromov_product(self.from_base(i), self.from_base(j), self.distance(i, j))
+        gromov_product(self.base_distance(i), self.base_distance(j), self.distance(i, j))
     }
 
     /// min((i, k), (k, j)) − (i, j) at the base point.
@@ -32,7 +32,7 @@ impl Source for MatrixAtBase<'_> {
         self.distances.get(i, j)
     }
 
-    fn from_base(&self, i: usize) -> f64 {
+    fn base_distance(&self, i: usize) -> f64 {
         self.distances.get(self.base, i)
     }
 }

@@ -1,7 +1,7 @@
 //! Registers of 256 bits.
 
 #![expect(unsafe_code, reason = "instructions that not every processor has")]
-#![expect(clippy::wildcard_imports, reason = "the list of instructions would be longer than the code")]
+#![allow(clippy::wildcard_imports, reason = "the list of instructions would be longer than the code")]
 
 use std::arch::x86_64::*;
 
