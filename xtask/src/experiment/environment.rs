@@ -10,6 +10,7 @@ use super::Options;
 use crate::record::{Run, Scale};
 
 /// The surroundings of a run.
+#[derive(Clone)]
 pub(crate) struct Environment {
     /// The workspace.
     pub(crate) root: PathBuf,
@@ -64,6 +65,11 @@ impl Environment {
     /// The folder of one experiment at one scale.
     pub(crate) fn run_folder(&self, id: &str, scale: Scale) -> PathBuf {
         self.root.join("runs").join(format!("{id}.{scale}"))
+    }
+
+    /// A path as a reader sees it: relative to the workspace.
+    pub(crate) fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
 
     /// One message about data that are not there.

@@ -8,9 +8,10 @@ use hyp_delta::{DistanceMatrix, delta_at_base};
 use serde::{Deserialize, Serialize};
 
 use super::Environment;
-use super::drive::{Experiment, Finished, Job, Metrics, Plots, RowTable, ScaleTable, means};
+use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable, ScaleTable};
+use super::tally::means;
 use crate::plot::{Chart, Lines, Series, save};
-use crate::record::DataFacts;
+use crate::record::{DataFacts, Scale};
 
 /// The runner of Table 1.
 pub(crate) struct DeltaGrid;
@@ -126,7 +127,7 @@ impl Experiment for DeltaGrid {
     type Scale = GridScale;
     type Row = GridRow;
 
-    fn prepare(_: &Environment, _: &str, _: &GridScale) -> Result<Self> {
+    fn prepare(_: &Environment, _: &str, _: Scale, _: &GridScale) -> Result<Self> {
         Ok(Self)
     }
 

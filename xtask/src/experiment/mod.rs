@@ -1,9 +1,17 @@
 //! Experiments: a config, a runner that never sees what is expected of it, a record.
 
+mod config;
+mod contract;
+mod degradation;
 mod drive;
 mod environment;
+mod figures;
 mod grid;
+mod mnist_ood;
+mod outcome;
 mod pool;
+mod tally;
+mod trained;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +21,7 @@ use clap::Args;
 
 use crate::record::{ConfigFile, Scale};
 
-pub(crate) use drive::Interrupted;
+use contract::Interrupted;
 pub(crate) use environment::Environment;
 
 /// Options of `reproduce`.
@@ -86,6 +94,9 @@ pub(crate) fn reproduce(root: &Path, options: &Options) -> Result<ExitCode> {
 fn run(config: &ConfigFile, options: &Options, environment: &Environment) -> Result<()> {
     match config.word("runner") {
         Some("delta-grid") => drive::run::<grid::DeltaGrid>(config, options, environment),
+        Some("mnist-ood") => drive::run::<mnist_ood::MnistOod>(config, options, environment),
+        Some("mnist-ood-figure") => drive::run::<figures::Figure>(config, options, environment),
+        Some("degradation") => drive::run::<degradation::Degradation>(config, options, environment),
         Some(other) => bail!("{} names the runner {other}, which does not exist", config.file),
         None => bail!("{} names no runner; write `runner = \"…\"`", config.file),
     }

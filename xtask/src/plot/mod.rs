@@ -65,8 +65,8 @@ fn prepare() {
 
 /// Writes `<stem>.svg` and `<stem>.png`.
 pub(crate) fn save(picture: &impl Picture, stem: &Path) -> Result<()> {
-    save_svg(picture, &stem.with_extension_added("svg"))?;
-    save_png(picture, &stem.with_extension_added("png"))
+    save_svg(picture, &stem.with_added_extension("svg"))?;
+    save_png(picture, &stem.with_added_extension("png"))
 }
 
 /// Writes the picture as SVG.
@@ -99,20 +99,6 @@ fn write_rgb(pixels: Vec<u8>, (width, height): (u32, u32), path: &Path) -> Resul
     let mut bytes = std::io::Cursor::new(Vec::new());
     image.write_to(&mut bytes, image::ImageFormat::Png).context("the plot cannot be encoded as PNG")?;
     workspace::write_atomic(path, bytes.get_ref())
-}
-
-/// `<stem>.<ending>`, where the stem may itself hold dots.
-trait WithExtensionAdded {
-    fn with_extension_added(&self, ending: &str) -> std::path::PathBuf;
-}
-
-impl WithExtensionAdded for Path {
-    fn with_extension_added(&self, ending: &str) -> std::path::PathBuf {
-        let mut name = self.file_name().unwrap_or_default().to_owned();
-        name.push(".");
-        name.push(ending);
-        self.with_file_name(name)
-    }
 }
 
 /// The smallest and largest finite value, or `0..1` when there is none; never an empty range.

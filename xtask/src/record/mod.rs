@@ -18,7 +18,7 @@ use crate::metric::Direction;
 
 pub(crate) use config::ConfigFile;
 pub(crate) use paper::{Paper, PaperValue};
-pub(crate) use provenance::{Code, Host, Run, sha256};
+pub(crate) use provenance::Run;
 pub(crate) use store::{merge, path, read, read_all, write};
 pub(crate) use verdict::{Judgement, Verdict, judge};
 

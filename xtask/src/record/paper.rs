@@ -42,6 +42,9 @@ pub(crate) struct Paper {
     /// The printed values.
     #[serde(default, rename = "cell")]
     pub(crate) cells: Vec<Cell>,
+    /// Values of other work that the paper quotes; shown nowhere as ours to reproduce.
+    #[serde(default, rename = "cited")]
+    pub(crate) cited: Vec<Cited>,
     /// Hash of the file.
     #[serde(skip)]
     pub(crate) sha256: String,
@@ -80,6 +83,26 @@ pub(crate) struct Cell {
     pub(crate) note: Option<String>,
 }
 
+/// A line that the paper quotes from other work.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cited {
+    /// Name of the method.
+    pub(crate) method: String,
+    /// Number in the paper's list of references.
+    #[serde(default)]
+    pub(crate) reference: Option<u32>,
+    /// Its network.
+    #[serde(default)]
+    pub(crate) backbone: Option<String>,
+    /// Accuracy with one picture a class.
+    #[serde(default)]
+    pub(crate) one_shot: Option<PaperValue>,
+    /// Accuracy with five pictures a class.
+    #[serde(default)]
+    pub(crate) five_shot: Option<PaperValue>,
+}
+
 /// The printed value as a record repeats it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +115,9 @@ pub(crate) struct PaperValue {
     /// The printed standard deviation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) std: Option<f64>,
+    /// Whether the value was remembered and not read; it then has no part in a verdict.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unconfirmed: bool,
 }
 
 impl PaperValue {
@@ -147,6 +173,7 @@ impl Paper {
         };
         let cells = self.cells.iter().filter(|cell| cell.metric == metric).filter(begins);
         let cell = cells.max_by_key(|cell| cell.row.len())?;
-        Some(PaperValue { mean: cell.mean, ci95: cell.ci95, std: cell.std })
+        let unconfirmed = cell.status.unwrap_or(self.status) == Status::Unconfirmed;
+        Some(PaperValue { mean: cell.mean, ci95: cell.ci95, std: cell.std, unconfirmed })
     }
 }

@@ -62,6 +62,9 @@ pub(crate) fn judge(row: &Row, scale: Scale, paper: Option<&Paper>) -> Judgement
         verdict: Verdict::NotComparable,
         reason: Some(reason),
     };
+    if value.unconfirmed {
+        return not_comparable("the printed value is unconfirmed".to_owned());
+    }
     if let Some(reason) = &row.not_comparable {
         return not_comparable(reason.clone());
     }
@@ -133,6 +136,12 @@ mod tests {
         assert_eq!(judgement.verdict, Verdict::NotComparable);
         assert_eq!(judgement.reason.as_deref(), Some("sampling unknown"));
         assert_eq!(judge(&row("b", 50.0, None), Scale::Full, Some(&paper)).paper, None);
+    }
+
+    #[test]
+    fn a_value_that_was_only_remembered_gives_no_verdict() {
+        let paper = Paper { status: super::super::paper::Status::Unconfirmed, ..paper() };
+        assert_eq!(judge(&row("a", 50.0, None), Scale::Full, Some(&paper)).verdict, Verdict::NotComparable);
     }
 
     #[test]

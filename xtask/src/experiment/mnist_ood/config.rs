@@ -4,7 +4,7 @@ use hyp_data::transform::Filter;
 use hyp_nn::Geometry;
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::drive::{RowTable, ScaleTable};
+use crate::experiment::contract::{RowTable, ScaleTable};
 
 /// What a scale decides.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -8,7 +8,8 @@ use hyp_nn::Geometry;
 
 use super::config::OodRow;
 use super::scores::{Evaluation, Scores, wide};
-use crate::experiment::drive::{Finished, Plots, RowTable, means};
+use crate::experiment::contract::{Finished, Plots, RowTable};
+use crate::experiment::tally::means;
 use crate::plot::{Chart, Disk, Dots, Histograms, Lines, Mark, Panel, Series, save};
 
 /// Pictures of each kind shown in the disk; more would hide each other.
@@ -19,7 +20,9 @@ pub(crate) fn overview(done: &[Finished<OodRow>], plots: &Plots) -> Result<()> {
     let by_c = done.iter().any(|job| c_of(job) != done.first().and_then(c_of));
     let in_ball = done.iter().all(|job| c_of(job).is_some());
     let (x_label, name): (&str, fn(&OodRow) -> String) = if by_c && in_ball {
-        ("log10 c", |row| row.id().split('/').filter(|part| !part.starts_with('c')).collect::<Vec<_>>().join(" "))
+        ("log10 c", |row| {
+            row.id().split('/').filter(|part| !part.starts_with('c')).collect::<Vec<_>>().join(" ")
+        })
     } else {
         ("log2 of the dimension n", |row| row.geometry.name().to_owned())
     };
@@ -75,11 +78,7 @@ fn series(name: String, points: Vec<(i64, f64)>) -> Series {
 }
 
 /// Distributions of d(x, 0), one panel for each job.
-pub(crate) fn histograms(
-    jobs: &[(String, Evaluation)],
-    names: (&str, &str),
-    stem: &Path,
-) -> Result<()> {
+pub(crate) fn histograms(jobs: &[(String, Evaluation)], names: (&str, &str), stem: &Path) -> Result<()> {
     let panels = jobs.iter().map(|(title, evaluation)| Panel {
         title: title.clone(),
         series: vec![

@@ -15,8 +15,8 @@ use self::config::{OodRow, OodScale};
 use self::pictures::Pictures;
 use self::scores::Evaluation;
 use super::Environment;
-use super::drive::{Experiment, Finished, Job, Metrics, Plots};
-use crate::record::DataFacts;
+use super::contract::{Experiment, Finished, Job, Metrics, Plots};
+use crate::record::{DataFacts, Scale};
 
 pub(super) use figures::{disk, histograms};
 
@@ -35,7 +35,7 @@ impl Experiment for MnistOod {
     type Scale = OodScale;
     type Row = OodRow;
 
-    fn prepare(environment: &Environment, id: &str, scale: &OodScale) -> Result<Self> {
+    fn prepare(environment: &Environment, id: &str, _: Scale, scale: &OodScale) -> Result<Self> {
         let device = hyp_nn::device::by_name(&environment.device)?;
         let pictures = Pictures::read(environment, id, scale)?;
         let all = |dataset: &hyp_data::Dataset| {
@@ -58,7 +58,11 @@ impl Experiment for MnistOod {
             inside: model::scores(&trained.model, &self.test)?,
             labels: pictures::labels(&self.pictures.digits, &self.pictures.test),
             outside: model::scores(&trained.model, &self.outside)?,
-            outside_other: self.outside_other.as_ref().map(|bytes| model::scores(&trained.model, bytes)).transpose()?,
+            outside_other: self
+                .outside_other
+                .as_ref()
+                .map(|bytes| model::scores(&trained.model, bytes))
+                .transpose()?,
         };
         evaluation.write(&job.folder)?;
         let mut metrics = evaluation.metrics()?;

@@ -16,8 +16,7 @@ use hyp_nn::{Classification, Classifier, Geometry, Head, Labelled, ParameterStor
 use super::config::OodRow;
 use super::pictures::{self, Pictures, SIDE};
 use super::scores::Scores;
-use crate::experiment::Interrupted;
-use crate::experiment::drive::Job;
+use crate::experiment::contract::{Interrupted, Job};
 
 const CLASSES: usize = 10;
 /// Pictures asked about at a time.

@@ -63,9 +63,11 @@ impl Pictures {
             }
             OutOfDomain::Omniglot { filter, other_filter } => {
                 let root = root.ok_or_else(|| environment.missing_data("Omniglot", id))?;
-                let raw = found(environment, "Omniglot", id, omniglot::load(root, omniglot::Part::Evaluation))?;
+                let raw =
+                    found(environment, "Omniglot", id, omniglot::load(root, omniglot::Part::Evaluation))?;
                 let resized = |filter: Filter| raw.preload(&omniglot::like_mnist(filter));
-                let note = format!("evaluation part, inverted, 28×28 by {filter:?}; other filter {other_filter:?}");
+                let note =
+                    format!("evaluation part, inverted, 28×28 by {filter:?}; other filter {other_filter:?}");
                 (resized(filter)?, Some(resized(other_filter)?), "Omniglot", note)
             }
         };
@@ -73,7 +75,16 @@ impl Pictures {
         facts.insert("in_domain".to_owned(), describe(&digits, Some(in_name.to_owned()))?);
         facts.insert("out_of_domain".to_owned(), describe(&outside, Some(note))?);
         let digits = Arc::new(digits);
-        Ok(Self { digits, train, validation, test, outside, outside_other, names: (in_name, out_name), facts })
+        Ok(Self {
+            digits,
+            train,
+            validation,
+            test,
+            outside,
+            outside_other,
+            names: (in_name, out_name),
+            facts,
+        })
     }
 }
 

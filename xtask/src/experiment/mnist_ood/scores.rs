@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use hyp_math::stats;
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::drive::Metrics;
+use crate::experiment::contract::Metrics;
 use crate::workspace;
 
 /// Scores of one set of pictures, one number a picture.

@@ -1,0 +1,140 @@
+//! The whole of `docs/experiments/<id>.toml`, and what of it is asked for.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::Options;
+use super::contract::{RowTable, ScaleTable};
+use crate::record::{ConfigFile, Scale};
+
+/// The config of a runner with those tables.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config<S, R> {
+    schema: u32,
+    id: String,
+    title: String,
+    runner: String,
+    seeds: Vec<u64>,
+    #[serde(default)]
+    deviations: Vec<String>,
+    #[serde(default)]
+    not_comparable: Option<String>,
+    smoke: S,
+    reduced: Option<S>,
+    full: S,
+    row: Vec<R>,
+}
+
+/// What of a config one command runs.
+pub(crate) struct Plan<S, R> {
+    /// Name of the experiment.
+    pub(crate) id: String,
+    /// What it shows.
+    pub(crate) title: String,
+    /// Departures from the paper.
+    pub(crate) deviations: Vec<String>,
+    /// Why it cannot be compared with the paper, when it cannot.
+    pub(crate) not_comparable: Option<String>,
+    /// The table of the scale.
+    pub(crate) table: S,
+    /// The seeds.
+    pub(crate) seeds: Vec<u64>,
+    /// The rows asked for.
+    pub(crate) rows: Vec<R>,
+    /// Every row of the config.
+    pub(crate) all_rows: Vec<R>,
+}
+
+/// What is printed by `--print-config` for one row.
+#[derive(Serialize)]
+struct Resolved<'a, S, R> {
+    id: &'a str,
+    title: &'a str,
+    seeds: &'a [u64],
+    config_sha256: String,
+    #[serde(flatten)]
+    scale: BTreeMap<String, &'a S>,
+    row: &'a R,
+}
+
+impl<S: ScaleTable, R: RowTable> Config<S, R> {
+    /// Reads and checks a config.
+    pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
+        let config: Self = toml::from_str(&file.text).with_context(|| file.file.clone())?;
+        if config.schema != 1 {
+            bail!("{} has schema {}; write `schema = 1`", file.file, config.schema);
+        }
+        for (at, row) in config.row.iter().enumerate() {
+            if config.row[..at].iter().any(|other| other.id() == row.id()) {
+                bail!("{} has two rows {}; rename one", file.file, row.id());
+            }
+        }
+        Ok(config)
+    }
+
+    /// The table of a scale and every row.
+    pub(crate) fn at(self, scale: Scale, file: &ConfigFile) -> Result<(S, Vec<R>)> {
+        let table = match scale {
+            Scale::Smoke => self.smoke,
+            Scale::Reduced => self
+                .reduced
+                .with_context(|| format!("{} has no [reduced] table; use another scale", file.file))?,
+            Scale::Full => self.full,
+        };
+        Ok((table, self.row))
+    }
+
+    /// What the options ask for.
+    pub(crate) fn plan(self, options: &Options, file: &ConfigFile) -> Result<Plan<S, R>> {
+        let (id, title) = (self.id.clone(), self.title.clone());
+        let (mut seeds, deviations) = (self.seeds.clone(), self.deviations.clone());
+        let not_comparable = self.not_comparable.clone();
+        let (table, all_rows) = self.at(options.scale, file)?;
+        let rows = chosen(&all_rows, table.rows(), &options.rows, file)?;
+        let wanted = options.seeds.or(table.seeds()).unwrap_or(seeds.len());
+        if wanted > seeds.len() || seeds.is_empty() {
+            bail!("{} lists {} seeds, {wanted} are asked for; add seeds to the list", file.file, seeds.len());
+        }
+        seeds.truncate(wanted);
+        Ok(Plan { id, title, deviations, not_comparable, table, seeds, rows, all_rows })
+    }
+}
+
+impl<S: ScaleTable, R: RowTable> Plan<S, R> {
+    /// Prints every row as it would run.
+    pub(crate) fn print(&self, scale: Scale, file: &ConfigFile) -> Result<()> {
+        for row in &self.rows {
+            let config_sha256 =
+                file.row_sha256(row.id(), scale).context("invariant: the row is in the file")?;
+            let scale = BTreeMap::from([(scale.to_string(), &self.table)]);
+            let resolved =
+                Resolved { id: &self.id, title: &self.title, seeds: &self.seeds, config_sha256, scale, row };
+            println!("{}", toml::to_string(&resolved).context("the row cannot be printed as TOML")?);
+        }
+        Ok(())
+    }
+}
+
+/// The rows whose names begin with what was asked for, in the order of the config.
+fn chosen<R: RowTable>(
+    rows: &[R],
+    at_scale: Option<&[String]>,
+    asked: &[String],
+    file: &ConfigFile,
+) -> Result<Vec<R>> {
+    let begins = |row: &R, prefix: &String| {
+        row.id().strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    for prefix in asked.iter().chain(at_scale.into_iter().flatten()) {
+        if !rows.iter().any(|row| begins(row, prefix)) {
+            let all: Vec<&str> = rows.iter().map(RowTable::id).collect();
+            bail!("{} has no row {prefix}; there are: {}", file.file, all.join(", "));
+        }
+    }
+    let prefixes = if asked.is_empty() { at_scale } else { Some(asked) };
+    let wanted = |row: &&R| prefixes.is_none_or(|prefixes| prefixes.iter().any(|prefix| begins(row, prefix)));
+    Ok(rows.iter().filter(wanted).cloned().collect())
+}

@@ -1,0 +1,104 @@
+//! One job from its folder to its outcome.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::Environment;
+use super::contract::{Experiment, Finished, Job, Metrics, RowTable};
+use crate::record::Run;
+use crate::{metric, workspace};
+
+/// What a job leaves in its folder when it is done.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outcome {
+    /// Hash of what decided the job.
+    pub(crate) config_sha256: String,
+    /// Where the numbers come from.
+    pub(crate) run: Run,
+    /// Seconds that the job took; of a resumed job, the last part.
+    pub(crate) wall_s: f64,
+    /// What it measured.
+    pub(crate) metrics: Metrics,
+}
+
+const FILE: &str = "outcome.json";
+
+/// Does one job, or takes its outcome from its folder when it was done before and is not to be done anew.
+pub(crate) fn complete<E: Experiment>(
+    experiment: &E,
+    job: &Job<'_, E::Row>,
+    config_sha256: &str,
+    environment: &Environment,
+) -> Result<Outcome> {
+    if job.resume
+        && let Some(outcome) = read(&job.folder, config_sha256)?
+    {
+        return Ok(outcome);
+    }
+    prepare_folder(job, config_sha256)?;
+    let start = Instant::now();
+    let metrics = experiment.job(job)?;
+    let wall_s = start.elapsed().as_secs_f64();
+    if let Some((name, value)) = metrics.iter().find(|(_, value)| !value.is_finite()) {
+        bail!("{name} is {value}; nothing is recorded");
+    }
+    if let Some(name) = metrics.keys().find(|name| metric::find(name).is_none()) {
+        bail!("the metric {name} has no line in metric.rs; add one");
+    }
+    let outcome =
+        Outcome { config_sha256: config_sha256.to_owned(), run: environment.run.clone(), wall_s, metrics };
+    let text = serde_json::to_string_pretty(&outcome).context("invariant: an outcome is plain data")?;
+    workspace::write_atomic(&job.folder.join(FILE), text.as_bytes())?;
+    Ok(outcome)
+}
+
+/// Empties the job's folder unless it is to go on with the same config.
+fn prepare_folder<R>(job: &Job<'_, R>, config_sha256: &str) -> Result<()> {
+    let mark = job.folder.join("config.sha256");
+    let same = std::fs::read_to_string(&mark).is_ok_and(|text| text.trim() == config_sha256);
+    if job.folder.is_dir() && !(job.resume && same) {
+        std::fs::remove_dir_all(&job.folder)
+            .with_context(|| format!("cannot empty {}", job.folder.display()))?;
+    }
+    workspace::write_atomic(&mark, config_sha256.as_bytes())
+}
+
+/// The outcome in a job's folder, when it was measured with this config.
+fn read(folder: &Path, config_sha256: &str) -> Result<Option<Outcome>> {
+    let path = folder.join(FILE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let outcome: Outcome = serde_json::from_str(&workspace::read(&path)?)
+        .with_context(|| format!("{} is damaged; delete it", path.display()))?;
+    Ok((outcome.config_sha256 == config_sha256).then_some(outcome))
+}
+
+/// Every job of an experiment that was done with the config as it stands, in the order of rows and seeds.
+pub(crate) fn finished<R: RowTable>(
+    rows: &[R],
+    folder: &Path,
+    sha256: impl Fn(&R) -> Result<String>,
+) -> Result<Vec<Finished<R>>> {
+    let mut finished = Vec::new();
+    for row in rows {
+        let config_sha256 = sha256(row)?;
+        let Ok(entries) = std::fs::read_dir(folder.join(row.id())) else {
+            continue;
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut seeds: Vec<u64> = names.filter_map(|name| name.strip_prefix("seed")?.parse().ok()).collect();
+        seeds.sort_unstable();
+        for seed in seeds {
+            let folder = folder.join(row.id()).join(format!("seed{seed}"));
+            if let Some(outcome) = read(&folder, &config_sha256)? {
+                finished.push(Finished { row: row.clone(), seed, folder, metrics: outcome.metrics });
+            }
+        }
+    }
+    Ok(finished)
+}

@@ -1,0 +1,96 @@
+//! From the outcomes of the seeds to the rows of a record.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use hyp_math::stats;
+
+use super::outcome::Outcome;
+use crate::metric;
+use crate::record::{Ours, Row, Run, Verdict};
+
+/// The record's rows for one row of the config: one for each metric that every seed has.
+///
+/// The run of each outcome is added to `runs` unless it stands there already.
+pub(crate) fn rows(
+    id: &str,
+    seeds: &[u64],
+    outcomes: &[Outcome],
+    not_comparable: Option<&String>,
+    runs: &mut Vec<Run>,
+) -> Result<Vec<Row>> {
+    let mut used = Vec::new();
+    for outcome in outcomes {
+        let at = runs.iter().position(|run| *run == outcome.run).unwrap_or_else(|| {
+            runs.push(outcome.run.clone());
+            runs.len() - 1
+        });
+        if !used.contains(&at) {
+            used.push(at);
+        }
+    }
+    let mut rows = Vec::new();
+    for metric in metric::METRICS {
+        let values: Option<Vec<f64>> =
+            outcomes.iter().map(|outcome| outcome.metrics.get(metric.name).copied()).collect();
+        let Some(per_seed) = values else {
+            continue;
+        };
+        rows.push(Row {
+            id: id.to_owned(),
+            metric: metric.name.to_owned(),
+            unit: metric.unit.to_owned(),
+            direction: metric.direction,
+            ours: ours(per_seed, seeds).with_context(|| format!("row {id}, {}", metric.name))?,
+            paper: None,
+            delta: None,
+            verdict: Verdict::NotRun,
+            reason: None,
+            not_comparable: not_comparable.cloned(),
+            config_sha256: outcomes[0].config_sha256.clone(),
+            runs: used.clone(),
+            wall_s: outcomes.iter().map(|outcome| outcome.wall_s).sum(),
+        });
+    }
+    Ok(rows)
+}
+
+/// Mean, spread and interval over the seeds.
+fn ours(per_seed: Vec<f64>, seeds: &[u64]) -> Result<Ours> {
+    let mean = stats::mean(&per_seed)?;
+    let (std, ci95) = match per_seed.as_slice() {
+        [_] => (None, None),
+        values => (Some(stats::std(values)?), Some(stats::t_interval(values)?.half_width)),
+    };
+    Ok(Ours { mean, ci95, std, seeds: seeds.to_vec(), per_seed, episodes: None })
+}
+
+/// Mean and standard deviation (0 for one value) of the values of each key, for plots.
+pub(crate) fn means<K: Ord>(values: impl Iterator<Item = (K, f64)>) -> BTreeMap<K, (f64, f64)> {
+    let mut groups: BTreeMap<K, Vec<f64>> = BTreeMap::new();
+    for (key, value) in values {
+        groups.entry(key).or_default().push(value);
+    }
+    let summary =
+        |values: Vec<f64>| (stats::mean(&values).unwrap_or(f64::NAN), stats::std(&values).unwrap_or(0.0));
+    groups.into_iter().map(|(key, values)| (key, summary(values))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{means, ours};
+
+    #[test]
+    fn one_seed_has_no_interval() {
+        let ours = ours(vec![3.0], &[7]).unwrap();
+        assert_eq!((ours.mean, ours.std, ours.ci95, ours.seeds), (3.0, None, None, vec![7]));
+    }
+
+    #[test]
+    fn two_seeds_have_student_s_interval() {
+        let ours = ours(vec![1.0, 3.0], &[0, 1]).unwrap();
+        // Standard deviation √2, standard error 1, and t = 12.7062 with one degree of freedom.
+        assert!((ours.ci95.unwrap() - 12.7062).abs() < 1e-4);
+        assert_eq!(means([(1, 1.0), (1, 3.0), (2, 5.0)].into_iter())[&2], (5.0, 0.0));
+    }
+}
