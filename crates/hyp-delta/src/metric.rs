@@ -45,7 +45,11 @@ impl DistanceMatrix {
     where
         T: Copy + Into<f64> + Sync,
     {
-        let rows = Rows::new(features, dim, metric)?;
+        Self::from_rows(&Rows::new(features, dim, metric)?)
+    }
+
+    /// All distances between checked rows.
+    pub(crate) fn from_rows(rows: &Rows) -> Result<Self, DeltaError> {
         let points = rows.points();
         let mut values = vec![0.0; points * points];
         values.par_chunks_mut(points).enumerate().for_each(|(i, out)| {
@@ -91,7 +95,16 @@ impl Rows {
         self.values.len() / self.dim
     }
 
-    fn row(&self, i: usize) -> &[f64] {
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
+    }
+
+    pub(crate) fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// The values of a point as the distances see them: scaled to norm 1 where only directions count.
+    pub(crate) fn row(&self, i: usize) -> &[f64] {
         &self.values[i * self.dim..(i + 1) * self.dim]
     }
 

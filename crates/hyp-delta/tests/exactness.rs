@@ -112,3 +112,64 @@ fn wide_ranges() {
     let methods = check(&gaussian(300, 30, 1), 0, "gaussian");
     assert!(methods.iter().all(|&m| m == Method::Dense { bits: 8 }), "{methods:?}");
 }
+
+/// Features without a matrix give what features through a matrix give, in every part of the result.
+#[test]
+fn features_without_a_matrix() {
+    use hyp_delta::exact::delta_of_features_on;
+    for seed in 0..40_u64 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let n = 4 + (seed as usize * 37) % 260;
+        let dim = 1 + (seed as usize * 11) % 90;
+        let mut rows: Vec<f32> =
+            (0..n * dim).map(|_| random.random::<f32>() * 4.0 + 10.0 * (seed % 3) as f32).collect();
+        if seed % 4 == 0 {
+            // Coinciding and nearly coinciding points.
+            for k in 0..dim * (n / 3) {
+                rows[k] = rows[k + dim * (n / 2)] + if seed % 8 == 0 { 0.0 } else { 1e-5 };
+            }
+        }
+        for metric in [Metric::Euclidean, Metric::Cosine, Metric::Angular] {
+            let matrix = DistanceMatrix::from_features(&rows, dim, metric).unwrap();
+            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                let (want, _) = delta_at_base_on(&matrix, n / 2, isa);
+                let (got, work) = delta_of_features_on(&rows, dim, metric, n / 2, isa).unwrap();
+                assert_eq!(
+                    got.delta.to_bits(),
+                    want.delta.to_bits(),
+                    "seed {seed} {metric:?} {isa:?} {work:?}"
+                );
+                assert_eq!(
+                    (got.diameter, got.diameter_pair),
+                    (want.diameter, want.diameter_pair),
+                    "seed {seed}"
+                );
+            }
+        }
+    }
+}
+
+/// Enough points for the pruned search, against the kernels over all pairs of the same distances.
+#[test]
+fn pruning_changes_nothing() {
+    use hyp_delta::exact::delta_of_features_on;
+    let n = 2300;
+    for (seed, clusters) in [(1, 1), (2, 12)] {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let dim = 24;
+        let centres: Vec<f64> = (0..clusters * dim).map(|_| 3.0 * random.random::<f64>()).collect();
+        let mut rows = Vec::with_capacity(n * dim);
+        for point in 0..n {
+            let centre = &centres[(point % clusters) * dim..][..dim];
+            rows.extend(centre.iter().map(|c| c + random.random::<f64>()));
+        }
+        let matrix = DistanceMatrix::from_features(&rows, dim, Metric::Euclidean).unwrap();
+        check(&matrix, 11, &format!("{clusters} clusters"));
+        let (want, _) = delta_at_base_on(&matrix, 11, Isa::detect());
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let (got, _) = delta_of_features_on(&rows, dim, Metric::Euclidean, 11, isa).unwrap();
+            assert_eq!(got, want, "{clusters} clusters on {isa:?}");
+        }
+    }
+    check(&hyperbolic_disk(n, DiskSampling::Hyperbolic { radius: 7.0 }, 3).unwrap(), 0, "disk");
+}

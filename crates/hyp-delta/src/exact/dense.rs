@@ -11,8 +11,15 @@ use crate::maxmin::{Isa, Level, for_each_block};
 
 /// Offers every triple that can matter to `best`, and returns how many pairs were evaluated exactly.
 ///
+/// The levels are multiplied; `finer` levels of the same rows, which may be the same, then find the middles.
 /// The threshold of levels must be above zero, or every pair would be a survivor.
-pub(crate) fn search<T: Level>(levels: &Levels<T>, source: &impl Source, best: &Best, isa: Isa) -> u64 {
+pub(crate) fn search<T: Level, F: Level>(
+    levels: &Levels<T>,
+    finer: &Levels<F>,
+    source: &impl Source,
+    best: &Best,
+    isa: Isa,
+) -> u64 {
     let refined = AtomicU64::new(0);
     for_each_block(&levels.matrix, isa, |products| {
         let mut count = 0;
@@ -29,7 +36,7 @@ pub(crate) fn search<T: Level>(levels: &Levels<T>, source: &impl Source, best: &
             }
             for (offset, (&product, &entry)) in found.iter().zip(row).enumerate() {
                 if product.number() - entry.number() >= levels.scale.threshold(best.target()) {
-                    best.offer(levels.refine(source, i, first + offset, isa));
+                    best.offer(finer.refine(source, i, first + offset, isa));
                     count += 1;
                 }
             }

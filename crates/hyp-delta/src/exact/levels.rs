@@ -13,9 +13,8 @@ pub(crate) struct Scale {
     pub(crate) low: f64,
     /// The difference between levels.
     pub(crate) step: f64,
-    /// Half the width of the levels in which a product may lie around its own, beside rounding: 0 if levels are made
-    /// from exact products.
-    pub(crate) slack: i64,
+    /// By how many levels, beside the rounding to levels, a product may be off: 0 if made from exact products.
+    pub(crate) slack: f64,
     /// Whether each product is exactly at its level.
     pub(crate) lossless: bool,
 }
@@ -24,12 +23,18 @@ impl Scale {
     /// Spreads a range of products over all levels of T.
     pub(crate) fn spread<T: Level>(low: f64, high: f64) -> Self {
         let range = (high - low).max(f64::MIN_POSITIVE);
-        Self { low, step: range / f64::from(T::TOP), slack: 0, lossless: false }
+        Self { low, step: range / f64::from(T::TOP), slack: 0.0, lossless: false }
     }
 
     /// How much more than `step` times the difference of their levels two products may differ by, in levels.
-    fn margin(&self) -> i64 {
-        if self.lossless { 0 } else { 1 + 2 * self.slack }
+    fn margin(&self) -> f64 {
+        if self.lossless { 0.0 } else { 1.0 + 2.0 * self.slack }
+    }
+
+    /// How many levels below the largest common one the middle of the largest common product may be.
+    fn depth(&self) -> i64 {
+        // Rounding to levels keeps order, so that only products that are off can change places.
+        if self.slack == 0.0 { 0 } else { self.margin().floor() as i64 }
     }
 
     /// The least difference of levels that a difference of products of `target` can have.
@@ -39,12 +44,12 @@ impl Scale {
         }
         // The division, the scale and the rounding of the levels are good to 1e-9 of a level or of the value.
         let levels = target / self.step;
-        (levels - 1e-9 * (1.0 + levels)).ceil() as i64 - self.margin()
+        (levels - 1e-9 * (1.0 + levels) - self.margin()).ceil() as i64
     }
 
     /// A product that none at this level or below exceeds.
     pub(crate) fn ceiling(&self, level: i64) -> f64 {
-        let levels = (level + self.margin()) as f64;
+        let levels = level as f64 + self.margin();
         self.low + self.step * levels + 1e-9 * (self.step * levels + self.low.abs())
     }
 }
@@ -55,6 +60,28 @@ pub(crate) struct Levels<T> {
     pub(crate) scale: Scale,
     /// The point of each row; rows may be in another order than the points.
     pub(crate) order: Vec<usize>,
+}
+
+impl Levels<u16> {
+    /// The upper byte of each level.
+    pub(crate) fn coarse(&self) -> Levels<u8> {
+        let points = self.order.len();
+        let mut matrix = Padded::filled(points, 0_u8);
+        let stride = matrix.stride();
+        matrix.all_mut().par_chunks_mut(stride).enumerate().for_each(|(i, out)| {
+            for (to, &level) in out.iter_mut().zip(self.matrix.row(i)) {
+                *to = (level >> 8) as u8;
+            }
+        });
+        // Two products of the same upper byte are less than 256 levels apart, beside what they may be off already.
+        let scale = Scale {
+            low: self.scale.low,
+            step: 256.0 * self.scale.step,
+            slack: self.scale.margin() / 512.0,
+            lossless: false,
+        };
+        Levels { matrix, scale, order: self.order.clone() }
+    }
 }
 
 impl<T: Level> Levels<T> {
@@ -109,7 +136,7 @@ impl<T: Level> Levels<T> {
     ) -> super::best::Found {
         let (x, y) = (self.matrix.row(row_i), self.matrix.row(row_j));
         let (i, j) = (self.order[row_i], self.order[row_j]);
-        let least = T::most_common(isa, x, y).number() - 2 * self.scale.slack;
+        let least = T::most_common(isa, x, y).number() - self.scale.depth();
         let mut best = (f64::NEG_INFINITY, usize::MAX);
         for (place, (&a, &b)) in x.iter().zip(y).enumerate() {
             if a.min(b).number() >= least && place != row_i && place != row_j {
@@ -130,11 +157,11 @@ mod tests {
 
     #[test]
     fn thresholds_keep_all_that_can_reach_the_target() {
-        let scale = Scale { low: 1.0, step: 0.5, slack: 0, lossless: true };
+        let scale = Scale { low: 1.0, step: 0.5, slack: 0.0, lossless: true };
         assert_eq!((scale.threshold(2.0), scale.threshold(2.1)), (4, 5));
         let lossy = Scale { lossless: false, ..scale };
         assert_eq!((lossy.threshold(2.0), lossy.threshold(2.1)), (3, 4));
-        assert_eq!(Scale { slack: 2, ..lossy }.threshold(2.0), -1);
+        assert_eq!(Scale { slack: 2.0, ..lossy }.threshold(2.0), -1);
         assert!((lossy.ceiling(3) - 3.0).abs() < 1e-8 && (scale.ceiling(3) - 2.5).abs() < 1e-8);
     }
 }

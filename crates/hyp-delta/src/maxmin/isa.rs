@@ -44,3 +44,35 @@ impl Isa {
         if self.is_available() { self } else { Self::Portable }
     }
 }
+
+/// Generates, for one safe loop, its versions for each instruction set and the choice between them. The same bits come
+/// from all: the compiler may not reorder or fuse the arithmetic of floats.
+macro_rules! versions {
+    ($(#[$doc:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty $body:block) => {
+        $(#[$doc])*
+        $visibility fn $name(isa: $crate::maxmin::Isa, $($argument: $type),*) -> $result {
+            #[inline(always)]
+            fn plain($($argument: $type),*) -> $result $body
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2")]
+            fn avx2($($argument: $type),*) -> $result {
+                plain($($argument),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw")]
+            fn avx512($($argument: $type),*) -> $result {
+                plain($($argument),*)
+            }
+            match isa.or_portable() {
+                // SAFETY: `or_portable` returns an instruction set that the processor has.
+                #[cfg(target_arch = "x86_64")]
+                $crate::maxmin::Isa::Avx512 => unsafe { avx512($($argument),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                $crate::maxmin::Isa::Avx2 => unsafe { avx2($($argument),*) },
+                _ => plain($($argument),*),
+            }
+        }
+    };
+}
+pub(crate) use versions;

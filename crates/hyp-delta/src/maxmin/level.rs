@@ -6,7 +6,7 @@
 )]
 
 use super::block::Element;
-use super::isa::Isa;
+use super::isa::{Isa, versions};
 
 /// A level: a whole number from 0 to [`Level::TOP`].
 pub(crate) trait Level: Element + Ord + Scans {
@@ -21,36 +21,6 @@ pub(crate) trait Level: Element + Ord + Scans {
 
 /// 2⁵²: a double of this size has no bits left for a fraction, so adding it rounds, and its low bits are the number.
 const ROUNDER: f64 = 4_503_599_627_370_496.0;
-
-/// Generates, for one loop, its versions for each instruction set and the choice between them.
-macro_rules! versions {
-    ($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty $body:block) => {
-        $(#[$doc])*
-        fn $name(isa: Isa, $($argument: $type),*) -> $result {
-            #[inline(always)]
-            fn plain($($argument: $type),*) -> $result $body
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2")]
-            fn avx2($($argument: $type),*) -> $result {
-                plain($($argument),*)
-            }
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512bw")]
-            fn avx512($($argument: $type),*) -> $result {
-                plain($($argument),*)
-            }
-            match isa.or_portable() {
-                // SAFETY: `or_portable` returns an instruction set that the processor has.
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => unsafe { avx512($($argument),*) },
-                // SAFETY: as above.
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => unsafe { avx2($($argument),*) },
-                _ => plain($($argument),*),
-            }
-        }
-    };
-}
 
 /// Loops over rows of levels. Rows that go in together have one length.
 pub(crate) trait Scans: Sized + Copy {

@@ -16,7 +16,8 @@ pub use block::Element;
 pub(crate) use dense::for_each_block;
 pub use dense::largest_excess_of;
 pub use isa::Isa;
-pub(crate) use level::Level;
+pub(crate) use isa::versions;
+pub(crate) use level::{Level, Scans};
 pub use padded::Padded;
 
 /// The largest entry of (A ⊗ A) − A, and the indices that have it.
