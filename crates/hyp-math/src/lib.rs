@@ -16,8 +16,10 @@ pub mod batch;
 pub mod distance;
 pub mod gyro;
 pub mod klein;
+pub mod linear;
 pub mod maps;
 pub mod midpoint;
+pub mod mlr;
 pub mod scalar;
 pub mod stats;
 #[cfg(feature = "proptest")]

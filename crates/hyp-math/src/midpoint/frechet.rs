@@ -94,16 +94,16 @@ pub fn frechet_mean_vjp<T: Real>(
     let scale = gap(c, square(&mean));
     let by_step: Vec<f64> = grad_out.iter().map(|g| scale * g.to_f64()).collect();
     let adjoint = frame.solve(&by_step, dim);
-    let (mut by_log, mut by_point) = (vec![0.0; dim], vec![0.0; dim]);
-    let (mut unused, mut grad) = (vec![0.0; dim], vec![0.0; dim]);
+    let (mut by_log, mut unused, mut grad) = (vec![0.0; dim], vec![0.0; dim], vec![0.0; dim]);
     let mut by_c = 0.0;
-    for (index, (x, y)) in problem.points.chunks_exact(dim).zip(frame.points.chunks_exact(dim)).enumerate() {
-        let weight = problem.weights[index];
+    for (index, x) in problem.points.chunks_exact(dim).enumerate() {
+        // The frame's logarithms are those at the mean over `scale`, which depends on c and m alone: the condition that
+        // they cancel does not feel it.
+        let weight = problem.weights[index] / scale;
         for (slot, value) in by_log.iter_mut().zip(&adjoint) {
             *slot = weight * value;
         }
-        by_c += maps::log_map_zero_vjp(y, &by_log, c, &mut by_point);
-        by_c += gyro::mobius_sub_vjp(&mean, x, &by_point, c, &mut unused, &mut grad);
+        by_c += maps::log_map_at_vjp(&mean, x, &by_log, c, &mut unused, &mut grad);
         for (slot, value) in grad_points[index * dim..(index + 1) * dim].iter_mut().zip(&grad) {
             *slot = T::from_f64(*value);
         }
@@ -140,7 +140,6 @@ impl Problem {
 
     fn frame(&self, mean: &[f64]) -> Frame {
         let mut frame = Frame {
-            points: vec![0.0; self.points.len()],
             logs: vec![0.0; self.points.len()],
             directions: vec![0.0; self.points.len()],
             curvatures: Vec::with_capacity(self.weights.len()),
@@ -149,17 +148,20 @@ impl Problem {
             reach: 0.0,
             steepest: 0.0,
         };
+        // log₀((−m) ⊕ x) = log_m(x)/(1 − c‖m‖²), where the right side does not lose a far point to the rounded boundary.
+        let stretch = 1.0 / gap(self.c, square(mean));
         for (index, x) in self.points.chunks_exact(self.dim).enumerate() {
             let range = index * self.dim..(index + 1) * self.dim;
-            let y = &mut frame.points[range.clone()];
-            gyro::mobius_sub(mean, x, self.c, y);
-            maps::log_map_zero(y, self.c, &mut frame.logs[range.clone()]);
+            let log = &mut frame.logs[range.clone()];
+            maps::log_map_at(mean, x, self.c, log);
+            for slot in log.iter_mut() {
+                *slot *= stretch;
+            }
             let (log, weight) = (&frame.logs[range.clone()], self.weights[index]);
             let length = norm(log);
-            // θ coth θ with θ = √c d and tanh(θ/2) = √c‖y‖.
-            let radius = self.c.sqrt() * norm(y);
-            let angle = 2.0 * artanh(radius, gap(self.c, square(y)));
-            let curvature = if radius > 0.0 { angle * (1.0 + radius * radius) / (2.0 * radius) } else { 1.0 };
+            // θ coth θ with θ = √c d = 2√c‖log‖.
+            let angle = 2.0 * self.c.sqrt() * length;
+            let curvature = if angle > 0.0 { angle / angle.tanh() } else { 1.0 };
             for ((direction, step), log) in frame.directions[range].iter_mut().zip(&mut frame.step).zip(log) {
                 *direction = if length > 0.0 { log / length } else { 0.0 };
                 *step += weight * log;
@@ -207,9 +209,7 @@ impl Problem {
 
 /// The problem seen from a point: that point at the origin.
 struct Frame {
-    /// (−m) ⊕ xᵢ.
-    points: Vec<f64>,
-    /// Their logarithms at the origin.
+    /// The logarithms of (−m) ⊕ xᵢ at the origin.
     logs: Vec<f64>,
     /// The logarithms' directions, 0 for a point at the origin.
     directions: Vec<f64>,
