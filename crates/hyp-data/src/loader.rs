@@ -124,7 +124,7 @@ impl std::fmt::Debug for Loader {
         f.debug_struct("Loader")
             .field("options", &self.options)
             .field("transform", &self.work.transform)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,8 +1,9 @@
 //! δ at a base point, δ over all base points, and the diameter they are compared with.
 
 use crate::distance::DistanceMatrix;
+use crate::exact::delta_at_base_on;
 use crate::gromov::gromov_matrix;
-use crate::maxmin::largest_excess;
+use crate::maxmin::{Isa, largest_excess};
 
 /// How far a finite metric space is from a tree, with the points that show it.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,11 +57,7 @@ impl Hyperbolicity {
 /// # Ok::<(), hyp_delta::DeltaError>(())
 /// ```
 pub fn delta_at_base(distances: &DistanceMatrix, base: usize) -> Hyperbolicity {
-    let points = distances.points();
-    assert!(base < points, "there is no base point {base} among {points} points");
-    let (delta, witness) = if points < 4 { (0.0, None) } else { excess_at(distances, base) };
-    let (diameter, diameter_pair) = distances.diameter();
-    Hyperbolicity { delta, base, witness, diameter, diameter_pair, points }
+    delta_at_base_on(distances, base, Isa::detect()).0
 }
 
 /// δ of the four-point condition over all quadruples, which is the largest δ over all base points.

@@ -13,6 +13,7 @@ pub mod curvature;
 pub mod distance;
 pub mod error;
 pub mod estimate;
+pub mod exact;
 pub mod gromov;
 pub mod maxmin;
 pub mod metric;

@@ -1,5 +1,6 @@
 //! Distances between rows of features: Euclidean, by angle, or in the Poincaré ball.
 
+use hyp_math::Curvature;
 use rayon::prelude::*;
 
 use crate::distance::{DistanceMatrix, mirror};
@@ -15,6 +16,8 @@ pub enum Metric {
     Cosine,
     /// The angle between x and y, in radians.
     Angular,
+    /// Distance in the Poincaré ball of curvature −c.
+    Poincare(Curvature),
 }
 
 /// The largest norm taken: squares of sums stay finite.
@@ -42,7 +45,11 @@ impl DistanceMatrix {
     where
         T: Copy + Into<f64> + Sync,
     {
-        let rows = Rows::new(features, dim, metric)?;
+        Self::from_rows(&Rows::new(features, dim, metric)?)
+    }
+
+    /// All distances between checked rows.
+    pub(crate) fn from_rows(rows: &Rows) -> Result<Self, DeltaError> {
         let points = rows.points();
         let mut values = vec![0.0; points * points];
         values.par_chunks_mut(points).enumerate().for_each(|(i, out)| {
@@ -88,7 +95,16 @@ impl Rows {
         self.values.len() / self.dim
     }
 
-    fn row(&self, i: usize) -> &[f64] {
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
+    }
+
+    pub(crate) fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// The values of a point as the distances see them: scaled to norm 1 where only directions count.
+    pub(crate) fn row(&self, i: usize) -> &[f64] {
         &self.values[i * self.dim..(i + 1) * self.dim]
     }
 
@@ -100,6 +116,7 @@ impl Rows {
             // For unit vectors ‖x − y‖² = 2 − 2 cos, without the cancellation of 1 − cos.
             Metric::Cosine => 0.5 * squared_distance(x, y),
             Metric::Angular => 2.0 * squared_distance(x, y).sqrt().atan2(squared_sum(x, y).sqrt()),
+            Metric::Poincare(c) => hyp_math::distance::distance(x, y, c),
         }
     }
 }
@@ -122,6 +139,12 @@ fn prepare(row: usize, x: &mut [f64], metric: Metric) -> Result<(), DeltaError> 
             let norm = x.iter().map(|v| v * v).sum::<f64>().sqrt();
             for v in x.iter_mut() {
                 *v /= norm;
+            }
+        }
+        Metric::Poincare(c) => {
+            let norm = x.iter().map(|v| v * v).sum::<f64>().sqrt();
+            if c.sqrt() * norm >= 1.0 {
+                return Err(DeltaError::OutsideBall { row, norm, radius: 1.0 / c.sqrt() });
             }
         }
     }
@@ -171,6 +194,9 @@ mod tests {
         assert!((pair([3.0, 0.0], [0.0, 0.1], Metric::Angular) - std::f64::consts::FRAC_PI_2).abs() < 1e-15);
         assert_eq!(pair([2.0, 0.0], [-1.0, 0.0], Metric::Cosine), 2.0);
         assert_eq!(pair([2.0, 0.0], [-1.0, 0.0], Metric::Angular), std::f64::consts::PI);
+        // From the origin to ½ at c = 1: 2 artanh ½ = ln 3.
+        let unit = Metric::Poincare(Curvature::new(1.0).unwrap());
+        assert!((pair([0.0, 0.0], [0.5, 0.0], unit) - 3.0_f64.ln()).abs() < 1e-15);
     }
 
     #[test]
@@ -184,6 +210,7 @@ mod tests {
 
     #[test]
     fn bad_features_are_named_with_their_place() {
+        let unit = Metric::Poincare(Curvature::new(1.0).unwrap());
         let of = |rows: &[f64], dim, metric| DistanceMatrix::from_features(rows, dim, metric).unwrap_err();
         assert_eq!(of(&[], 2, Metric::Euclidean), DeltaError::NoPoints);
         assert_eq!(of(&[1.0; 5], 2, Metric::Euclidean), DeltaError::RaggedFeatures { dim: 2, found: 5 });
@@ -196,5 +223,6 @@ mod tests {
             DeltaError::BadFeature { row: 1, column: 0, .. }
         ));
         assert_eq!(of(&[1.0, 1.0, 0.0, 0.0], 2, Metric::Cosine), DeltaError::NoDirection { row: 1 });
+        assert!(matches!(of(&[0.1, 0.1, 0.6, 0.8], 2, unit), DeltaError::OutsideBall { row: 1, .. }));
     }
 }

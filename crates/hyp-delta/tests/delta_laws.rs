@@ -5,7 +5,8 @@
 use hyp_delta::space::{
     DiskSampling, EdgeLength, SphereDistance, SpherePart, TreeShape, hyperbolic_disk, sphere, tree,
 };
-use hyp_delta::{DistanceMatrix, delta_all_bases, delta_at_base};
+use hyp_delta::{DistanceMatrix, Metric, delta_all_bases, delta_at_base};
+use hyp_math::Curvature;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -72,7 +73,7 @@ fn tied_metric(n: usize, seed: u64) -> DistanceMatrix {
 fn cloud(n: usize, dim: usize, seed: u64) -> DistanceMatrix {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let points: Vec<f64> = (0..n * dim).map(|_| random.random()).collect();
-    DistanceMatrix::from_features(&points, dim, hyp_delta::Metric::Euclidean).unwrap()
+    DistanceMatrix::from_features(&points, dim, Metric::Euclidean).unwrap()
 }
 
 #[test]
@@ -160,6 +161,31 @@ fn the_four_point_form_is_the_maximum_over_bases() {
         let space = cloud(14, 3, seed);
         // Distances up to √3 carry a few roundings of 2e-16 in another order.
         assert!((delta_all_bases(&space).delta - four_point(&space)).abs() < 2e-15, "seed {seed}");
+    }
+}
+
+/// Two ways to the same distances: polar coordinates, and the Poincaré ball of features, at two curvatures.
+#[test]
+fn the_disk_of_features_is_the_disk_of_polar_coordinates() {
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    let polar: Vec<(f64, f64)> =
+        (0..60).map(|_| (6.0 * random.random::<f64>(), random.random_range(0.0..6.3))).collect();
+    let direct = DistanceMatrix::from_fn(60, |i, j| {
+        let ((r, a), (s, b)) = (polar[i], polar[j]);
+        let (radial, angular) = ((0.5 * (r - s)).sinh(), (0.5 * (a - b)).sin());
+        2.0 * (radial * radial + r.sinh() * s.sinh() * angular * angular).sqrt().asinh()
+    })
+    .unwrap();
+    for c in [1.0_f64, 0.25] {
+        let points: Vec<f64> = polar
+            .iter()
+            .flat_map(|(r, a)| [a.cos(), a.sin()].map(|v| v * (0.5 * r).tanh() / c.sqrt()))
+            .collect();
+        let metric = Metric::Poincare(Curvature::new(c).unwrap());
+        let ball = DistanceMatrix::from_features(&points, 2, metric).unwrap();
+        let want = delta_at_base(&direct, 0).delta / c.sqrt();
+        // At radius 6, 1 − ‖x‖² keeps all but three of its digits.
+        assert!((delta_at_base(&ball, 0).delta - want).abs() < 1e-11, "c = {c}");
     }
 }
 

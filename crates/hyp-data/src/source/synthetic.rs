@@ -4,6 +4,8 @@ use std::f64::consts::TAU;
 use std::fs;
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::image::Image;
@@ -85,18 +87,13 @@ fn dataset(
     generator: &'static str,
     classes: usize,
     per_class: usize,
-    make: impl Fn(usize, usize) -> Image,
+    make: impl Fn(usize, usize) -> Image + Sync,
 ) -> Dataset {
     assert!(classes > 0 && per_class > 0, "at least one class and one picture of each");
-    let mut items = Vec::with_capacity(classes * per_class);
-    let mut images = Vec::with_capacity(classes * per_class);
-    for class in 0..classes {
-        for number in 0..per_class {
-            let source = Source::Generated { generator, number: items.len() };
-            items.push(Item::new(source, class as u32));
-            images.push(make(class, number));
-        }
-    }
+    let number = |n: usize| Item::new(Source::Generated { generator, number: n }, (n / per_class) as u32);
+    let items = (0..classes * per_class).map(number).collect();
+    let images: Vec<Image> =
+        (0..classes * per_class).into_par_iter().map(|n| make(n / per_class, n % per_class)).collect();
     let digits = (classes - 1).to_string().len();
     let names = (0..classes).map(|class| format!("{class:0digits$}")).collect();
     Dataset::from_images(Index::new(items, names), &images)
@@ -155,8 +152,8 @@ fn draw(strokes: &[Stroke], random: &mut Random) -> Image {
     for row in 0..GLYPH_SIDE {
         for column in 0..GLYPH_SIDE {
             let pixel = [column as f64 + 0.5, row as f64 + 0.5];
-            let nearest =
-                segments.iter().map(|segment| distance(pixel, *segment)).fold(f64::INFINITY, f64::min);
+            let squares = segments.iter().map(|segment| squared_distance(pixel, *segment));
+            let nearest = squares.fold(f64::INFINITY, f64::min).sqrt();
             // Coverage of the pixel by the pen, to first order: 1 inside, 0 outside, linear over one pixel.
             data.push((255.0 * (half_width + 0.5 - nearest).clamp(0.0, 1.0)).round() as u8);
         }
@@ -170,8 +167,8 @@ fn bezier(stroke: &Stroke, t: f64) -> Point {
     [0, 1].map(|axis| weights.iter().zip(stroke).map(|(w, point)| w * point[axis]).sum())
 }
 
-/// The distance of a point from a segment.
-fn distance(point: Point, [from, to]: [Point; 2]) -> f64 {
+/// The square of the distance of a point from a segment.
+fn squared_distance(point: Point, [from, to]: [Point; 2]) -> f64 {
     let along = [to[0] - from[0], to[1] - from[1]];
     let offset = [point[0] - from[0], point[1] - from[1]];
     let length_squared = along[0] * along[0] + along[1] * along[1];
@@ -180,7 +177,8 @@ fn distance(point: Point, [from, to]: [Point; 2]) -> f64 {
     } else {
         0.0
     };
-    (offset[0] - t * along[0]).hypot(offset[1] - t * along[1])
+    let (x, y) = (offset[0] - t * along[0], offset[1] - t * along[1]);
+    x * x + y * y
 }
 
 #[cfg(test)]
@@ -230,8 +228,8 @@ mod tests {
 
     #[test]
     fn the_distance_from_a_segment() {
-        assert_eq!(distance([3.0, 4.0], [[0.0, 0.0], [0.0, 0.0]]), 5.0);
-        assert_eq!(distance([1.0, 2.0], [[0.0, 0.0], [4.0, 0.0]]), 2.0);
-        assert_eq!(distance([7.0, 4.0], [[0.0, 0.0], [4.0, 0.0]]), 5.0);
+        assert_eq!(squared_distance([3.0, 4.0], [[0.0, 0.0], [0.0, 0.0]]), 25.0);
+        assert_eq!(squared_distance([1.0, 2.0], [[0.0, 0.0], [4.0, 0.0]]), 4.0);
+        assert_eq!(squared_distance([7.0, 4.0], [[0.0, 0.0], [4.0, 0.0]]), 25.0);
     }
 }

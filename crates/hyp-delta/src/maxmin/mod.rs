@@ -1,6 +1,24 @@
 //! The max–min product (A ⊗ A)ᵢⱼ = maxₖ min(Aᵢₖ, Aₖⱼ) of a symmetric matrix, fused with what δ asks of it.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod block;
+mod dense;
+mod isa;
+mod lanes;
+mod level;
+mod padded;
 mod portable;
+
+pub use block::Element;
+pub(crate) use dense::for_each_block;
+pub use dense::largest_excess_of;
+pub use isa::Isa;
+pub(crate) use isa::versions;
+pub(crate) use level::{Level, Scans};
+pub use padded::Padded;
 
 /// The largest entry of (A ⊗ A) − A, and the indices that have it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +34,9 @@ pub struct Excess {
 }
 
 impl Excess {
+    /// What is better than nothing.
+    const NONE: Self = Self { value: f64::NEG_INFINITY, i: usize::MAX, j: usize::MAX, k: 0 };
+
     /// The larger of two, and of equals the one whose entry comes first.
     fn better(self, other: Self) -> Self {
         let first = (other.i, other.j) < (self.i, self.j);

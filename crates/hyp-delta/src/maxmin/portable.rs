@@ -15,11 +15,10 @@ const LANES: usize = 4;
 pub(super) fn largest_excess(a: &[f64], points: usize) -> Excess {
     let blocks = points.div_ceil(BLOCK);
     let pairs: Vec<(usize, usize)> = (0..blocks).flat_map(|i| (i..blocks).map(move |j| (i, j))).collect();
-    let none = Excess { value: f64::NEG_INFINITY, i: usize::MAX, j: usize::MAX, k: 0 };
     let mut best = pairs
         .into_par_iter()
         .map(|(block_i, block_j)| block_pair(a, points, block_i * BLOCK, block_j * BLOCK))
-        .reduce(|| none, Excess::better);
+        .reduce(|| Excess::NONE, Excess::better);
     best.k = first_inner_index(row(a, points, best.i), row(a, points, best.j));
     best
 }
@@ -30,7 +29,7 @@ fn row(a: &[f64], points: usize, i: usize) -> &[f64] {
 
 /// The best entry on or above the diagonal in one pair of blocks; `k` is left for later.
 fn block_pair(a: &[f64], points: usize, start_i: usize, start_j: usize) -> Excess {
-    let mut best = Excess { value: f64::NEG_INFINITY, i: usize::MAX, j: usize::MAX, k: 0 };
+    let mut best = Excess::NONE;
     let (end_i, end_j) = ((start_i + BLOCK).min(points), (start_j + BLOCK).min(points));
     for i in (start_i..end_i).step_by(TILE) {
         for j in (start_j..end_j).step_by(TILE) {
@@ -99,7 +98,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     fn slow(a: &[f64], n: usize) -> Excess {
-        let mut best = Excess { value: f64::NEG_INFINITY, i: 0, j: 0, k: 0 };
+        let mut best = Excess::NONE;
         for i in 0..n {
             for j in i..n {
                 let mut product = (f64::NEG_INFINITY, 0);

@@ -46,7 +46,13 @@ impl Cosine {
     ///
     /// # Errors
     /// [`Error::DuplicateParameter`](crate::Error::DuplicateParameter) if the name is taken.
-    pub fn new(store: &mut ParameterStore, name: &str, dim: usize, classes: usize, scale: f64) -> Result<Self> {
+    pub fn new(
+        store: &mut ParameterStore,
+        name: &str,
+        dim: usize,
+        classes: usize,
+        scale: f64,
+    ) -> Result<Self> {
         let init = Init::torch_default(dim);
         let weight = store.trainable(&format!("{name}.weight"), (classes, dim), init, Manifold::Euclidean)?;
         Ok(Self { weight, scale })

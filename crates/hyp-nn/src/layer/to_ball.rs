@@ -50,7 +50,8 @@ impl ToPoincare {
     /// # Errors
     /// [`Error::Setting`] if a number is out of range, [`Error::DuplicateParameter`] if the name is taken.
     pub fn new(store: &mut ParameterStore, name: &str, config: ToPoincareConfig) -> Result<Self> {
-        let refuse = |setting, value: f64, remedy| Err(Error::Setting { setting, value: value.to_string(), remedy });
+        let refuse =
+            |setting, value: f64, remedy| Err(Error::Setting { setting, value: value.to_string(), remedy });
         if !(0.0..1.0).contains(&config.margin) {
             return refuse("margin", config.margin, "give a number in [0, 1); the paper's is 0.001");
         }
@@ -75,6 +76,10 @@ impl ToPoincare {
     pub fn forward(&self, features: &Tensor) -> Result<Tensor> {
         let c = self.curvature.operand(features)?;
         let points = op::to_ball(features, &c, self.config.clip, self.config.margin)?;
-        if self.config.riemannian_gradient { Ok(op::riemannian_gradient(&points, c.value())?) } else { Ok(points) }
+        if self.config.riemannian_gradient {
+            Ok(op::riemannian_gradient(&points, c.value())?)
+        } else {
+            Ok(points)
+        }
     }
 }

@@ -1,0 +1,175 @@
+//! The fast searches give the bits of the definition, on every instruction set and for data made to trip them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+
+use hyp_delta::exact::{Method, delta_at_base_on};
+use hyp_delta::gromov::gromov_matrix;
+use hyp_delta::maxmin::{Isa, largest_excess};
+use hyp_delta::space::{
+    DiskSampling, EdgeLength, SphereDistance, SpherePart, TreeShape, hyperbolic_disk, sphere, tree,
+};
+use hyp_delta::{DistanceMatrix, Metric};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn gaussian(n: usize, dim: usize, seed: u64) -> DistanceMatrix {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut normal = || (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
+    let points: Vec<f64> = (0..n * dim).map(|_| normal()).collect();
+    DistanceMatrix::from_features(&points, dim, Metric::Euclidean).unwrap()
+}
+
+/// Value and witness against the definition, on every instruction set.
+fn check(space: &DistanceMatrix, base: usize, name: &str) -> Vec<Method> {
+    let products = gromov_matrix(space, base);
+    let want = largest_excess(&products, space.points()).value.max(0.0);
+    let n = space.points();
+    let mut methods = Vec::new();
+    let mut witnesses = Vec::new();
+    for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        let (got, work) = delta_at_base_on(space, base, isa);
+        assert_eq!(
+            got.delta.to_bits(),
+            want.to_bits(),
+            "{name} on {isa:?}: {} for {want}, {work:?}",
+            got.delta
+        );
+        assert_eq!((got.diameter, got.diameter_pair), space.diameter(), "{name}");
+        match got.witness {
+            Some([i, k, j]) => {
+                let value = products[i * n + k].min(products[k * n + j]) - products[i * n + j];
+                assert_eq!(value, want, "{name} on {isa:?}: witness");
+            }
+            None => assert_eq!(want, 0.0, "{name}"),
+        }
+        methods.push(work.method);
+        witnesses.push(got.witness);
+    }
+    assert!(witnesses.windows(2).all(|w| w[0] == w[1]), "{name}: {witnesses:?}");
+    methods
+}
+
+/// Hundreds of small spaces of all kinds, n up to 300.
+#[test]
+fn small_spaces_of_all_kinds() {
+    for seed in 0..60_u64 {
+        let n = 4 + (seed as usize * 37) % 297;
+        let base = seed as usize % n;
+        check(&gaussian(n, 1 + seed as usize % 20, seed), base, &format!("gaussian {seed}"));
+        let disk = hyperbolic_disk(n, DiskSampling::Hyperbolic { radius: 6.0 }, seed).unwrap();
+        check(&disk, base, &format!("disk {seed}"));
+        let half = sphere(n, SpherePart::UpperHalf, SphereDistance::Geodesic, seed).unwrap();
+        check(&half, base, &format!("half sphere {seed}"));
+        let branches = tree(n, TreeShape::Uniform, EdgeLength::Random, seed).unwrap();
+        check(&branches, base, &format!("tree {seed}"));
+    }
+}
+
+/// Few different distances, so that thousands of triples have the maximum; and matrices that are no metrics.
+#[test]
+fn ties_duplicates_and_failing_triangles() {
+    for seed in 0..60_u64 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let n = 4 + (seed as usize * 53) % 200;
+        let base = random.random_range(0..n);
+        let whole: Vec<f64> = (0..n * n).map(|_| f64::from(random.random_range(1..4_u8))).collect();
+        let ties = DistanceMatrix::from_fn(n, |i, j| whole[i * n + j]).unwrap();
+        check(&ties, base, &format!("ties {seed}"));
+        let third = DistanceMatrix::from_fn(n, |i, j| whole[i * n + j] / 3.0).unwrap();
+        check(&third, base, &format!("ties of thirds {seed}"));
+        let cubes =
+            DistanceMatrix::from_fn(n, |i, j| (whole[i * n + j] * 0.3 + 0.001 * (i % 7) as f64).powi(5))
+                .unwrap();
+        check(&cubes, base, &format!("no metric {seed}"));
+        let few: Vec<usize> = (0..n).map(|_| random.random_range(0..n.div_ceil(3))).collect();
+        check(&gaussian(n, 3, seed).submatrix(&few).unwrap(), base, &format!("duplicates {seed}"));
+    }
+}
+
+/// Spaces whose δ is rounding and nothing else: no filter helps, and the definition itself has to be evaluated.
+#[test]
+fn delta_of_rounding_alone() {
+    let line: Vec<f64> = (0..120).map(|i| (f64::from(i) * 0.7).sin()).collect();
+    let methods = check(&DistanceMatrix::from_features(&line, 1, Metric::Euclidean).unwrap(), 7, "line");
+    assert!(methods.contains(&Method::Plain), "{methods:?}");
+    let equidistant = DistanceMatrix::from_fn(50, |_, _| 0.1).unwrap();
+    check(&equidistant, 3, "equidistant");
+    check(&DistanceMatrix::new(9, vec![0.0; 81]).unwrap(), 3, "one place");
+}
+
+/// Distances over many orders of magnitude leave few levels for the small ones.
+#[test]
+fn wide_ranges() {
+    for seed in 0..20_u64 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let points: Vec<f64> = (0..400).map(|_| (random.random::<f64>() * 40.0 - 30.0).exp()).collect();
+        check(
+            &DistanceMatrix::from_features(&points, 2, Metric::Euclidean).unwrap(),
+            0,
+            &format!("wide {seed}"),
+        );
+    }
+    let methods = check(&gaussian(300, 30, 1), 0, "gaussian");
+    assert!(methods.iter().all(|&m| m == Method::Dense { bits: 8 }), "{methods:?}");
+}
+
+/// Features without a matrix give what features through a matrix give, in every part of the result.
+#[test]
+fn features_without_a_matrix() {
+    use hyp_delta::exact::delta_of_features_on;
+    for seed in 0..40_u64 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let n = 4 + (seed as usize * 37) % 260;
+        let dim = 1 + (seed as usize * 11) % 90;
+        let mut rows: Vec<f32> =
+            (0..n * dim).map(|_| random.random::<f32>() * 4.0 + 10.0 * (seed % 3) as f32).collect();
+        if seed % 4 == 0 {
+            // Coinciding and nearly coinciding points.
+            for k in 0..dim * (n / 3) {
+                rows[k] = rows[k + dim * (n / 2)] + if seed % 8 == 0 { 0.0 } else { 1e-5 };
+            }
+        }
+        for metric in [Metric::Euclidean, Metric::Cosine, Metric::Angular] {
+            let matrix = DistanceMatrix::from_features(&rows, dim, metric).unwrap();
+            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                let (want, _) = delta_at_base_on(&matrix, n / 2, isa);
+                let (got, work) = delta_of_features_on(&rows, dim, metric, n / 2, isa).unwrap();
+                assert_eq!(
+                    got.delta.to_bits(),
+                    want.delta.to_bits(),
+                    "seed {seed} {metric:?} {isa:?} {work:?}"
+                );
+                assert_eq!(
+                    (got.diameter, got.diameter_pair),
+                    (want.diameter, want.diameter_pair),
+                    "seed {seed}"
+                );
+            }
+        }
+    }
+}
+
+/// Enough points for the pruned search, against the kernels over all pairs of the same distances.
+#[test]
+fn pruning_changes_nothing() {
+    use hyp_delta::exact::delta_of_features_on;
+    let n = 2300;
+    for (seed, clusters) in [(1, 1), (2, 12)] {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let dim = 24;
+        let centres: Vec<f64> = (0..clusters * dim).map(|_| 3.0 * random.random::<f64>()).collect();
+        let mut rows = Vec::with_capacity(n * dim);
+        for point in 0..n {
+            let centre = &centres[(point % clusters) * dim..][..dim];
+            rows.extend(centre.iter().map(|c| c + random.random::<f64>()));
+        }
+        let matrix = DistanceMatrix::from_features(&rows, dim, Metric::Euclidean).unwrap();
+        check(&matrix, 11, &format!("{clusters} clusters"));
+        let (want, _) = delta_at_base_on(&matrix, 11, Isa::detect());
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let (got, _) = delta_of_features_on(&rows, dim, Metric::Euclidean, 11, isa).unwrap();
+            assert_eq!(got, want, "{clusters} clusters on {isa:?}");
+        }
+    }
+    check(&hyperbolic_disk(n, DiskSampling::Hyperbolic { radius: 7.0 }, 3).unwrap(), 0, "disk");
+}
