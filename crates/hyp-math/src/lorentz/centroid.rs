@@ -1,7 +1,7 @@
 //! The Lorentz centroid: the weighted sum, scaled back onto the hyperboloid.
 
 use super::distance::Pair;
-use crate::vector::square;
+use crate::vector::{square, sums2};
 use crate::{Curvature, Real};
 
 /// Up to so many points the norm of the sum is summed over pairs, which cancels nowhere.
@@ -51,12 +51,12 @@ pub fn centroid_vjp<T: Real>(
     let along: f64 = sums.space.iter().zip(grad_out).map(|(s, g)| s * g.to_f64()).sum::<f64>() / sums.norm;
     // norm² = (Σw)² + c Σᵢ﹤ⱼ wᵢwⱼ‖Xᵢ−Xⱼ‖², so ∂norm/∂sᵢ = c wᵢ (T sᵢ/X₀ᵢ − S)/norm, in which c T is finite at c = 0.
     let pull = along / (sums.norm * sums.norm);
+    let mut aside = vec![0.0; dim];
     for (index, (x, grad_x)) in points.chunks_exact(dim).zip(grad_points.chunks_exact_mut(dim)).enumerate() {
         let weight = sums.weights[index];
-        let own = c.get() * pull * sums.ratio(index);
-        for ((slot, x), (g, s)) in grad_x.iter_mut().zip(x).zip(grad_out.iter().zip(&sums.space)) {
-            let value = g.to_f64() / sums.norm + c.get() * pull * s - own * x.to_f64();
-            *slot = T::from_f64(weight * value);
+        sums.aside(points, index, c, &mut aside);
+        for ((slot, g), aside) in grad_x.iter_mut().zip(grad_out).zip(&aside) {
+            *slot = T::from_f64(weight * (g.to_f64() / sums.norm + c.get() * pull * aside));
         }
         if let Some(grad) = &mut grad_weights {
             let across: f64 = x.iter().zip(grad_out).map(|(x, g)| g.to_f64() * x.to_f64()).sum();
@@ -131,6 +131,28 @@ impl Sums {
             norm_square = norm_square.max((scaled_time - reach) * (scaled_time + reach));
         }
         Self { weights, space, scaled_times, scaled_time, norm: norm_square.sqrt() }
+    }
+
+    /// Σ wⱼ (sⱼ − sᵢX₀ⱼ/X₀ᵢ): how far the sum lies aside from the point, in differences while pairs are affordable.
+    fn aside<T: Real>(&self, points: &[T], index: usize, c: Curvature, out: &mut [f64]) {
+        let dim = self.space.len();
+        let x = &points[index * dim..(index + 1) * dim];
+        if self.weights.len() > PAIRWISE {
+            let ratio = self.ratio(index);
+            for ((slot, s), x) in out.iter_mut().zip(&self.space).zip(x) {
+                *slot = s - ratio * x.to_f64();
+            }
+            return;
+        }
+        out.fill(0.0);
+        let time = self.scaled_times[index];
+        for ((y, weight), other) in points.chunks_exact(dim).zip(&self.weights).zip(&self.scaled_times) {
+            let [along] = sums2(y, x, |y, x| [(y - x) * (y + x)]);
+            let longer = c.get() * along / (time + other) / time;
+            for ((slot, x), y) in out.iter_mut().zip(x).zip(y) {
+                *slot += weight * (y.to_f64() - x.to_f64() - longer * x.to_f64());
+            }
+        }
     }
 
     /// −c⟨Xᵢ, Σ wⱼXⱼ⟩_L.

@@ -1,8 +1,8 @@
 //! The distance of two points of the hyperboloid.
 
-use super::{length, time_of};
+use super::length;
 use crate::scalar::{asinhc, asinhc_slope, times};
-use crate::vector::{map2, square};
+use crate::vector::{dot, map2, square};
 use crate::{Curvature, Real};
 
 /// The distance of two points, by their space parts.
@@ -87,7 +87,18 @@ impl Pair {
         let chord = if c.is_flat() {
             length(square(&difference), &difference)
         } else if product > 0.0 {
-            same_side(&x, &y, &sum, &difference, [xx, yy, product, along], c)
+            // With ∧ for the area that two vectors span, c(X₀ + Y₀)² − c‖x − y‖² = 2(1 + cX₀Y₀ + c⟨x, y⟩) and
+            // ‖X − Y‖² = (‖(x − y) ∧ (x + y)‖² + 4‖x − y‖²/c) / ((X₀ + Y₀)² − ‖x − y‖²): nothing cancels.
+            let gap = square(&difference);
+            let (area, by) = if gap < xx.min(yy) {
+                across(&difference, &sum)
+            } else {
+                // The same area is that of 2x and y; the shorter vector keeps its digits.
+                let (area, by) = if xx < yy { across(&x, &y) } else { across(&y, &x) };
+                (4.0 * area, by)
+            };
+            let half = 1.0 + time_x * time_y + times(c, product);
+            (0.5 * area * (times(c, by) / half) + 2.0 * gap / half).sqrt()
         } else {
             // X₀Y₀ − 1/c without its difference, and −⟨x, y⟩ ≥ 0.
             let square = (xx + yy + times(c, xx) * yy) / (1.0 + time_x * time_y) - product;
@@ -112,31 +123,9 @@ impl Pair {
     }
 }
 
-/// ‖X − Y‖_L of points with ⟨x, y⟩ > 0, from the parts δ of x − y along x + y and ε across it:
-/// (ε² + 4δ²/(c S²)) S²/(S² − δ²) with S = X₀ + Y₀.
-fn same_side(
-    x: &[f64],
-    y: &[f64],
-    sum: &[f64],
-    difference: &[f64],
-    [xx, yy, product, along]: [f64; 4],
-    c: Curvature,
-) -> f64 {
-    let sum_square = square(sum);
-    let sum_length = length(sum_square, sum);
-    let parallel = along / sum_length;
-    let part = along / sum_square;
-    let across: f64 = difference.iter().zip(sum).map(|(d, s)| (d - part * s) * (d - part * s)).sum();
-    // S − |δ|: the longer point's time less its length, plus the other's time and length, less the bend between them.
-    let (long, short) =
-        if xx >= yy { (length(xx, x), length(yy, y)) } else { (length(yy, y), length(xx, x)) };
-    let (long_time, short_time) = (time_of(c, long * long), time_of(c, short * short));
-    let times_sum = long_time + short_time;
-    let ratio = parallel / times_sum;
-    let numerator = across + 4.0 * ratio * ratio / c.get();
-    let bend = 2.0 * (long * short - product).max(0.0) / (long + short + sum_length);
-    let rest = 1.0 / (c.get() * (long_time + long)) + short_time + short
-        - (long - short) * bend / sum_length;
-    let denominator = (rest / times_sum) * (1.0 + parallel.abs() / times_sum);
-    (numerator / denominator).sqrt()
+/// The square of the part of `v` across `along`, and ‖along‖²; their product is the squared area between the two.
+fn across(v: &[f64], along: &[f64]) -> (f64, f64) {
+    let (product, by) = (dot(v, along), square(along));
+    let part = product / by;
+    (v.iter().zip(along).map(|(v, a)| (v - part * a) * (v - part * a)).sum(), by)
 }
