@@ -9,13 +9,18 @@ mod distance_matrix;
 mod gyro;
 mod isa;
 mod lanes;
+mod linear;
 mod maps;
+mod midpoint;
 mod mlr;
 mod mlr_layer;
+mod mlr_unidirectional;
 mod panels;
 mod parallel;
+mod products;
 mod riemannian;
 mod rows;
+mod shared;
 mod side;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,13 +33,20 @@ pub use distance_matrix::{distance_matrix, distance_matrix_vjp};
 pub use gyro::{
     mobius_add, mobius_add_vjp, mobius_scalar_mul, mobius_scalar_mul_vjp, mobius_sub, mobius_sub_vjp,
 };
+pub use linear::{mobius_linear, mobius_linear_vjp, mobius_matvec, mobius_matvec_vjp};
 pub use maps::{
     exp_map_at, exp_map_at_vjp, exp_map_zero, exp_map_zero_vjp, log_map_at, log_map_at_vjp, log_map_zero,
     log_map_zero_vjp, project, project_vjp,
 };
+pub use midpoint::{einstein_midpoint, einstein_midpoint_vjp};
 pub use mlr::{mlr_logits, mlr_logits_vjp};
 pub use mlr_layer::{mlr_layer_logits, mlr_layer_logits_vjp};
+pub use mlr_unidirectional::{mlr_logits_unidirectional, mlr_logits_unidirectional_vjp};
 pub use riemannian::riemannian_scale;
+pub use shared::{
+    exp_map_shared, exp_map_shared_vjp, log_map_shared, log_map_shared_vjp, mobius_add_shared,
+    mobius_add_shared_vjp,
+};
 pub use to_ball::{to_ball, to_ball_vjp};
 
 use crate::Real;

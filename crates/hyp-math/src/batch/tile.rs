@@ -33,6 +33,28 @@ pub(super) fn squares<V: Vector, const ROWS: usize>(x: &[[f64; ROWS]], y: &[Lane
     total
 }
 
+/// The inner products of all pairs of a tile, shaped as in [`squares`].
+#[inline(always)]
+pub(super) fn dot_products<V: Vector, const ROWS: usize>(x: &[[f64; ROWS]], y: &[Lanes]) -> [Lanes; ROWS] {
+    let dim = x.len();
+    assert_eq!(dim, y.len(), "invariant: both sides of a tile have one dimension");
+    let mut total = [[0.0; LANES]; ROWS];
+    let mut start = 0;
+    while start < dim {
+        let end = if dim - start > FOLD { start + FOLD } else { dim };
+        let mut sum = [V::splat(0.0); ROWS];
+        for d in start..end {
+            let y = V::load(&y[d]);
+            for row in 0..ROWS {
+                sum[row] = V::splat(x[d][row]).mul_add(y, sum[row]);
+            }
+        }
+        add(&mut total, &sum);
+        start = end;
+    }
+    total
+}
+
 /// The squared distances `‖x − p‖²` and the products `⟨x − p, a⟩` of all pairs of a tile.
 ///
 /// `x` is `[dim]` of `ROWS` rows, `p` and `a` are `[dim]` of [`LANES`] rows.
