@@ -1,5 +1,7 @@
 //! Every record parses and its verdict recomputes; a stale one is shown as stale; a wrong one is found.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod bed;
 
 use std::path::Path;

@@ -16,7 +16,8 @@ pub(crate) struct Config<S, R> {
     schema: u32,
     id: String,
     title: String,
-    runner: String,
+    #[serde(rename = "runner")]
+    _runner: String,
     seeds: Vec<u64>,
     #[serde(default)]
     deviations: Vec<String>,

@@ -1,6 +1,7 @@
 //! Experiments: a config, a runner that never sees what is expected of it, a record.
 
 mod config;
+mod constructions;
 mod contract;
 mod degradation;
 mod drive;
@@ -97,6 +98,7 @@ fn run(config: &ConfigFile, options: &Options, environment: &Environment) -> Res
         Some("mnist-ood") => drive::run::<mnist_ood::MnistOod>(config, options, environment),
         Some("mnist-ood-figure") => drive::run::<figures::Figure>(config, options, environment),
         Some("degradation") => drive::run::<degradation::Degradation>(config, options, environment),
+        Some("constructions") => drive::run::<constructions::Constructions>(config, options, environment),
         Some(other) => bail!("{} names the runner {other}, which does not exist", config.file),
         None => bail!("{} names no runner; write `runner = \"…\"`", config.file),
     }

@@ -19,6 +19,8 @@ use crate::metric::Direction;
 pub(crate) use config::ConfigFile;
 pub(crate) use paper::{Paper, PaperValue};
 pub(crate) use provenance::Run;
+#[cfg(feature = "experiments")]
+pub(crate) use provenance::processor;
 pub(crate) use store::{merge, path, read, read_all, write};
 pub(crate) use verdict::{Judgement, Verdict, judge};
 
