@@ -1,9 +1,10 @@
 //! δ at a base point, δ over all base points, and the diameter they are compared with.
 
 use crate::distance::DistanceMatrix;
-use crate::exact::delta_at_base_on;
-use crate::gromov::gromov_matrix;
-use crate::maxmin::{Isa, largest_excess};
+use crate::error::DeltaError;
+use crate::exact::{delta_all_bases_on, delta_at_base_on, delta_of_features_on};
+use crate::maxmin::Isa;
+use crate::metric::Metric;
 
 /// How far a finite metric space is from a tree, with the points that show it.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,12 +61,47 @@ pub fn delta_at_base(distances: &DistanceMatrix, base: usize) -> Hyperbolicity {
     delta_at_base_on(distances, base, Isa::detect()).0
 }
 
+/// [`delta_at_base`] of rows of features, without a matrix of distances in `f64` where the metric is Euclidean or the
+/// cosine: two bytes for each pair of points.
+///
+/// **Shapes.** `features`: `[points, dim]`, row by row.
+/// **Numerics.** The same bits as through [`DistanceMatrix::from_features`].
+///
+/// # Errors
+/// As [`DistanceMatrix::from_features`].
+///
+/// # Panics
+/// If there is no point `base`.
+///
+/// # Examples
+/// ```
+/// use hyp_delta::{Metric, delta_of_features};
+/// // The corners of a square: from one corner, δ = √2 − 1.
+/// let corners = [0.0_f32, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0];
+/// let found = delta_of_features(&corners, 2, Metric::Euclidean, 0)?;
+/// assert!((found.delta - (2.0_f64.sqrt() - 1.0)).abs() < 1e-15);
+/// # Ok::<(), hyp_delta::DeltaError>(())
+/// ```
+pub fn delta_of_features<T>(
+    features: &[T],
+    dim: usize,
+    metric: Metric,
+    base: usize,
+) -> Result<Hyperbolicity, DeltaError>
+where
+    T: Copy + Into<f64> + Sync,
+{
+    Ok(delta_of_features_on(features, dim, metric, base, Isa::detect())?.0)
+}
+
 /// δ of the four-point condition over all quadruples, which is the largest δ over all base points.
 ///
 /// $$ \delta = \max \tfrac12 (S_1 - S_2), \quad S_1 \ge S_2 \ge S_3 \text{ the sums } d_{xy} + d_{zw},\;
 ///    d_{xz} + d_{yw},\; d_{xw} + d_{yz} $$
 ///
-/// **Source.** \[HIE\] Sec. 3.1, (3). Of bases with equal δ the first is returned.
+/// **Source.** \[HIE\] Sec. 3.1, (3).
+///
+/// **Numerics.** The largest value of [`delta_at_base`] over all base points, to the bit.
 ///
 /// # Examples
 /// ```
@@ -76,26 +112,7 @@ pub fn delta_at_base(distances: &DistanceMatrix, base: usize) -> Hyperbolicity {
 /// # Ok::<(), hyp_delta::DeltaError>(())
 /// ```
 pub fn delta_all_bases(distances: &DistanceMatrix) -> Hyperbolicity {
-    let points = distances.points();
-    let mut best = (0.0, 0, None);
-    if points >= 4 {
-        for base in 0..points {
-            let (delta, witness) = excess_at(distances, base);
-            if delta > best.0 {
-                best = (delta, base, witness);
-            }
-        }
-    }
-    let (delta, base, witness) = best;
-    let (diameter, diameter_pair) = distances.diameter();
-    Hyperbolicity { delta, base, witness, diameter, diameter_pair, points }
-}
-
-/// δ and its witness at one base point of a space of at least four points.
-fn excess_at(distances: &DistanceMatrix, base: usize) -> (f64, Option<[usize; 3]>) {
-    let excess = largest_excess(&gromov_matrix(distances, base), distances.points());
-    // The row of the base point is zero, so the maximum is not negative; only -0.0 has to be made 0.0.
-    if excess.value > 0.0 { (excess.value, Some([excess.i, excess.k, excess.j])) } else { (0.0, None) }
+    delta_all_bases_on(distances, Isa::detect()).0
 }
 
 #[cfg(test)]

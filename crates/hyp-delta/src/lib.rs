@@ -4,7 +4,7 @@
 //! clock; how features are made from images is an experiment's business.
 //!
 //! - [`DistanceMatrix`]: checked distances, from values, a function or features ([`Metric`]).
-//! - [`delta_at_base`], [`delta_all_bases`]: exact δ, with the points that show it.
+//! - [`delta_at_base`], [`delta_of_features`], [`delta_all_bases`]: exact δ, with the points that show it.
 //! - [`sample`]: the paper's estimate from repeated samples.
 //! - [`suggested_curvature`]: from δ_rel to c.
 //! - [`space`]: samples of spaces whose hyperbolicity is known.
@@ -23,6 +23,6 @@ pub mod space;
 pub use curvature::{BallConstant, suggested_curvature};
 pub use distance::DistanceMatrix;
 pub use error::DeltaError;
-pub use estimate::{Hyperbolicity, delta_all_bases, delta_at_base};
+pub use estimate::{Hyperbolicity, delta_all_bases, delta_at_base, delta_of_features};
 pub use metric::Metric;
 pub use sample::{Protocol, Replacement, SampledHyperbolicity};

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::distance::DistanceMatrix;
 use crate::error::DeltaError;
-use crate::estimate::{Hyperbolicity, delta_at_base};
+use crate::estimate::{Hyperbolicity, delta_at_base, delta_of_features};
 use crate::metric::Metric;
 
 /// How to sample: how often, how many points, in which way, from which seed.
@@ -120,10 +120,18 @@ pub fn estimate<F>(
 where
     F: Fn(&[usize]) -> Result<DistanceMatrix, DeltaError>,
 {
+    estimate_by(points, protocol, |chosen| Ok(delta_at_base(&distances(chosen)?, 0)))
+}
+
+/// [`estimate`], where `measure` finds δ of the points of a draw at the first of them.
+fn estimate_by<F>(points: usize, protocol: &Protocol, measure: F) -> Result<SampledHyperbolicity, DeltaError>
+where
+    F: Fn(&[usize]) -> Result<Hyperbolicity, DeltaError>,
+{
     let mut draws = Vec::with_capacity(protocol.draws);
     let mut relative = Vec::with_capacity(protocol.draws);
     for (draw, chosen) in protocol.indices(points)?.iter().enumerate() {
-        let found = delta_at_base(&distances(chosen)?, 0);
+        let found = measure(chosen)?;
         relative.push(found.delta_rel().ok_or(DeltaError::ZeroDiameter { draw })?);
         draws.push(Hyperbolicity {
             base: chosen[found.base],
@@ -158,12 +166,12 @@ where
     if dim == 0 || !features.len().is_multiple_of(dim) {
         return Err(DeltaError::RaggedFeatures { dim, found: features.len() });
     }
-    estimate(features.len() / dim, protocol, |chosen| {
+    estimate_by(features.len() / dim, protocol, |chosen| {
         let mut rows = Vec::with_capacity(chosen.len() * dim);
         for &point in chosen {
             rows.extend_from_slice(&features[point * dim..(point + 1) * dim]);
         }
-        DistanceMatrix::from_features(&rows, dim, metric)
+        delta_of_features(&rows, dim, metric, 0)
     })
 }
 

@@ -149,6 +149,46 @@ fn features_without_a_matrix() {
     }
 }
 
+/// All base points at once against one base point after the other, to the bit.
+#[test]
+fn all_bases_at_once() {
+    use hyp_delta::exact::delta_all_bases_on;
+    let mut methods = Vec::new();
+    for seed in 0..30_u64 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let n = 4 + (seed as usize * 29) % 120;
+        let whole: Vec<f64> = (0..n * n).map(|_| f64::from(random.random_range(1..5_u8))).collect();
+        let disk = hyperbolic_disk(n, DiskSampling::Hyperbolic { radius: 5.0 }, seed).unwrap();
+        let spaces = [
+            ("gaussian", gaussian(n, 1 + seed as usize % 40, seed)),
+            ("disk", disk),
+            ("ties", DistanceMatrix::from_fn(n, |i, j| whole[i * n + j]).unwrap()),
+            ("no metric", DistanceMatrix::from_fn(n, |i, j| (whole[i * n + j] / 3.0).powi(6)).unwrap()),
+            ("tree", tree(n, TreeShape::Uniform, EdgeLength::Random, seed).unwrap()),
+        ];
+        for (name, space) in spaces {
+            let want =
+                (0..n).map(|base| largest_excess(&gromov_matrix(&space, base), n).value).fold(0.0, f64::max);
+            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                let (got, work) = delta_all_bases_on(&space, isa);
+                assert_eq!(
+                    got.delta.to_bits(),
+                    want.to_bits(),
+                    "{name} {seed} {isa:?}: {} for {want}",
+                    got.delta
+                );
+                if let Some([i, k, j]) = got.witness {
+                    let at =
+                        |x, y| 0.5 * ((space.get(got.base, x) + space.get(got.base, y)) - space.get(x, y));
+                    assert_eq!(at(i, k).min(at(k, j)) - at(i, j), want, "{name} {seed}: witness");
+                }
+                methods.push(work.method);
+            }
+        }
+    }
+    assert!(methods.contains(&Method::Triples) && methods.contains(&Method::EachBase));
+}
+
 /// Enough points for the pruned search, against the kernels over all pairs of the same distances.
 #[test]
 fn pruning_changes_nothing() {

@@ -11,12 +11,14 @@
 pub mod curvature;
 pub mod eps;
 pub mod real;
+pub mod reference;
 
 pub mod batch;
 pub mod distance;
 pub mod gyro;
 pub mod klein;
 pub mod linear;
+pub mod lorentz;
 pub mod maps;
 pub mod midpoint;
 pub mod mlr;

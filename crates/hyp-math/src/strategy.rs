@@ -89,9 +89,10 @@ pub fn ball_within<const N: usize>(max_radius: f64) -> impl Strategy<Value = (Cu
                 }
             }
         }
-        points.iter().for_each(|p| {
-            debug_assert!(c.get() * square(p) < 1.0, "invariant: strategies stay inside the ball")
-        });
+        debug_assert!(
+            points.iter().all(|p| c.get() * square(p) < 1.0),
+            "invariant: strategies stay inside the ball"
+        );
         (c, points)
     })
 }

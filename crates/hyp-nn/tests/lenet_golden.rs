@@ -101,16 +101,17 @@ fn losses_and_first_gradients_are_those_of_pytorch() {
     for run in golden.runs {
         let model = model(run.c);
         let mut adam = OptimizerConfig::adam(1e-4).build().unwrap();
-        // What PyTorch itself loses by single precision, the measure of the spread that summation order explains.
-        let spread =
-            run.losses.iter().zip(&run.losses_in_float32).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        // PyTorch's own single precision differs from its double by 4e-7 here: the run is not chaotic.
+        let apart = |(a, b): (&f64, &f64)| (a - b).abs();
+        assert!(run.losses.iter().zip(&run.losses_in_float32).map(apart).all(|difference| difference < 1e-6));
         assert_eq!(run.losses.len(), 50);
         for (step, want) in run.losses.iter().enumerate() {
             let (images, labels) = batch(step as u64);
             let loss = op::cross_entropy(&model.logits(&images, true).unwrap(), &labels).unwrap();
             let got = loss.to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap();
-            // Before any update only the rounding of one forward pass can differ: a few hundred ulp of a loss near 2.
-            let bound = if step == 0 { 5e-6 } else { 4.0 * spread };
+            // One forward pass rounds a loss near 2 by less than 1e-6. Each of the 50 updates may move a weight whose
+            // gradient is near Adam's epsilon by up to the rate, 1e-4, in a direction that rounding decides.
+            let bound = if step == 0 { 1e-6 } else { 2e-5 };
             assert!(
                 (got - want).abs() <= bound,
                 "c {:?}, step {step}: {got} against {want}, bound {bound:e}",

@@ -16,6 +16,11 @@ impl Found {
         Self { value, triple: [i.min(j), k, i.max(j)] }
     }
 
+    /// This, or a triple that does not exist if its value is no larger than `floor`.
+    pub(crate) fn or(self, floor: f64) -> Self {
+        if self.value > floor { self } else { Self { value: floor, triple: [usize::MAX; 3] } }
+    }
+
     /// The larger value; of equals, the triple that comes first.
     pub(crate) fn better(self, other: Self) -> Self {
         let order = |f: &Self| [f.triple[0], f.triple[2], f.triple[1]];

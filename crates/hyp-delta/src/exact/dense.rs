@@ -36,7 +36,9 @@ pub(crate) fn search<T: Level, F: Level>(
             }
             for (offset, (&product, &entry)) in found.iter().zip(row).enumerate() {
                 if product.number() - entry.number() >= levels.scale.threshold(best.target()) {
-                    best.offer(finer.refine(source, i, first + offset, isa));
+                    let j = first + offset;
+                    let common = F::most_common(isa, finer.matrix.row(i), finer.matrix.row(j));
+                    best.offer(finer.refine(source, (i, j), common, isa));
                     count += 1;
                 }
             }

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::best::Found;
 use super::source::Source;
 use crate::distance::DistanceMatrix;
 use crate::maxmin::{Isa, Level, Padded};
@@ -126,28 +127,31 @@ impl<T: Level> Levels<T> {
         Self { matrix, scale, order }
     }
 
-    /// The exact largest min((i, k), (k, j)) − (i, j) over k for two rows, and the first point k that has it.
+    /// The exact largest min((i, k), (k, j)) − (i, j) over k for two rows, and the first point k that has it;
+    /// `common` is the largest min(level ik, level kj).
     pub(crate) fn refine(
         &self,
         source: &impl Source,
-        row_i: usize,
-        row_j: usize,
+        (row_i, row_j): (usize, usize),
+        common: T,
         isa: Isa,
-    ) -> super::best::Found {
+    ) -> Found {
         let (x, y) = (self.matrix.row(row_i), self.matrix.row(row_j));
         let (i, j) = (self.order[row_i], self.order[row_j]);
-        let least = T::most_common(isa, x, y).number() - self.scale.depth();
+        let least = T::nearest((common.number() - self.scale.depth()).max(0) as f64);
         let mut best = (f64::NEG_INFINITY, usize::MAX);
-        for (place, (&a, &b)) in x.iter().zip(y).enumerate() {
-            if a.min(b).number() >= least && place != row_i && place != row_j {
+        let mut start = 0;
+        while let Some(place) = T::next_common(isa, x, y, least, start) {
+            start = place + 1;
+            if place != row_i && place != row_j {
                 let k = self.order[place];
-                let common = source.product(i, k).min(source.product(k, j));
-                if common > best.0 || (common == best.0 && k < best.1) {
-                    best = (common, k);
+                let shared = source.product(i, k).min(source.product(k, j));
+                if shared > best.0 || (shared == best.0 && k < best.1) {
+                    best = (shared, k);
                 }
             }
         }
-        super::best::Found::new(best.0 - source.product(i, j), [i, best.1, j])
+        Found::new(best.0 - source.product(i, j), [i, best.1, j])
     }
 }
 

@@ -1,11 +1,13 @@
 //! Exact δ at a base point, by the fastest way that fits: always the same bits as the definition in `f64`.
 
+mod all_bases;
 mod best;
 mod dense;
 mod features;
 mod levels;
 mod order;
 mod pruned;
+mod quad;
 mod scan;
 mod seed;
 mod source;
@@ -36,6 +38,9 @@ const MANY_STARTS: usize = 96;
 /// How many block steps of the kernels take as long as one of the pruned search.
 const STEP_COST: u64 = 6;
 
+/// For each pair of points, how many triples may pass the bounds over all bases before the bases are taken singly.
+const MOST_TRIPLES: u64 = 2;
+
 /// A filter has to tell this many levels apart below the best triple, or too many pairs survive it.
 const LEAST_THRESHOLD: i64 = 12;
 
@@ -64,6 +69,10 @@ pub enum Method {
     },
     /// Bounds on blocks of near points, whole-number levels of 16 bits for what they leave, survivors in `f64`.
     Pruned,
+    /// All base points at once: bounds in 16 bits, triples that pass them in `f64`.
+    Triples,
+    /// One base point after the other, each starting from the best of those before.
+    EachBase,
     /// Max–min product in `f64`.
     Plain,
 }
@@ -92,21 +101,22 @@ pub fn delta_at_base_on(distances: &DistanceMatrix, base: usize, isa: Isa) -> (H
         return (result, Work { method: Method::Trivial, refined: 0, steps: 0 });
     }
     let survey = Survey::of(distances, base);
-    let (found, work) = search(distances, base, &survey, isa);
+    let (found, work) = search(distances, base, &survey, 0.0, isa);
     let (delta, witness) = if found.value > 0.0 { (found.value, Some(found.triple)) } else { (0.0, None) };
     let (diameter, diameter_pair) = (survey.diameter, survey.diameter_pair);
     (Hyperbolicity { delta, base, witness, diameter, diameter_pair, points }, work)
 }
 
-/// The best triple, by levels of one byte if they tell enough apart, else of two or four, else in `f64`.
-fn search(distances: &DistanceMatrix, base: usize, survey: &Survey, isa: Isa) -> (Found, Work) {
+/// The best triple, by levels of one byte if they tell enough apart, else of two or four, else in `f64`; a triple that
+/// does not exist with the value `floor` if none is above it.
+fn search(distances: &DistanceMatrix, base: usize, survey: &Survey, floor: f64, isa: Isa) -> (Found, Work) {
     let range = survey.high - survey.low;
     if let Some(unit) = common_unit(distances, range.max(f64::MIN_POSITIVE), f64::from(u16::TOP)) {
         let scale = Scale { low: survey.low, step: 0.5 * unit, slack: 0.0, lossless: true };
         let done = if range <= f64::from(u8::TOP) * scale.step {
-            dense::<u8>(distances, base, scale, isa)
+            dense::<u8>(distances, base, scale, floor, isa)
         } else {
-            dense::<u16>(distances, base, scale, isa)
+            dense::<u16>(distances, base, scale, floor, isa)
         };
         return done.expect("invariant: exact levels tell all products apart");
     }
@@ -115,13 +125,13 @@ fn search(distances: &DistanceMatrix, base: usize, survey: &Survey, isa: Isa) ->
         let order = order::spatial_order(&source, distances.points());
         let scale = Scale::spread::<u16>(survey.low, survey.high);
         let levels = Levels::<u16>::of_matrix(distances, base, order, scale, isa);
-        if let Some(done) = many(&levels, &source, isa) {
+        if let Some(done) = many(&levels, &source, floor, isa) {
             return done;
         }
     }
-    None.or_else(|| dense::<u8>(distances, base, Scale::spread::<u8>(survey.low, survey.high), isa))
-        .or_else(|| dense::<u16>(distances, base, Scale::spread::<u16>(survey.low, survey.high), isa))
-        .or_else(|| dense::<i32>(distances, base, Scale::spread::<i32>(survey.low, survey.high), isa))
+    None.or_else(|| dense::<u8>(distances, base, Scale::spread::<u8>(survey.low, survey.high), floor, isa))
+        .or_else(|| dense::<u16>(distances, base, Scale::spread::<u16>(survey.low, survey.high), floor, isa))
+        .or_else(|| dense::<i32>(distances, base, Scale::spread::<i32>(survey.low, survey.high), floor, isa))
         .unwrap_or_else(|| plain(distances, base))
 }
 
@@ -163,24 +173,35 @@ fn search_rows(rows: &Rows, base: usize, isa: Isa) -> Option<(Found, Work, f64, 
     let points = rows.points();
     if points <= FEW {
         let (levels, diameter, pair) = levels_of::<u8>(&source, (0..points).collect(), isa)?;
-        let (found, work) = few(&levels, &source, isa)?;
+        let (found, work) = few(&levels, &source, 0.0, isa)?;
         return Some((found, work, diameter, pair));
     }
     let (levels, diameter, pair) = levels_of::<u16>(&source, order::spatial_order(&source, points), isa)?;
-    let (found, work) = many(&levels, &source, isa)?;
+    let (found, work) = many(&levels, &source, 0.0, isa)?;
     Some((found, work, diameter, pair))
 }
 
 /// The best triple of a distance matrix through the kernels, or nothing if the levels tell too little apart.
-fn dense<T: Level>(distances: &DistanceMatrix, base: usize, scale: Scale, isa: Isa) -> Option<(Found, Work)> {
+fn dense<T: Level>(
+    distances: &DistanceMatrix,
+    base: usize,
+    scale: Scale,
+    floor: f64,
+    isa: Isa,
+) -> Option<(Found, Work)> {
     let order = (0..distances.points()).collect();
-    few(&Levels::<T>::of_matrix(distances, base, order, scale, isa), &MatrixAtBase { distances, base }, isa)
+    few(
+        &Levels::<T>::of_matrix(distances, base, order, scale, isa),
+        &MatrixAtBase { distances, base },
+        floor,
+        isa,
+    )
 }
 
 /// The best triple through the kernels, or nothing if the levels tell too little apart.
-fn few<T: Level>(levels: &Levels<T>, source: &impl Source, isa: Isa) -> Option<(Found, Work)> {
+fn few<T: Level>(levels: &Levels<T>, source: &impl Source, floor: f64, isa: Isa) -> Option<(Found, Work)> {
     let start = seed::ascend(levels, source, &seed::spread(levels.order.len(), STARTS), isa);
-    let best = Best::new(start);
+    let best = Best::new(start.or(floor));
     if !levels.scale.lossless && levels.scale.threshold(best.target()) < LEAST_THRESHOLD {
         return None;
     }
@@ -194,13 +215,13 @@ fn few<T: Level>(levels: &Levels<T>, source: &impl Source, isa: Isa) -> Option<(
 
 /// The best triple by pruning, or through the kernels where that leaves too much; nothing if the levels tell too
 /// little apart.
-fn many(levels: &Levels<u16>, source: &impl Source, isa: Isa) -> Option<(Found, Work)> {
+fn many(levels: &Levels<u16>, source: &impl Source, floor: f64, isa: Isa) -> Option<(Found, Work)> {
     let points = levels.order.len();
     let bounds = pruned::Bounds::of(levels, isa);
     let mut starts = bounds.promising(levels, MANY_STARTS, isa);
     starts.extend(seed::spread(points, MANY_STARTS));
     let start = seed::ascend(levels, source, &starts, isa);
-    let best = Best::new(start);
+    let best = Best::new(start.or(floor));
     if levels.scale.threshold(best.target()) < LEAST_THRESHOLD {
         return None;
     }
@@ -219,6 +240,43 @@ fn many(levels: &Levels<u16>, source: &impl Source, isa: Isa) -> Option<(Found, 
     }
     dense::search_diagonal(levels, source, &best, isa);
     Some((best.into_found(), work))
+}
+
+/// [`crate::delta_all_bases`] on a given instruction set, with a report on the work.
+///
+/// # Panics
+/// If the processor does not have the instruction set.
+pub fn delta_all_bases_on(distances: &DistanceMatrix, isa: Isa) -> (Hyperbolicity, Work) {
+    assert!(isa.is_available(), "the processor has no {isa:?}");
+    let points = distances.points();
+    let (diameter, diameter_pair) = distances.diameter();
+    let mut result = Hyperbolicity { delta: 0.0, base: 0, witness: None, diameter, diameter_pair, points };
+    let mut work = Work { method: Method::Trivial, refined: 0, steps: 0 };
+    if points < 4 || diameter == 0.0 {
+        return (result, work);
+    }
+    let most = MOST_TRIPLES * (points * points) as u64;
+    let (start, evaluated) = all_bases::search(distances, diameter, most, isa);
+    let mut shown = start;
+    if let Some(refined) = evaluated {
+        work = Work { method: Method::Triples, refined, steps: 0 };
+    } else {
+        work.method = Method::EachBase;
+        for base in 0..points {
+            let survey = Survey::of(distances, base);
+            let (found, of_base) = search(distances, base, &survey, shown.value, isa);
+            work.refined += of_base.refined;
+            if found.value > shown.value {
+                let [i, k, j] = found.triple;
+                shown = quad::Shown { value: found.value, points: [base, i, k, j] };
+            }
+        }
+    }
+    if shown.value > 0.0 {
+        let [w, i, k, j] = shown.points;
+        (result.delta, result.base, result.witness) = (shown.value, w, Some([i, k, j]));
+    }
+    (result, work)
 }
 
 /// The best triple by the definition.

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::best::Best;
 use super::levels::Levels;
 use super::order::BLOCK;
-use super::scan::{block_maxima, block_minima, common_in_block};
+use super::scan::{Middles, block_maxima, block_minima, common_in_block};
 use super::source::Source;
 use crate::maxmin::{Isa, Scans};
 
@@ -21,6 +21,8 @@ pub(crate) struct Bounds {
     blocks: usize,
     /// `[points, blocks]`
     of_rows: Vec<u16>,
+    /// The same, transposed: `[blocks, points]`.
+    of_columns: Vec<u16>,
     /// `[blocks, blocks]`, symmetric.
     of_blocks: Vec<u16>,
     /// The largest level of each row.
@@ -55,11 +57,22 @@ impl Bounds {
             }
         });
         let reach = of_rows.par_chunks(blocks).map(|row| u16::largest(isa, row)).collect();
-        Self { blocks, of_rows, of_blocks, reach }
+        let mut of_columns = vec![0; blocks * points];
+        of_columns.par_chunks_mut(points).enumerate().for_each(|(block, out)| {
+            for (to, row) in out.iter_mut().zip(of_rows.chunks_exact(blocks)) {
+                *to = row[block];
+            }
+        });
+        Self { blocks, of_rows, of_columns, of_blocks, reach }
     }
 
     fn row(&self, i: usize) -> &[u16] {
         &self.of_rows[i * self.blocks..(i + 1) * self.blocks]
+    }
+
+    fn column(&self, block: usize) -> &[u16] {
+        let points = self.reach.len();
+        &self.of_columns[block * points..(block + 1) * points]
     }
 
     fn block(&self, block: usize) -> &[u16] {
@@ -99,22 +112,20 @@ pub(crate) fn search(
     most_steps: u64,
     isa: Isa,
 ) -> Effort {
+    let points = levels.order.len();
     let (refined, steps) = (AtomicU64::new(0), AtomicU64::new(0));
     let stopped = AtomicBool::new(false);
-    // Blocks in an order that mixes all regions, so that the steps so far foretell those to come.
-    let mut order: Vec<usize> = (0..bounds.blocks).collect();
-    order.sort_by_key(|&block| (block.reverse_bits(), block));
+    // Groups in an order that mixes all regions, so that the steps so far foretell those to come.
+    let mut order: Vec<usize> = (0..points.div_ceil(GROUP)).collect();
+    order.sort_by_key(|&group| (group.reverse_bits(), group));
     order.into_par_iter().with_max_len(1).for_each_init(
-        || Scratch {
-            limits: vec![0; levels.matrix.stride()],
-            least: vec![0; bounds.blocks],
-            middles: Vec::new(),
-        },
-        |scratch, block| {
+        || Scratch::new(levels, bounds),
+        |scratch, group| {
             if stopped.load(Ordering::Relaxed) {
                 return;
             }
-            let effort = block_row(levels, bounds, source, best, block, scratch, isa);
+            let rows = (group * GROUP, ((group + 1) * GROUP).min(points));
+            let effort = search_rows(levels, bounds, source, best, rows, scratch, isa);
             refined.fetch_add(effort.refined, Ordering::Relaxed);
             if steps.fetch_add(effort.steps, Ordering::Relaxed) + effort.steps > most_steps {
                 stopped.store(true, Ordering::Relaxed);
@@ -124,67 +135,78 @@ pub(crate) fn search(
     Effort { refined: refined.into_inner(), steps: steps.into_inner(), complete: !stopped.into_inner() }
 }
 
-/// What a thread keeps between blocks.
+/// Rows that pass over the columns together, so that a block of columns stays in cache for all of them; a divisor of
+/// the block.
+const GROUP: usize = 16;
+
+/// What a thread keeps between groups.
 struct Scratch {
     /// Below which level of row i each column matters.
     limits: Vec<u16>,
-    /// Least level of a row that matters in each block.
+    /// Least level that matters in each block, for each row of the group.
     least: Vec<u16>,
-    /// Blocks of middles that are left.
-    middles: Vec<u32>,
+    /// What can lie between, for each row of the group.
+    middles: Vec<Middles>,
 }
 
-/// The rows of one block with all columns to their right.
-fn block_row(
+impl Scratch {
+    fn new(levels: &Levels<u16>, bounds: &Bounds) -> Self {
+        Self {
+            limits: vec![0; levels.matrix.stride()],
+            least: vec![0; GROUP * bounds.blocks],
+            middles: vec![Middles::default(); GROUP],
+        }
+    }
+}
+
+/// The rows of one group with all columns to their right.
+fn search_rows(
     levels: &Levels<u16>,
     bounds: &Bounds,
     source: &impl Source,
     best: &Best,
-    block: usize,
+    (first, last): (usize, usize),
     scratch: &mut Scratch,
     isa: Isa,
 ) -> Effort {
-    let points = levels.order.len();
-    let (first, last) = (block * BLOCK, ((block + 1) * BLOCK).min(points));
     let mut effort = Effort::default();
-    if first >= points {
-        return effort;
-    }
+    let (points, blocks) = (levels.order.len(), bounds.blocks);
+    let block = first / BLOCK;
+    let threshold = threshold_of(levels, best);
     let Scratch { limits, least, middles } = scratch;
-    let mut threshold = 0;
+    for (limit, &reach) in limits.iter_mut().zip(&bounds.reach) {
+        // Of levels with level ij + T ≤ reach of j.
+        *limit = reach.saturating_sub(threshold - 1);
+    }
     for i in first..last {
-        let now = threshold_of(levels, best);
-        if now != threshold {
-            threshold = now;
-            for (limit, &reach) in limits.iter_mut().zip(&bounds.reach) {
-                // level ij + T ≤ reach of j.
-                *limit = reach.saturating_sub(threshold - 1);
-            }
-        }
         let row = levels.matrix.padded_row(i);
-        let reach = bounds.reach[i];
-        if reach < threshold {
-            continue;
-        }
-        block_minima(isa, &row[first..], &limits[first..], &mut least[block..]);
-        for column in block..bounds.blocks {
-            let Some(needed) = least[column].checked_add(threshold).filter(|&needed| needed <= reach) else {
-                continue;
-            };
-            let (of_row, of_column) = (bounds.row(i), bounds.block(column));
-            if u16::most_common(isa, of_row, of_column) < needed {
+        let least = &mut least[(i - first) * blocks..][..blocks];
+        // The row itself stands at the lowest level, and is no column to compare with.
+        let own = std::mem::replace(&mut limits[i], 0);
+        block_minima(isa, &row[block * BLOCK..], &limits[block * BLOCK..], &mut least[block..]);
+        limits[i] = own;
+        let lowest = least[block..].iter().copied().fold(u16::MAX, Ord::min);
+        let needed = lowest.saturating_add(threshold);
+        middles[i - first].fill(levels.matrix.row(i), needed, bounds.reach[i]);
+    }
+    for column in block..blocks {
+        let start = column * BLOCK;
+        for i in first..last {
+            let lowest = least[(i - first) * blocks + column];
+            let needed = lowest.saturating_add(threshold_of(levels, best));
+            if needed > bounds.reach[i] || u16::most_common(isa, bounds.row(i), bounds.block(column)) < needed
+            {
                 continue;
             }
-            middles.clear();
-            let open = of_row.iter().zip(of_column).enumerate().filter(|(_, (a, b))| **a.min(b) >= needed);
-            middles.extend(open.map(|(k, _)| k as u32));
-            let start = column * BLOCK;
+            let listed = middles[i - first].reaching(needed);
             let mut most = [0; BLOCK];
-            effort.steps += common_in_block(isa, &levels.matrix, row, middles, start, needed, &mut most);
-            for (offset, (&common, &level)) in most.iter().zip(&row[start..]).enumerate() {
+            effort.steps +=
+                common_in_block(isa, &levels.matrix, listed, bounds.column(column), start, needed, &mut most);
+            let row = &levels.matrix.padded_row(i)[start..];
+            for (offset, (&common, &level)) in most.iter().zip(row).enumerate() {
                 let j = start + offset;
                 if j > i && j < points && common.saturating_sub(level) >= threshold_of(levels, best) {
-                    best.offer(levels.refine(source, i, j, isa));
+                    best.offer(levels.refine(source, (i, j), common, isa));
                     effort.refined += 1;
                 }
             }

@@ -44,36 +44,101 @@ versions! {
 }
 
 versions! {
-    /// Raises `most[j]` to min(level ik, level kj) for the j of one block and every k of some blocks with level
-    /// ik ≥ `least`; returns how many k there were.
+    /// Raises `most[j]` to min(level ik, level kj) for the j of one block and every listed k of which both the level
+    /// ik and the bound on levels kj reach `least`; returns how many k there were.
     pub(crate) fn common_in_block(
         matrix: &Padded<u16>,
-        row: &[u16],
-        blocks: &[u32],
+        middles: &[Middle],
+        bounds: &[u16],
         start: usize,
         least: u16,
         most: &mut [u16; BLOCK]
     ) -> u64 {
         let mut count = 0;
-        let end = (start + BLOCK).min(row.len());
-        for &block in blocks {
-            let first = block as usize * BLOCK;
-            let last = (first + BLOCK).min(matrix.points());
-            for k in first..last {
-                let cap = row[k];
-                if cap < least {
-                    continue;
-                }
-                count += 1;
-                let others = &matrix.padded_row(k)[start..end];
-                for (part, common) in others.chunks_exact(WIDTH).zip(most.chunks_exact_mut(WIDTH)) {
-                    for l in 0..WIDTH {
-                        common[l] = common[l].max(cap.min(part[l]));
-                    }
+        let end = (start + BLOCK).min(matrix.stride());
+        for &Middle { place, level } in middles {
+            if level < least || bounds[place as usize] < least {
+                continue;
+            }
+            count += 1;
+            let others = &matrix.padded_row(place as usize)[start..end];
+            for (part, common) in others.chunks_exact(WIDTH).zip(most.chunks_exact_mut(WIDTH)) {
+                for l in 0..WIDTH {
+                    common[l] = common[l].max(level.min(part[l]));
                 }
             }
         }
         count
+    }
+}
+
+/// A middle k of one row i: its place and the level ik.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Middle {
+    pub(crate) place: u32,
+    pub(crate) level: u16,
+}
+
+/// The middles of one row from some level on, in buckets from the highest levels down.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Middles {
+    list: Vec<Middle>,
+    /// End of each bucket in the list.
+    ends: Vec<u32>,
+    top: u16,
+    shift: u32,
+}
+
+/// Number of buckets, a power of two.
+const BUCKETS: usize = 128;
+
+impl Middles {
+    /// Lists the places of a row whose level is `least` or more.
+    pub(crate) fn fill(&mut self, row: &[u16], least: u16, top: u16) {
+        self.top = top;
+        self.list.clear();
+        self.ends.clear();
+        self.ends.resize(BUCKETS, 0);
+        self.shift =
+            (u32::from(top.saturating_sub(least)) / BUCKETS as u32 + 1).next_power_of_two().trailing_zeros();
+        for (chunk, values) in row.chunks(WIDTH).enumerate() {
+            if values.iter().fold(0, |most: u16, &v| most.max(v)) >= least {
+                for (offset, &level) in values.iter().enumerate().filter(|&(_, &v)| v >= least) {
+                    let bucket = self.bucket(level);
+                    self.ends[bucket] += 1;
+                    self.list.push(Middle { place: (chunk * WIDTH + offset) as u32, level });
+                }
+            }
+        }
+        let mut next = 0;
+        let starts: Vec<u32> = self
+            .ends
+            .iter()
+            .map(|&count| {
+                let start = next;
+                next += count;
+                start
+            })
+            .collect();
+        let unsorted = self.list.clone();
+        self.ends.copy_from_slice(&starts);
+        for middle in unsorted {
+            let bucket = self.bucket(middle.level);
+            self.list[self.ends[bucket] as usize] = middle;
+            self.ends[bucket] += 1;
+        }
+    }
+
+    fn bucket(&self, level: u16) -> usize {
+        usize::from((self.top - level) >> self.shift)
+    }
+
+    /// All middles with this level or more, and perhaps a few with less.
+    pub(crate) fn reaching(&self, least: u16) -> &[Middle] {
+        if least > self.top {
+            return &[];
+        }
+        &self.list[..self.ends[self.bucket(least).min(BUCKETS - 1)] as usize]
     }
 }
 
@@ -103,13 +168,35 @@ mod tests {
                 let want = places.filter(|&j| row[j] < reach[j]).map(|j| row[j]).min().unwrap_or(u16::MAX);
                 assert_eq!(got, want);
             }
+            let bounds: Vec<u16> = (0..n).map(|_| random.random()).collect();
+            let mut middles = Middles::default();
+            let plain = matrix.row(7);
+            middles.fill(plain, 15_000, *plain.iter().max().unwrap());
             let mut most = [0; BLOCK];
-            common_in_block(isa, &matrix, row, &[0, 2], 64, 20_000, &mut most);
+            let count =
+                common_in_block(isa, &matrix, middles.reaching(20_000), &bounds, 64, 20_000, &mut most);
+            let ks: Vec<usize> = (0..n).filter(|&k| plain[k] >= 20_000 && bounds[k] >= 20_000).collect();
+            assert_eq!(count, ks.len() as u64);
             for j in 64..128 {
-                let middles = (0..64).chain(128..n).filter(|&k| row[k] >= 20_000);
-                let want = middles.map(|k| row[k].min(matrix.row(k)[j])).max().unwrap_or(0);
+                let want = ks.iter().map(|&k| plain[k].min(matrix.row(k)[j])).max().unwrap_or(0);
                 assert_eq!(most[j - 64], want, "{isa:?} {j}");
             }
+        }
+    }
+
+    #[test]
+    fn middles_come_from_the_highest_level_down() {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        for spread in [3, 100, 40_000] {
+            let row: Vec<u16> = (0..500).map(|_| 9000 + random.random_range(0..spread)).collect();
+            let top = *row.iter().max().unwrap();
+            let mut middles = Middles::default();
+            middles.fill(&row, 9000 + spread / 3, top);
+            for least in [9000 + spread / 3, 9000 + spread / 2, top, top.saturating_add(1)] {
+                let listed = middles.reaching(least).iter().filter(|m| m.level >= least).count();
+                assert_eq!(listed, row.iter().filter(|&&v| v >= least).count(), "{spread} {least}");
+            }
+            assert!(middles.reaching(0).iter().all(|m| row[m.place as usize] == m.level));
         }
     }
 }

@@ -26,6 +26,8 @@ const ROUNDER: f64 = 4_503_599_627_370_496.0;
 pub(crate) trait Scans: Sized + Copy {
     /// maxₖ min(xₖ, yₖ), or the lowest level of empty rows.
     fn most_common(isa: Isa, x: &[Self], y: &[Self]) -> Self;
+    /// The first k ≥ start with min(xₖ, yₖ) ≥ least.
+    fn next_common(isa: Isa, x: &[Self], y: &[Self], least: Self, start: usize) -> Option<usize>;
     /// maxⱼ min(cap, yⱼ) − xⱼ, not below 0.
     fn most_gained(isa: Isa, cap: Self, y: &[Self], x: &[Self]) -> Self;
     /// The largest level of a row.
@@ -73,6 +75,23 @@ macro_rules! level {
                         }
                     }
                     most.into_iter().fold(rest, Ord::max)
+                }
+            }
+
+            versions! {
+                fn next_common(x: &[$scalar], y: &[$scalar], least: $scalar, start: usize) -> Option<usize> {
+                    let (x, y) = (&x[start..], &y[start..]);
+                    for (chunk, (a, b)) in x.chunks(WIDTH).zip(y.chunks(WIDTH)).enumerate() {
+                        let mut most: $scalar = 0;
+                        for (&a, &b) in a.iter().zip(b) {
+                            most = most.max(a.min(b));
+                        }
+                        if most >= least {
+                            let place = a.iter().zip(b).position(|(&a, &b)| a.min(b) >= least);
+                            return place.map(|place| start + chunk * WIDTH + place);
+                        }
+                    }
+                    None
                 }
             }
 
@@ -144,6 +163,12 @@ mod tests {
                 x.iter().zip(&y).map(|(&a, &b)| (b.min(cap).number() - a.number()).max(0)).max().unwrap();
             for isa in Isa::ALL {
                 assert!(T::most_common(isa, &x, &y) == common, "{isa:?} {length}");
+                let reached: Vec<usize> = (0..length).filter(|&k| x[k].min(y[k]) >= cap).collect();
+                let mut listed = Vec::new();
+                while let Some(k) = T::next_common(isa, &x, &y, cap, listed.last().map_or(0, |k| k + 1)) {
+                    listed.push(k);
+                }
+                assert_eq!(listed, reached, "{isa:?} {length}");
                 assert_eq!(T::most_gained(isa, cap, &y, &x).number(), gained, "{isa:?} {length}");
                 assert!(Some(&T::largest(isa, &x)) == x.iter().max(), "{isa:?} {length}");
             }

@@ -13,6 +13,7 @@ mod linear;
 mod maps;
 mod midpoint;
 mod mlr;
+mod mlr_gradient;
 mod mlr_layer;
 mod mlr_unidirectional;
 mod panels;
@@ -20,6 +21,7 @@ mod parallel;
 mod products;
 mod riemannian;
 mod rows;
+mod shared;
 mod side;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -42,6 +44,10 @@ pub use mlr::{mlr_logits, mlr_logits_vjp};
 pub use mlr_layer::{mlr_layer_logits, mlr_layer_logits_vjp};
 pub use mlr_unidirectional::{mlr_logits_unidirectional, mlr_logits_unidirectional_vjp};
 pub use riemannian::riemannian_scale;
+pub use shared::{
+    exp_map_shared, exp_map_shared_vjp, log_map_shared, log_map_shared_vjp, mobius_add_shared,
+    mobius_add_shared_vjp,
+};
 pub use to_ball::{to_ball, to_ball_vjp};
 
 use crate::Real;

@@ -135,9 +135,7 @@ fn over_rows<V: Vector, const DIFFERENCE: bool, const ROWS: usize>(
     while index < other.len() {
         let tile = ((index / ROWS) * column_groups + group) * ROWS + index % ROWS;
         let mut weights = [0.0; ROWS];
-        for column in 0..ROWS {
-            weights[column] = tiles[tile][offset + column];
-        }
+        weights.copy_from_slice(&tiles[tile][offset..offset + ROWS]);
         accumulate::<V, DIFFERENCE, ROWS>(&mut total, mine, V::load(&other[index]), weights);
         index += 1;
     }

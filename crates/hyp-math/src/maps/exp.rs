@@ -11,9 +11,95 @@
 //!
 //! in which m = ‖x̂ + v̂‖²/2, so that nothing cancels that is not small in truth.
 
-use crate::scalar::{gap, sech_squared, tanhc, tanhc_slope};
-use crate::vector::{map2, root, sums2, sums3};
+use super::exp_vjp;
+use crate::scalar::gap;
+use crate::vector::{map2, root, sums2};
 use crate::{Curvature, Real};
+
+/// Where a geodesic lands: at `along_x`·x + `along_e`·(`unit_x`·x + `unit_v`·v), and what its differential needs.
+pub(super) struct Landing {
+    pub(super) xx: f64,
+    pub(super) norm_v: f64,
+    pub(super) gap: f64,
+    pub(super) tau: f64,
+    along_x: f64,
+    along_e: f64,
+    unit_x: f64,
+    pub(super) unit_v: f64,
+    /// The quotient of the gaps, landing over start.
+    pub(super) ratio: f64,
+    /// `ratio`·sinh(2τ)/(2τ).
+    pub(super) across: f64,
+    /// `ratio`·(cosh(2τ) + √c⟨x, v̂⟩sinh(2τ)).
+    pub(super) across_x: f64,
+}
+
+impl Landing {
+    /// For c > 0 and v ≠ 0.
+    #[inline(always)]
+    fn new<T: Real>(x: &[T], v: &[T], c: Curvature, [xx, vv, xv]: [f64; 3]) -> Self {
+        let norm_x = root(xx, || x.iter().map(|x| x.to_f64()));
+        let norm_v = root(vv, || v.iter().map(|v| v.to_f64()));
+        let gap = gap(c, xx);
+        let r = c.sqrt() * norm_x;
+        let one_minus_r = gap / (1.0 + r);
+        let tau = c.sqrt() * norm_v / gap;
+        let e = (-2.0 * tau).exp();
+        let (sinh, cosh) = (-0.5 * (-2.0 * tau).exp_m1(), 0.5 * (1.0 + e));
+        let reach = sinh / c.sqrt();
+        let h = e + one_minus_r * sinh;
+
+        let inwards = xv < 0.0;
+        let unit_v = 1.0 / norm_v;
+        let inv_x = if norm_x == 0.0 { 0.0 } else { 1.0 / norm_x };
+        let m = if inwards {
+            let [sum] = sums2(x, v, |x, v| {
+                let sum = x * inv_x + v * unit_v;
+                [sum * sum]
+            });
+            0.5 * sum
+        } else {
+            1.0 + xv * inv_x * unit_v
+        };
+        let denominator = h * h + 2.0 * r * m * sinh * cosh;
+        let across_x = (e * e + 2.0 * sinh * cosh * (one_minus_r + r * m)) / denominator;
+        let (along_x, unit_x) = if inwards {
+            let along_unit = (norm_x * e - one_minus_r * reach) * h + 2.0 * r * norm_x * m * sinh * cosh;
+            (along_unit * inv_x / denominator, inv_x)
+        } else {
+            (across_x, 0.0)
+        };
+        Self {
+            xx,
+            norm_v,
+            gap,
+            tau,
+            along_x,
+            along_e: gap * cosh * reach / denominator,
+            unit_x,
+            unit_v,
+            ratio: e / denominator,
+            across: sinh * cosh / tau / denominator,
+            across_x,
+        }
+    }
+
+    /// A component of the landing point.
+    #[inline(always)]
+    pub(super) fn at(&self, x: f64, v: f64) -> f64 {
+        self.along_x * x + self.along_e * (self.unit_x * x + self.unit_v * v)
+    }
+}
+
+#[inline(always)]
+fn squares<T: Real>(x: &[T], v: &[T]) -> [f64; 3] {
+    sums2(x, v, |x, v| [x * x, v * v, x * v])
+}
+
+#[inline(always)]
+fn is_zero<T: Real>(v: &[T], square: f64) -> bool {
+    square == 0.0 && v.iter().all(|v| *v == T::ZERO)
+}
 
 /// Exponential map at x: where the geodesic that leaves x with velocity v is at time 1.
 ///
@@ -37,51 +123,18 @@ use crate::{Curvature, Real};
 /// assert!((out[0] - 0.8).abs() < 1e-15);
 /// ```
 pub fn exp_map_at<T: Real>(x: &[T], v: &[T], c: Curvature, out: &mut [T]) {
-    let [xx, vv, xv] = sums2(x, v, |x, v| [x * x, v * v, x * v]);
-    let norm_x = root(xx, || x.iter().map(|x| x.to_f64()));
-    let norm_v = root(vv, || v.iter().map(|v| v.to_f64()));
-    if c.is_flat() || norm_v == 0.0 {
+    let sums = squares(x, v);
+    if c.is_flat() || is_zero(v, sums[1]) {
         return map2(out, x, v, |x, v| x + v);
     }
-    let gap = gap(c, xx);
-    let r = c.sqrt() * norm_x;
-    let one_minus_r = gap / (1.0 + r);
-    let tau = c.sqrt() * norm_v / gap;
-    let e = (-2.0 * tau).exp();
-    let (sinh, cosh) = (-0.5 * (-2.0 * tau).exp_m1(), 0.5 * (1.0 + e));
-    let reach = sinh / c.sqrt();
-    let h = e + one_minus_r * sinh;
-
-    let inwards = xv < 0.0;
-    let inv_v = 1.0 / norm_v;
-    let inv_x = if norm_x == 0.0 { 0.0 } else { 1.0 / norm_x };
-    let m = if inwards {
-        let [sum] = sums2(x, v, |x, v| {
-            let sum = x * inv_x + v * inv_v;
-            [sum * sum]
-        });
-        0.5 * sum
-    } else {
-        1.0 + xv * inv_x * inv_v
-    };
-    let denominator = h * h + 2.0 * r * m * sinh * cosh;
-    let along_v = gap * cosh * reach / denominator;
-    if inwards {
-        let along_x =
-            ((norm_x * e - one_minus_r * reach) * h + 2.0 * r * norm_x * m * sinh * cosh) / denominator;
-        map2(out, x, v, |x, v| {
-            let unit_x = x * inv_x;
-            along_x * unit_x + along_v * (unit_x + v * inv_v)
-        });
-    } else {
-        let along_x = (e * e + 2.0 * sinh * cosh * (one_minus_r + r * m)) / denominator;
-        map2(out, x, v, |x, v| along_x * x + along_v * (v * inv_v));
-    }
+    let landing = Landing::new(x, v, c, sums);
+    map2(out, x, v, |x, v| landing.at(x, v));
 }
 
 /// Gradients of [`exp_map_at`] with respect to x and v, overwritten; returns the gradient with respect to c.
 ///
-/// **Numerics.** Through x ⊕ y; where v points through the centre to the far boundary, it has the precision of y.
+/// **Numerics.** For small c‖x‖² and τ, through x ⊕ y, which is smooth at v = 0 and c = 0; beyond, by the Jacobi
+/// fields along the geodesic, which do not cancel wherever it ends.
 ///
 /// # Panics
 /// If the slices differ in length.
@@ -95,45 +148,14 @@ pub fn exp_map_at_vjp<T: Real>(
 ) -> f64 {
     assert_eq!(grad_x.len(), x.len(), "the gradient must have the length of the input");
     assert_eq!(grad_v.len(), v.len(), "the gradient must have the length of the input");
-    let [xx, vv] = sums2(x, v, |x, v| [x * x, v * v]);
-    let norm_v = root(vv, || v.iter().map(|v| v.to_f64()));
-    let gap_x = gap(c, xx);
-    let tau = c.sqrt() * norm_v / gap_x;
-    let (value, slope, gap_y) = (tanhc(tau), tanhc_slope(tau), sech_squared(tau));
-    // y = f·v, s = x + y; the rest as in Möbius addition.
-    let f = value / gap_x;
-    let [ww, wv] = sums2(x, v, |x, v| {
-        let w = x + f * v;
-        [w * w, w * v]
-    });
-    let [g_w, g_x, g_v] = sums3(x, v, grad_out, |x, v, g| [g * (x + f * v), g * x, g * v]);
-    let c_square = c.get() * ww;
-    let d = gap_x * gap_y + c_square;
-    let g_d = -(gap_x * g_w + c_square * g_x) / (d * d);
-    let mut g_gap_x = g_w / d + g_d * gap_y;
-    let g_gap_y = g_d * gap_x;
-    let g_c_square = g_x / d + g_d;
-
-    let direct_w = gap_x / d;
-    let along_w = 2.0 * c.get() * g_c_square;
-    // With y as a function of f alone: gap_y = 1 − c·f²‖v‖².
-    let y_along_v = -2.0 * c.get() * g_gap_y * f;
-    let gy_v = direct_w * g_v + along_w * wv + y_along_v * vv;
-    // f = F(c‖v‖²/gap²)/gap, whose derivative with respect to the gap is −1/(gap·cosh τ)².
-    g_gap_x -= gy_v * gap_y / (gap_x * gap_x);
-    let inv_cube = 1.0 / (gap_x * gap_x * gap_x);
-    let v_from_f = 2.0 * c.get() * slope * inv_cube * gy_v;
-    let (direct_x, along_x) = (c_square / d, -2.0 * c.get() * g_gap_x);
-    for (((grad, x), v), g) in grad_x.iter_mut().zip(x).zip(v).zip(grad_out) {
-        let (x, v, g) = (x.to_f64(), v.to_f64(), g.to_f64());
-        *grad = T::from_f64((direct_w + direct_x) * g + along_w * (x + f * v) + along_x * x);
+    let sums = squares(x, v);
+    if !c.is_flat() && !is_zero(v, sums[1]) {
+        let landing = Landing::new(x, v, c, sums);
+        if c.get() * sums[0] + landing.tau * landing.tau > exp_vjp::NEAR {
+            return exp_vjp::far(&landing, x, v, grad_out, c, grad_x, grad_v);
+        }
     }
-    for (((grad, x), v), g) in grad_v.iter_mut().zip(x).zip(v).zip(grad_out) {
-        let (x, v, g) = (x.to_f64(), v.to_f64(), g.to_f64());
-        let gy = direct_w * g + along_w * (x + f * v) + y_along_v * v;
-        *grad = T::from_f64(f * gy + v_from_f * v);
-    }
-    g_c_square * ww - g_gap_x * xx - g_gap_y * f * f * vv + gy_v * slope * inv_cube * vv
+    exp_vjp::near(x, v, grad_out, c, grad_x, grad_v)
 }
 
 #[cfg(test)]

@@ -22,7 +22,13 @@ fn weights(pair: &Pair, t: f64) -> Weights {
     let shift = (t.abs().max((1.0 - t).abs()) - 1.0).max(0.0);
     let (a, b) = (sinh_ratio(1.0 - t, d, shift), sinh_ratio(t, d, shift));
     let (x, y) = (a / pair.gap_x, b / pair.gap_y);
-    Weights { x, y, total: x + y + 0.5 * ((-shift * d).exp() - a - b) }
+    Weights { x, y, total: x + y + rest(t, d) }
+}
+
+/// (1 − a − b)/2 = sinh(td/2)·sinh((1 − t)d/2)/cosh(d/2), scaled as the weights are.
+fn rest(t: f64, d: f64) -> f64 {
+    let factor = |u: f64| if u < 0.0 { -(u * d).exp_m1() } else { (-u * d).exp_m1() };
+    factor(t) * factor(1.0 - t) / (2.0 * (1.0 + (-d).exp()))
 }
 
 /// The point at time t of the geodesic from x (t = 0) to y (t = 1), with constant speed d(x, y).
@@ -35,7 +41,7 @@ fn weights(pair: &Pair, t: f64) -> Weights {
 /// **Domain.** `c‖x‖² < 1`, `c‖y‖² < 1`; t outside \[0, 1\] extends the geodesic. `c = 0` gives `(1 − t)x + ty`.
 /// **Numerics.** From the hyperboloid: (αx + βy)/(α + β + (1 − a − b)/2), a = sinh((1 − t)δ)/sinh δ and
 /// b = sinh(tδ)/sinh δ with δ = √c·d(x, y), α = a/(1 − c‖x‖²), β = b/(1 − c‖y‖²). Between the ends every term is
-/// positive, and both ends are met exactly; the definition above loses all digits at t = 1 for far pairs.
+/// positive and (1 − a − b)/2 is a product, so that both ends are met exactly; the definition above loses all digits at t = 1 for far pairs.
 ///
 /// # Panics
 /// If the slices differ in length.
@@ -85,11 +91,14 @@ pub fn geodesic_vjp<T: Real>(
     let (a, a_by_square, a_by_u) = weight(1.0 - t);
     let (b, b_by_square, b_by_u) = weight(t);
     let (alpha, beta) = (a / gap_x, b / gap_y);
-    let total = alpha + beta + 0.5 * (1.0 - a - b);
+    let rest = rest(t, d);
+    let total = alpha + beta + rest;
 
-    let [g_x, g_y] = sums3(x, y, grad_out, |x, y, g| [g * x, g * y]);
-    let g_total = -(alpha * g_x + beta * g_y) / (total * total);
-    let (g_alpha, g_beta) = (g_x / total + g_total, g_y / total + g_total);
+    let [g_x, g_y, g_w] = sums3(x, y, grad_out, |x, y, g| [g * x, g * y, g * (y - x)]);
+    let square = total * total;
+    let g_total = -(alpha * g_x + beta * g_y) / square;
+    // ⟨g, x − out⟩/total and ⟨g, y − out⟩/total, exactly 0 at the end concerned.
+    let (g_alpha, g_beta) = ((rest * g_x - beta * g_w) / square, (rest * g_y + alpha * g_w) / square);
     let (g_a, g_b) = (g_alpha / gap_x - 0.5 * g_total, g_beta / gap_y - 0.5 * g_total);
     // d² as a function of z² has the slope 4·asinh(z)/(z√(1 + z²)).
     let g_z_square = (g_a * a_by_square + g_b * b_by_square) * 4.0 * asinhc_over_root(z);

@@ -1,6 +1,7 @@
 //! Maps between the ball and its tangent spaces, curves and transport, and the two functions that limit norms.
 
 mod exp;
+mod exp_vjp;
 mod geodesic;
 mod limit;
 mod log;

@@ -26,7 +26,7 @@ use crate::{Curvature, Real};
 /// ```
 pub fn parallel_transport<T: Real>(x: &[T], y: &[T], v: &[T], c: Curvature, out: &mut [T]) {
     let gyration = Gyration::new(-1.0, y, x, v, c);
-    gyration.apply(gyration.gap_u / gyration.gap_v, y, x, v, out);
+    gyration.apply(gyration.gap_ratio(), y, x, v, out);
 }
 
 /// Gradients of [`parallel_transport`] with respect to x, y and v, overwritten; returns the gradient with respect to c.
@@ -43,13 +43,6 @@ pub fn parallel_transport_vjp<T: Real>(
     grad_y: &mut [T],
     grad_v: &mut [T],
 ) -> f64 {
-    assert_eq!(grad_x.len(), x.len(), "the gradient must have the length of the input");
-    assert_eq!(grad_y.len(), y.len(), "the gradient must have the length of the input");
     let gyration = Gyration::new(-1.0, y, x, v, c);
-    let mut adjoint = gyration.adjoint(y, x, v, grad_out);
-    // The factor gap_y/gap_x, divided by itself because the whole is scaled by it.
-    adjoint.gap_u += adjoint.inner / gyration.gap_u;
-    adjoint.gap_v -= adjoint.inner / gyration.gap_v;
-    let scale = gyration.gap_u / gyration.gap_v;
-    gyration.spread(&adjoint, scale, [y, x, v, grad_out], grad_y, grad_x, grad_v)
+    gyration.vjp(gyration.gap_ratio(), true, [y, x, v, grad_out], [grad_y, grad_x, grad_v])
 }

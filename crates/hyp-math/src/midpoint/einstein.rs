@@ -75,37 +75,33 @@ pub fn einstein_midpoint_vjp<T: Real>(
     let state = factors.fill(points, weights, dim, c);
     let factors = factors.as_slice();
     let middle: Vec<f64> = (0..dim).map(|j| state.coordinate(points, weights, factors, dim, j)).collect();
-    let [along, middle_square]: [f64; 2] = {
-        let mut sums = [0.0; 2];
-        for (m, g) in middle.iter().zip(grad_out) {
-            sums[0] += m * g.to_f64();
-            sums[1] += m * m;
-        }
-        sums
-    };
-    let middle_gap = gap(c, middle_square);
-    let mut by_c = 0.5 * along * state.denominator * middle_square / state.root;
+    let along: f64 = middle.iter().zip(grad_out).map(|(m, g)| m * g.to_f64()).sum();
+    let middle_square: f64 = middle.iter().map(|m| m * m).sum();
+    // 1 − c‖m‖² = 2R/T with R the root and T the denominator. All that follows is in differences x − m: for points close
+    // together next to the boundary the factors are huge, and what they multiply is nearly nothing.
+    let tension = along * state.denominator / (2.0 * state.root);
+    let mut by_c = tension * middle_square * state.excess / state.denominator;
     for (index, (x, grad_x)) in points.chunks_exact(dim).zip(grad_points.chunks_exact_mut(dim)).enumerate() {
-        let (weight, factor) = (weights.of(index), factors[index]);
-        let (mut across, mut chord) = (0.0, 0.0);
+        let factor = factors[index];
+        let share = weights.of(index) * factor / state.denominator;
+        let (mut across, mut chord, mut outward) = (0.0, 0.0, 0.0);
         for ((x, m), g) in x.iter().zip(&middle).zip(grad_out) {
             let (x, difference) = (x.to_f64(), x.to_f64() - m);
-            across += g.to_f64() * x;
+            across += g.to_f64() * difference;
             chord += difference * difference;
+            outward += (x + m) * difference;
         }
-        // 1 − c⟨m, x⟩, as half of (1 − c‖m‖²) + (1 − c‖x‖²) + c‖m − x‖².
-        let apart = 0.5 * (middle_gap + 2.0 / factor + times(c, chord));
-        let by_factor = across / state.denominator - along * apart / state.root;
-        let (own, shared) =
-            (weight * c.get() * factor * factor * by_factor, weight * factor * c.get() * along / state.root);
+        // T times the derivative by λ, less the part that cancels against that of λ − 1 and of the root.
+        let by_factor = across - tension * times(c, chord);
+        let (own, inward) = (share * c.get() * factor * by_factor, 2.0 * share * c.get() * tension);
         for (((slot, x), m), g) in grad_x.iter_mut().zip(x).zip(&middle).zip(grad_out) {
-            let direct = weight * factor / state.denominator * g.to_f64();
-            *slot = T::from_f64(direct + shared * m + own * x.to_f64());
+            let x = x.to_f64();
+            *slot = T::from_f64(share * g.to_f64() + inward * (m - x) + own * x);
         }
         if let Some(grad) = &mut grad_weights {
-            grad[index] = T::from_f64(factor * by_factor + along / state.root);
+            grad[index] = T::from_f64(factor / state.denominator * by_factor);
         }
-        by_c += 0.5 * weight * factor * factor * square(x) * by_factor;
+        by_c += share * (0.5 * factor * square(x) * by_factor - tension * outward);
     }
     by_c
 }
@@ -123,6 +119,8 @@ struct State {
     root: f64,
     /// t + √(t² − c‖s‖²).
     denominator: f64,
+    /// √(t² − c‖s‖²) − Σ wᵢ.
+    excess: f64,
 }
 
 impl Factors {
@@ -145,14 +143,15 @@ impl Factors {
             t += weights.of(index) * 0.5 * factors[index] * (1.0 + times(c, sum));
         }
         let total = weights.total(count);
-        let mut square_root = total * total;
+        // t² − c‖s‖² = (Σ wᵢ)² + what the pairs add.
+        let mut over = 0.0;
         if count <= PAIRWISE {
             for i in 0..count {
                 for j in 0..i {
                     let (x, y) = (&points[i * dim..(i + 1) * dim], &points[j * dim..(j + 1) * dim]);
                     let [chord] = sums2(x, y, |x, y| [(x - y) * (x - y)]);
                     let pair = weights.of(i) * weights.of(j) * factors[i] * factors[j];
-                    square_root += pair * times(c, chord);
+                    over += pair * times(c, chord);
                 }
             }
         } else {
@@ -163,10 +162,11 @@ impl Factors {
                 s_square += s * s;
             }
             let reach = c.sqrt() * s_square.sqrt();
-            square_root = square_root.max((t - reach) * (t + reach));
+            over = ((t - reach) * (t + reach) - total * total).max(0.0);
         }
+        let square_root = total * total + over;
         let root = square_root.sqrt();
-        State { root, denominator: t + root }
+        State { root, denominator: t + root, excess: over / (root + total) }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The Fréchet mean: the point with the least weighted sum of squared distances.
 
 use super::{Weights, einstein_midpoint};
-use crate::scalar::artanh;
 use crate::vector::{dot, norm, square};
 use crate::{Curvature, Real, gyro, maps, scalar::gap};
 
@@ -9,7 +8,7 @@ use crate::{Curvature, Real, gyro, maps, scalar::gap};
 /// the last few steps are of Newton's kind.
 const MOST_STEPS: usize = 2000;
 
-/// A step shorter than this part of the points' typical distance has only rounding left to correct.
+/// A step shorter than this part of its scale has only rounding left to correct.
 const ROUNDING: f64 = 4.0 * f64::EPSILON;
 
 /// How an iteration ended.
@@ -17,7 +16,8 @@ const ROUNDING: f64 = 4.0 * f64::EPSILON;
 pub struct Convergence {
     /// Steps taken.
     pub iterations: usize,
-    /// Length of the last step, as a part of the mean distance of the points from the result; 0 if they coincide.
+    /// Length of the last step, as a part of its scale: the mean distance of the points from the result, plus the
+    /// length of which one rounding of the result is the part ε.
     pub last_step: f64,
     /// Whether the steps became as short as rounding allows.
     pub converged: bool,
@@ -185,7 +185,9 @@ impl Problem {
             let length = norm(&newton);
             // Within a quarter of the curvature radius the logarithms are close to affine and Newton's step is safe.
             let close = self.c.sqrt() * length < 0.25;
-            last_step = if frame.reach > 0.0 { length / frame.reach } else { 0.0 };
+            // One rounding of the mean is ε‖m‖/(1 − c‖m‖²) in its own frame: no step can be told from 0 below that.
+            let scale = frame.reach + norm(&mean) / gap(self.c, square(&mean));
+            last_step = if scale > 0.0 { length / scale } else { 0.0 };
             let stalled = close && last_step >= 0.5 * best && last_step < 1e-10;
             if last_step <= ROUNDING || stalled {
                 return (mean, Convergence { iterations: iteration, last_step, converged: true });

@@ -12,12 +12,13 @@ One case is one line:
   o   operation            t  32 or 64: the scalar type of the inputs
   c   index into "curvatures" of the header
   d   dimension of a point
-  i   inputs, each a list of numbers as hexadecimal IEEE bits (8 digits in f32, 16 in f64) joined by blanks
+  i   inputs, each an index into "vectors": numbers as hexadecimal IEEE bits (8 digits in f32, 16 in f64), blanks between
   e   expected numbers: nearest f64 as bits, for t = 64 followed by ":" and the rest of the value that the f64 lacks
-  k   condition numbers: relative change of the output for relative changes of single components of the inputs and of c,
+  k   (t = 64) condition numbers: relative change of the output for relative changes of single components of the inputs and of c,
       | sum_j |J_j||x_j| | / |f|, by differences in 100 digits; one for each output number of a scalar-valued operation,
       one for the whole vector of a vector-valued one (whose error is judged norm-wise).
       A zero output has condition number 0: it must come out as zero.
+  g   (t = 64) gradient of <cotangent, output> by every input component and, last, by c, by central differences
 """
 import json
 import math
@@ -192,6 +193,13 @@ def clip_norm(c, radius, v):
     return scale(radius[0] / n, v) if n > radius[0] else v
 
 
+def to_ball(c, settings, x):
+    """Section 4 of the paper: clip the features to a radius, exponential map at 0, keep the margin."""
+    radius, margin = settings
+    y = exp_map_zero(c, clip_norm(c, [radius], x))
+    return project(c, [margin], y) if c else y
+
+
 def poincare_to_klein(c, x):  # (11)
     return scale(2 / (1 + c * sq(x)), x)
 
@@ -263,6 +271,11 @@ def mlr_ganea(c, x, p, a):
     return 2 * n / s * mp.asinh(2 * s * dot(u, a) / ((1 - c * sq(u)) * n))
 
 
+def mlr_layer(c, x, p_raw, a):
+    """The released layer: the point of a class is exp_0 of its parameter."""
+    return mlr_ganea(c, x, exp_map_zero(c, p_raw), a)
+
+
 def mlr_unidirectional(c, x, z, r):
     n = norm(z)
     if c == 0:
@@ -288,6 +301,20 @@ def lorentz_time(c, s):
 
 def lorentz_from_poincare(c, x):
     return scale(2 / (1 - c * sq(x)), x)
+
+
+def lorentz_inner(c, x, y):
+    return dot(x, y) - lorentz_time(c, x) * lorentz_time(c, y)
+
+
+def lorentz_exp_map_zero(c, u):
+    n = mp.sqrt(c) * norm(u)
+    return scale(mp.sinh(n) / n, u) if n else u
+
+
+def lorentz_log_map_zero(c, s):
+    n = mp.sqrt(c) * norm(s)
+    return scale(mp.asinh(n) / n, s) if n else s
 
 
 def lorentz_to_poincare(c, s):
@@ -319,15 +346,24 @@ def mlr_logits(c, d, xs, ps, zs):
     return [mlr_ganea(c, x, p, a) for x in rows(xs, d) for p, a in zip(rows(ps, d), rows(zs, d))]
 
 
+def mlr_layer_logits(c, d, xs, ps, zs):
+    return [mlr_layer(c, x, p, a) for x in rows(xs, d) for p, a in zip(rows(ps, d), rows(zs, d))]
+
+
 def mlr_logits_unidirectional(c, d, xs, zs, rs):
     return [mlr_unidirectional(c, x, z, [r]) for x in rows(xs, d) for z, r in zip(rows(zs, d), rs)]
 
 
-NEEDS_DIM = {"einstein_midpoint", "frechet_mean", "lorentz_centroid", "distance_matrix", "mlr_logits",
+# Every row of the first input with every row of the others.
+PAIRWISE = {"distance_matrix": "distance", "mlr_logits": "mlr_ganea", "mlr_layer_logits": "mlr_layer",
+            "mlr_logits_unidirectional": "mlr_unidirectional"}
+KINK_AT_ZERO = {"distance", "distance_to_origin", "lorentz_distance"}
+NEEDS_DIM = {"einstein_midpoint", "frechet_mean", "lorentz_centroid", "distance_matrix", "mlr_logits", "mlr_layer_logits",
              "mlr_logits_unidirectional"}
 SCALAR_VALUED = {"conformal_factor", "riemannian_factor", "distance", "distance_to_origin", "mlr_ganea",
-                 "mlr_unidirectional", "lorentz_time", "lorentz_distance", "distance_matrix", "mlr_logits",
-                 "mlr_logits_unidirectional"}
+                 "mlr_unidirectional", "lorentz_time", "lorentz_inner", "lorentz_distance",
+                 "distance_matrix", "mlr_logits", "mlr_layer_logits",
+                 "mlr_layer", "mlr_layer_logits", "mlr_logits_unidirectional"}
 
 
 def evaluate(op, c, d, inputs):
@@ -336,70 +372,93 @@ def evaluate(op, c, d, inputs):
     return out if isinstance(out, list) else [out]
 
 
-# ---------------------------------------------------------------- condition numbers
+# ---------------------------------------------------------------- condition numbers and gradients
 
-def condition(op, c, d, inputs, value):
-    spread = [mpf(0)] * len(value)
+def partials(f, inputs, c):
+    """(input, component, derivative of f by it, step size) for every component, then for c, by central differences.
 
-    def collect(moved):
-        for j, (a, b) in enumerate(zip(moved, value)):
-            spread[j] += abs(a - b) / STEP
-
-    if op == "frechet_mean" and c != 0:
-        return condition_of_root(c, d, inputs, value)
-    pairwise = op in ("distance_matrix", "mlr_logits", "mlr_logits_unidirectional")
-    if pairwise:
-        return condition_pairwise(op, c, d, inputs, value)
+    A component that is 0 moves by a step relative to its vector, and counts as 0 in a condition number.
+    At c = 0 the difference is taken to the right.
+    """
     for n, vector in enumerate(inputs):
+        size = max(abs(v) for v in vector) or 1 / (mp.sqrt(c) or mpf(1))
         for j, component in enumerate(vector):
-            if component:
+            step = STEP * (abs(component) or size)
+            ends = []
+            for sign in (1, -1):
                 moved = list(inputs)
-                moved[n] = vector[:j] + [component * (1 + STEP)] + vector[j + 1:]
-                collect(evaluate(op, c, d, moved))
+                moved[n] = vector[:j] + [component + sign * step] + vector[j + 1:]
+                ends.append(f(c, moved))
+            yield n, j, [(a - b) / (2 * step) for a, b in zip(*ends)], component
     if c:
-        collect(evaluate(op, c * (1 + STEP), d, inputs))
-    if op in SCALAR_VALUED:
-        return [s / abs(v) if v else mpf(0) for s, v in zip(spread, value)]
-    n = norm(value)
-    return [norm(spread) / n if n else mpf(0)]
+        step = STEP * c
+        ends = [f(c + step, inputs), f(c - step, inputs)]
+        yield None, None, [(a - b) / (2 * step) for a, b in zip(*ends)], c
+    else:
+        yield None, None, [(a - b) / STEP for a, b in zip(f(STEP, inputs), f(c, inputs))], c
 
 
-def condition_pairwise(op, c, d, inputs, value):
-    """Entry (i, k) depends on row i of the first input and row k of the others alone."""
-    single = {"distance_matrix": "distance", "mlr_logits": "mlr_ganea",
-              "mlr_logits_unidirectional": "mlr_unidirectional"}[op]
-    first = rows(inputs[0], d)
-    widths = [1 if op == "mlr_logits_unidirectional" and n == 1 else d for n in range(len(inputs) - 1)]
-    others = [rows(v, w) for v, w in zip(inputs[1:], widths)]
-    out = []
-    for i, x in enumerate(first):
-        for k in range(len(others[0])):
-            f = value[i * len(others[0]) + k]
-            out += condition(single, c, d, [x] + [o[k] for o in others], [f])
+def cotangent(length):
+    """Fixed numbers of either sign with magnitudes in [0.5, 1.5); the gradient test computes the same ones."""
+    state, out = 0x9E3779B9, []
+    for _ in range(length):
+        state = (state * 1664525 + 1013904223) % 2 ** 32
+        magnitude = mpf(1) / 2 + mpf(state >> 9) / 2 ** 23
+        out.append(-magnitude if state & 0x80 else magnitude)
     return out
 
 
-def condition_of_root(c, d, inputs, value):
+def differentiate(op, c, d, inputs, value):
+    """Condition numbers, and the gradient of <cotangent, value> by every input component and, last, by c."""
+    if op in PAIRWISE:
+        return differentiate_pairwise(op, c, d, inputs, value)
+    if op == "frechet_mean" and c:
+        columns = partials_of_root(c, d, inputs, value)
+    else:
+        columns = partials(lambda c, moved: evaluate(op, c, d, moved), inputs, c)
+    weights, gradient, spread = cotangent(len(value)), [], [mpf(0)] * len(value)
+    for _, _, column, component in columns:
+        gradient.append(dot(weights, column))
+        spread = [s + abs(derivative * component) for s, derivative in zip(spread, column)]
+    if op in KINK_AT_ZERO and not value[0]:
+        gradient = [mpf(0)] * len(gradient)  # the middle of the subgradients
+    if op in SCALAR_VALUED:
+        return [s / abs(v) if v else mpf(0) for s, v in zip(spread, value)], gradient
+    n = norm(value)
+    return [norm(spread) / n if n else mpf(0)], gradient
+
+
+def differentiate_pairwise(op, c, d, inputs, value):
+    """Entry (i, k) depends on row i of the first input and row k of the others alone."""
+    single = PAIRWISE[op]
+    widths = [1 if op == "mlr_logits_unidirectional" and n == 2 else d for n in range(len(inputs))]
+    tables = [rows(v, w) for v, w in zip(inputs, widths)]
+    weights, kappa = cotangent(len(value)), []
+    gradient = [[mpf(0)] * len(v) for v in inputs] + [[mpf(0)]]
+    for i, x in enumerate(tables[0]):
+        for k in range(len(tables[1])):
+            f = value[len(kappa)]
+            weight = weights[len(kappa)] if f or single not in KINK_AT_ZERO else mpf(0)
+            total = mpf(0)
+            one = [x] + [table[k] for table in tables[1:]]
+            for n, j, (derivative,), component in partials(lambda c, moved: evaluate(single, c, d, moved), one, c):
+                total += abs(derivative * component)
+                if n is None:
+                    gradient[-1][0] += weight * derivative
+                else:
+                    gradient[n][(k if n else i) * widths[n] + j] += weight * derivative
+            kappa.append(total / abs(f) if f else mpf(0))
+    return kappa, [g for part in gradient for g in part]
+
+
+def partials_of_root(c, d, inputs, value):
     """x solves g(x; inputs) = 0, hence dx = -J^-1 dg."""
-    points, weights = inputs
-    jac, base = jacobian(lambda z: frechet_gradient(c, z, rows(points, d), weights), value, mpf(10) ** -40)
+    pts = rows(inputs[0], d)
+    jac, _ = jacobian(lambda z: frechet_gradient(c, z, pts, inputs[1]), value, mpf(10) ** -40)
     inverse = jac ** -1
-    spread = [mpf(0)] * d
-
-    def collect(g):
-        dx = inverse * mpmath.matrix(sub(g, base))
-        for j in range(d):
-            spread[j] += abs(dx[j]) / STEP
-
-    for j, component in enumerate(points):
-        if component:
-            moved = points[:j] + [component * (1 + STEP)] + points[j + 1:]
-            collect(frechet_gradient(c, value, rows(moved, d), weights))
-    for j, w in enumerate(weights):
-        moved = weights[:j] + [w * (1 + STEP)] + weights[j + 1:]
-        collect(frechet_gradient(c, value, rows(points, d), moved))
-    collect(frechet_gradient(c * (1 + STEP), value, rows(points, d), weights))
-    return [norm(spread) / norm(value)]
+    for n, j, column, component in partials(
+            lambda c, moved: frechet_gradient(c, value, rows(moved[0], d), moved[1]), inputs, c):
+        yield n, j, neg(list(inverse * mpmath.matrix(column))), component
 
 
 # ---------------------------------------------------------------- stored bits
@@ -420,6 +479,7 @@ def expected(t, v):
 
 
 FILES = {"ball": [], "models": [], "layers": []}
+VECTORS = {"ball": {}, "models": {}, "layers": {}}
 
 
 def case(file, op, t, c_index, d, inputs):
@@ -427,14 +487,19 @@ def case(file, op, t, c_index, d, inputs):
     exact = [[mpf(v) for v in vector] for vector in inputs]
     c = mpf(CURVATURES[c_index])
     value = evaluate(op, c, d, exact)
-    kappa = condition(op, c, d, exact, value)
+    kappa, gradient = differentiate(op, c, d, exact, value)
     assert max(kappa) < 1e20, (op, inputs)  # beyond that the value itself is rounding noise
-    FILES[file].append({
+    pool = VECTORS[file]
+    line = {
         "o": op, "t": t, "c": c_index, "d": d,
-        "i": [" ".join(bits(t, v) for v in vector) for vector in inputs],
+        "i": [pool.setdefault(" ".join(bits(t, v) for v in vector), len(pool)) for vector in inputs],
         "e": " ".join(expected(t, v) for v in value),
-        "k": " ".join(mp.nstr(k, 3) for k in kappa),
-    })
+    }
+    if t == 64:
+        line["k"] = " ".join(mp.nstr(k, 3) for k in kappa)
+        # Differences of values that agree leave rounding noise of 100 digits, divided by the step: that is zero.
+        line["g"] = " ".join(mp.nstr(g, 7, min_fixed=0, max_fixed=0) if abs(g) > 1e-55 else "0" for g in gradient)
+    FILES[file].append(line)
 
 
 # ---------------------------------------------------------------- input clouds
@@ -611,11 +676,16 @@ def make_ball():
             case("ball", "exp_map_at", t, ci, 2, [x, tangent(t, ci, 2, x, h, normalised(neg(x)) if r else None)])
         x = point(t, ci, 16, 0.95)
         case("ball", "exp_map_at", t, ci, 16, [x, tangent(t, ci, 16, x, 1.3)])
-        for n, r in enumerate([1e-15, 0.5, 0.998, 0.9995, 0.99999, 1.0, 3.0, 1e6]):
+        for n, r in enumerate([1e-15, 0.5, 0.998, 0.9995, 0.99998, 1.0, 3.0, 1e6]):
             d = dims(n)
             v = [stored(t, r / root(ci) * a) for a in direction(d)]
             case("ball", "project", t, ci, d, [[stored(t, 1e-3)], v])
             case("ball", "project", t, ci, d, [[stored(t, 1e-5)], v])
+        for n, r in enumerate([0.0, 1e-15, 1e-3, 0.5, 1.4, 1.6, 3.7, 3.9, 40.0, 1e6]):
+            d = dims(n)
+            for radius, margin in ((2.0, 1e-3), (1e9, 1e-3), (1e9, 0.0)):
+                v = [stored(t, r / root(ci) * a) for a in direction(d)]
+                case("ball", "to_ball", t, ci, d, [[stored(t, radius / root(ci)), stored(t, margin)], v])
         if ci == 3:
             for n, r in enumerate([1e-15, 0.5, 1.4, 1.6, 40.0, 1e6, 0.0]):
                 d = dims(n)
@@ -630,10 +700,17 @@ def make_models():
             case("models", "lorentz_from_poincare", t, ci, d, [x])
             s = lorentz_of(t, ci, x)
             case("models", "lorentz_to_poincare", t, ci, d, [s])
+            case("models", "lorentz_log_map_zero", t, ci, d, [s])
             if ci:
                 case("models", "lorentz_time", t, ci, d, [s])
         for d, x, y in pairs(t, ci):
-            case("models", "lorentz_distance", t, ci, d, [lorentz_of(t, ci, x), lorentz_of(t, ci, y)])
+            pair = [lorentz_of(t, ci, x), lorentz_of(t, ci, y)]
+            case("models", "lorentz_distance", t, ci, d, pair)
+            if ci and d == 2:
+                case("models", "lorentz_inner", t, ci, d, pair)
+        for n, h in enumerate([1e-15, 1e-12, 1e-8, 1e-5, 1e-3, 0.1, 0.5, 1.5, 3.0, 8.0, 16.0, 40.0, 0.0]):
+            d = dims(n + ci)
+            case("models", "lorentz_exp_map_zero", t, ci, d, [[stored(t, h / root(ci) * a) for a in direction(d)]])
         for d, k, flat, w in clouds(t, ci):
             case("models", "einstein_midpoint", t, ci, d, [flat, w])
             space = [a for p in rows(flat, d) for a in lorentz_of(t, ci, p)]
@@ -682,6 +759,10 @@ def make_layers():
             flat = lambda v: [a for p in v for a in p]
             case("layers", "distance_matrix", t, ci, d, [flat(xs), flat(ys)])
             case("layers", "mlr_logits", t, ci, d, [flat(xs), flat(ys), flat(zs)])
+            # The third y is the third x: a logit of rounding noise, which the raw point only makes noisier.
+            ys[2] = point(t, ci, d, 0.6)
+            tangents = [stored(t, a) for p in ys for a in log_map_zero(mpf(CURVATURES[ci]), [mpf(v) for v in p])]
+            case("layers", "mlr_layer_logits", t, ci, d, [flat(xs), tangents, flat(zs)])
             case("layers", "mlr_logits_unidirectional", t, ci, d, [flat(xs), flat(zs), rs])
 
 
@@ -700,7 +781,8 @@ def main():
         }
         lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in FILES[name])
         with open(os.path.join(here, f"{name}.json"), "w", encoding="utf-8") as out:
-            out.write('{"header":' + json.dumps(header) + ',\n"cases":[\n' + lines + "\n]}\n")
+            vectors = ",\n".join(json.dumps(v) for v in VECTORS[name])
+            out.write(f'{{"header":{json.dumps(header)},\n"vectors":[\n{vectors}\n],\n"cases":[\n{lines}\n]}}\n')
         print(name, len(FILES[name]), "cases", file=sys.stderr)
 
 

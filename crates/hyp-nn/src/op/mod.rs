@@ -5,20 +5,30 @@
 
 mod activation;
 mod ball;
+mod batch_norm;
 mod conv;
+mod elementary;
 mod gemm;
 mod im2col;
 mod kernel;
 mod linear;
 mod loss;
 mod pool;
+mod reduce;
 mod wide;
 
 pub use activation::relu;
-pub use ball::{BallParameter, mlr_layer_logits, riemannian_gradient, to_ball};
+pub use ball::{
+    BallParameter, distance, distance_matrix, distance_to_origin, einstein_midpoint, exp_map_at,
+    exp_map_zero, from_ball, log_map_at, mlr_layer_logits, mlr_logits, mlr_logits_unidirectional, mobius_add,
+    mobius_linear, mobius_scalar_mul, mobius_sub, project, riemannian_gradient, to_ball,
+};
+pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_fixed};
 pub use conv::{conv2d, conv2d_relu, conv2d_relu_max_pool};
+pub use elementary::{acosh, asinh, atanh, expm1, log1p};
 pub use im2col::{ConvOptions, Padding};
 pub use kernel::Element;
 pub use linear::{linear, linear_relu};
 pub use loss::cross_entropy;
 pub use pool::{PoolOptions, adaptive_avg_pool2d, avg_pool2d, max_pool2d};
+pub use reduce::{mean, norm, sum};

@@ -1,0 +1,87 @@
+//! The Einstein midpoint of groups of points: prototypes of classes.
+
+use candle_core::{Error, Result, Tensor};
+use hyp_math::{Curvature, batch};
+
+use super::{BallParameter, with_curvature};
+use crate::op::kernel::{Element, Gradients, Kernel, Output, View, apply1, apply2, apply3};
+
+/// Einstein midpoint of each group of points, weighted if weights are given; see [`batch::einstein_midpoint`].
+///
+/// **Shapes.** `points`: `[groups, shots, dim]`; `weights`: `[groups, shots]`; result: `[groups, dim]`.
+///
+/// # Errors
+/// If the shapes do not fit, or the element type or device has no kernel.
+///
+/// # Examples
+/// ```
+/// use hyp_math::Curvature;
+/// use hyp_nn::{candle_core::{Device, Tensor}, op};
+/// let c = Curvature::new(1.0).unwrap().into();
+/// let points = Tensor::new(&[[[0.5_f64, 0.0], [-0.5, 0.0]]], &Device::Cpu)?;
+/// let midpoint = op::einstein_midpoint(&points, None, &c)?; // of two opposite points
+/// assert_eq!(midpoint.to_vec2::<f64>()?, [[0.0, 0.0]]);
+/// # Ok::<(), hyp_nn::candle_core::Error>(())
+/// ```
+pub fn einstein_midpoint(points: &Tensor, weights: Option<&Tensor>, c: &BallParameter) -> Result<Tensor> {
+    let (groups, shots, dim) = points.dims3()?;
+    if shots == 0 || dim == 0 || weights.is_some_and(|w| w.dims() != [groups, shots]) {
+        let (points, weights) = (points.dims(), weights.map(Tensor::dims));
+        return Err(Error::Msg(format!(
+            "einstein_midpoint: points {points:?}, weights {weights:?}; \
+             give [groups, shots, dim] with at least one shot, and one weight per point"
+        )));
+    }
+    let kernel = EinsteinMidpoint { c: c.value, weighted: weights.is_some() };
+    match (weights, &c.tensor) {
+        (None, None) => apply1(kernel, points),
+        (None, Some(tensor)) => apply2(kernel, points, tensor),
+        (Some(weights), None) => apply2(kernel, points, weights),
+        (Some(weights), Some(tensor)) => apply3(kernel, points, weights, tensor),
+    }
+}
+
+struct EinsteinMidpoint {
+    c: Curvature,
+    weighted: bool,
+}
+
+impl Kernel for EinsteinMidpoint {
+    fn name(&self) -> &'static str {
+        "einstein_midpoint"
+    }
+
+    fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
+        let (points, weights) = (inputs[0], self.weighted.then(|| T::real(inputs[1].data)));
+        let [groups, shots, dim] = points.dims[..] else { unreachable!("checked by einstein_midpoint") };
+        let mut out = vec![T::zero(); groups * dim];
+        batch::einstein_midpoint(T::real(points.data), weights, shots, dim, self.c, T::real_mut(&mut out));
+        Ok((out, vec![groups, dim]))
+    }
+
+    fn backward<T: Element>(
+        &self,
+        inputs: &[View<'_, T>],
+        _: View<'_, T>,
+        grad: View<'_, T>,
+        _: &[bool],
+    ) -> Result<Gradients<T>> {
+        let (points, weights) = (inputs[0], self.weighted.then(|| T::real(inputs[1].data)));
+        let (shots, dim) = (points.dims[1], points.dims[2]);
+        let mut by_points = vec![T::zero(); points.data.len()];
+        let mut by_weights = weights.map(|w| vec![T::zero(); w.len()]);
+        let by_c = batch::einstein_midpoint_vjp(
+            T::real(points.data),
+            weights,
+            T::real(grad.data),
+            shots,
+            dim,
+            self.c,
+            T::real_mut(&mut by_points),
+            by_weights.as_mut().map(|w| T::real_mut(w)),
+        );
+        let mut gradients = vec![Some(by_points)];
+        gradients.extend(by_weights.map(Some));
+        Ok(with_curvature(gradients, inputs.len(), by_c))
+    }
+}

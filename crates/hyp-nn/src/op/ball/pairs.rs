@@ -1,0 +1,75 @@
+//! Operations on all pairs of the rows of two matrices.
+
+use candle_core::{Error, Result, Tensor};
+use hyp_math::{Curvature, batch};
+
+use super::{BallParameter, with_curvature};
+use crate::op::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
+
+/// Distance of every row of `x` to every row of `y`, in memory of the size of the result; see
+/// [`batch::distance_matrix`].
+///
+/// **Shapes.** `x`: `[rows, dim]`; `y`: `[columns, dim]`; result: `[rows, columns]`.
+///
+/// # Errors
+/// If the shapes do not fit, or the element type or device has no kernel.
+///
+/// # Examples
+/// ```
+/// use hyp_math::Curvature;
+/// use hyp_nn::{candle_core::{Device, Tensor}, op};
+/// let c = Curvature::new(1.0).unwrap().into();
+/// let x = Tensor::new(&[[0.0_f64, 0.0], [0.5, 0.0]], &Device::Cpu)?;
+/// let d = op::distance_matrix(&x, &x, &c)?.to_vec2::<f64>()?;
+/// assert_eq!((d[0][0], d[1][1]), (0.0, 0.0));
+/// assert!((d[0][1] - 3.0_f64.ln()).abs() < 1e-15); // 2 artanh(1/2)
+/// # Ok::<(), hyp_nn::candle_core::Error>(())
+/// ```
+pub fn distance_matrix(x: &Tensor, y: &Tensor, c: &BallParameter) -> Result<Tensor> {
+    let ((_, dim), (_, y_dim)) = (x.dims2()?, y.dims2()?);
+    if dim != y_dim || dim == 0 {
+        let (x, y) = (x.dims(), y.dims());
+        return Err(Error::Msg(format!(
+            "distance_matrix: points {x:?} and {y:?}; their last axes must agree"
+        )));
+    }
+    let kernel = DistanceMatrix { c: c.value };
+    match &c.tensor {
+        None => apply2(kernel, x, y),
+        Some(tensor) => apply3(kernel, x, y, tensor),
+    }
+}
+
+struct DistanceMatrix {
+    c: Curvature,
+}
+
+impl Kernel for DistanceMatrix {
+    fn name(&self) -> &'static str {
+        "distance_matrix"
+    }
+
+    fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
+        let (x, y) = (inputs[0], inputs[1]);
+        let (rows, columns) = (x.dims[0], y.dims[0]);
+        let mut out = vec![T::zero(); rows * columns];
+        let (left, right) = (T::real(x.data), T::real(y.data));
+        batch::distance_matrix(left, right, x.last_dim(), self.c, T::real_mut(&mut out));
+        Ok((out, vec![rows, columns]))
+    }
+
+    fn backward<T: Element>(
+        &self,
+        inputs: &[View<'_, T>],
+        _: View<'_, T>,
+        grad: View<'_, T>,
+        _: &[bool],
+    ) -> Result<Gradients<T>> {
+        let (x, y) = (inputs[0], inputs[1]);
+        let [mut gx, mut gy] = [x, y].map(|v| vec![T::zero(); v.data.len()]);
+        let (left, right, g) = (T::real(x.data), T::real(y.data), T::real(grad.data));
+        let (into_x, into_y) = (T::real_mut(&mut gx), T::real_mut(&mut gy));
+        let by_c = batch::distance_matrix_vjp(left, right, g, x.last_dim(), self.c, into_x, into_y);
+        Ok(with_curvature(vec![Some(gx), Some(gy)], inputs.len(), by_c))
+    }
+}
