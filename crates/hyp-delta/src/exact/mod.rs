@@ -17,6 +17,8 @@ mod turn;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rayon::prelude::*;
+
 use crate::distance::DistanceMatrix;
 use crate::error::DeltaError;
 use crate::estimate::Hyperbolicity;
@@ -46,6 +48,9 @@ const CROWD: u64 = 64;
 
 /// For each pair of points, how many triples may pass the bounds over all bases before the bases are taken singly.
 const MOST_TRIPLES: u64 = 2;
+
+/// Base points that are taken at the same time, where they are taken singly.
+const TOGETHER: usize = 16;
 
 /// A filter has to tell this many levels apart below the best triple, or too many pairs survive it.
 const LEAST_THRESHOLD: i64 = 12;
@@ -295,13 +300,17 @@ pub fn delta_all_bases_on(distances: &DistanceMatrix, isa: Isa) -> (Hyperbolicit
         work = Work { method: Method::Triples, refined, steps: 0 };
     } else {
         work.method = Method::EachBase;
-        for base in 0..points {
-            let survey = Survey::of(distances, base);
-            let (found, of_base) = search(distances, base, &survey, shown.value, isa);
-            work.refined += of_base.refined;
-            if found.value > shown.value {
-                let [i, k, j] = found.triple;
-                shown = quad::Shown { value: found.value, points: [base, i, k, j] };
+        for first in (0..points).step_by(TOGETHER) {
+            // All of these start from the same floor, so that the result does not depend on which is done first.
+            let floor = shown.value;
+            let of_base = |base| (base, search(distances, base, &Survey::of(distances, base), floor, isa));
+            let done: Vec<_> = (first..(first + TOGETHER).min(points)).into_par_iter().map(of_base).collect();
+            for (base, (found, of_base)) in done {
+                work.refined += of_base.refined;
+                if found.value > shown.value {
+                    let [i, k, j] = found.triple;
+                    shown = quad::Shown { value: found.value, points: [base, i, k, j] };
+                }
             }
         }
     }
