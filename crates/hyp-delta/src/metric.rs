@@ -1,10 +1,16 @@
 //! Distances between rows of features: Euclidean, by angle, or in the Poincaré ball.
 
+#![expect(
+    unsafe_code,
+    reason = "the same safe loop compiled for vector instructions that not every processor has"
+)]
+
 use hyp_math::Curvature;
 use rayon::prelude::*;
 
 use crate::distance::{DistanceMatrix, mirror};
 use crate::error::DeltaError;
+use crate::maxmin::{Isa, versions};
 
 /// Rows of features are compared by one of these.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,10 +58,9 @@ impl DistanceMatrix {
     pub(crate) fn from_rows(rows: &Rows) -> Result<Self, DeltaError> {
         let points = rows.points();
         let mut values = vec![0.0; points * points];
+        let isa = Isa::detect();
         values.par_chunks_mut(points).enumerate().for_each(|(i, out)| {
-            for (j, value) in out.iter_mut().enumerate().skip(i + 1) {
-                *value = rows.distance(i, j);
-            }
+            rows.distances(isa, i, i + 1, &mut out[i + 1..]);
         });
         mirror(points, &mut values);
         Self::new(points, values)
@@ -106,6 +111,23 @@ impl Rows {
     /// The values of a point as the distances see them: scaled to norm 1 where only directions count.
     pub(crate) fn row(&self, i: usize) -> &[f64] {
         &self.values[i * self.dim..(i + 1) * self.dim]
+    }
+
+    /// The distances of row i from the rows from `first` on; the same bits as one by one.
+    fn distances(&self, isa: Isa, i: usize, first: usize, out: &mut [f64]) {
+        match self.metric {
+            Metric::Euclidean | Metric::Cosine => {
+                squared_distances(isa, self.row(i), &self.values[first * self.dim..], self.dim, out);
+                for value in out {
+                    *value = if self.metric == Metric::Euclidean { value.sqrt() } else { 0.5 * *value };
+                }
+            }
+            _ => {
+                for (offset, value) in out.iter_mut().enumerate() {
+                    *value = self.distance(i, first + offset);
+                }
+            }
+        }
     }
 
     /// The distance of two rows; the same bits for (i, j) and (j, i).
@@ -169,6 +191,15 @@ fn sum_of_squares(x: &[f64], y: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
     ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7])) + rest
 }
 
+versions! {
+    /// Squared distances of a row from consecutive rows.
+    fn squared_distances(x: &[f64], rows: &[f64], dim: usize, out: &mut [f64]) -> () {
+        for (value, y) in out.iter_mut().zip(rows.chunks_exact(dim)) {
+            *value = sum_of_squares(x, y, |a, b| a - b);
+        }
+    }
+}
+
 fn squared_distance(x: &[f64], y: &[f64]) -> f64 {
     sum_of_squares(x, y, |a, b| a - b)
 }
@@ -206,6 +237,23 @@ mod tests {
             DistanceMatrix::from_features(&rows, 27, Metric::Euclidean).unwrap().get(0, 1),
             27.0_f64.sqrt()
         );
+    }
+
+    /// The sums run in the same order on every instruction set, and one by one.
+    #[test]
+    fn distances_have_the_same_bits_on_every_instruction_set() {
+        let values: Vec<f64> = (0..90 * 37).map(|v| (f64::from(v) * 0.37).sin()).collect();
+        for metric in [Metric::Euclidean, Metric::Cosine, Metric::Angular] {
+            let rows = Rows::new(&values, 37, metric).unwrap();
+            for isa in Isa::ALL {
+                let mut out = vec![0.0; 90];
+                rows.distances(isa, 4, 0, &mut out);
+                assert!(
+                    (0..90).all(|j| out[j].to_bits() == rows.distance(4, j).to_bits()),
+                    "{metric:?} {isa:?}"
+                );
+            }
+        }
     }
 
     #[test]

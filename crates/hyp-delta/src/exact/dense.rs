@@ -1,6 +1,6 @@
 //! Every pair through the max–min kernels; the few that may beat the best so far are evaluated exactly.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
@@ -9,23 +9,21 @@ use super::levels::Levels;
 use super::source::Source;
 use crate::maxmin::{Isa, Level, for_each_block};
 
-/// Offers every triple that can matter to `best`, and returns how many pairs were evaluated exactly.
+/// Calls `evaluate` with the rows of every pair that may matter; false from it ends the search. Returns whether the
+/// search ran to its end.
 ///
-/// The levels are multiplied; `finer` levels of the same rows, which may be the same, then find the middles.
 /// The threshold of levels must be above zero, or every pair would be a survivor.
-pub(crate) fn search<T: Level, F: Level>(
+pub(crate) fn search<T: Level>(
     levels: &Levels<T>,
-    finer: &Levels<F>,
-    source: &impl Source,
     best: &Best,
     isa: Isa,
-) -> u64 {
-    let refined = AtomicU64::new(0);
+    evaluate: impl Fn(usize, usize) -> bool + Sync,
+) -> bool {
+    let stopped = AtomicBool::new(false);
     for_each_block(&levels.matrix, isa, |products| {
-        let mut count = 0;
         for i in products.rows.0..products.rows.1 {
             let first = products.columns.0.max(i + 1);
-            if first >= products.columns.1 {
+            if first >= products.columns.1 || stopped.load(Ordering::Relaxed) {
                 continue;
             }
             let row = &levels.matrix.row(i)[first..products.columns.1];
@@ -35,17 +33,33 @@ pub(crate) fn search<T: Level, F: Level>(
                 continue;
             }
             for (offset, (&product, &entry)) in found.iter().zip(row).enumerate() {
-                if product.number() - entry.number() >= levels.scale.threshold(best.target()) {
-                    let j = first + offset;
-                    let common = F::most_common(isa, finer.matrix.row(i), finer.matrix.row(j));
-                    best.offer(finer.refine(source, (i, j), common, isa));
-                    count += 1;
+                let gain = product.number() - entry.number();
+                if gain >= levels.scale.threshold(best.target()) && !evaluate(i, first + offset) {
+                    stopped.store(true, Ordering::Relaxed);
+                    break;
                 }
             }
         }
-        refined.fetch_add(count, Ordering::Relaxed);
     });
-    refined.into_inner()
+    !stopped.into_inner()
+}
+
+/// Offers a pair to `best` if levels, finer than those it was found by, still let it matter; returns whether they do.
+pub(crate) fn recheck<F: Level>(
+    finer: &Levels<F>,
+    source: &impl Source,
+    best: &Best,
+    i: usize,
+    j: usize,
+    isa: Isa,
+) -> bool {
+    let (x, y) = (finer.matrix.row(i), finer.matrix.row(j));
+    let common = F::most_common(isa, x, y);
+    let matters = common.number() - x[j].number() >= finer.scale.threshold(best.target());
+    if matters {
+        best.offer(finer.refine(source, (i, j), common, isa));
+    }
+    matters
 }
 
 /// Offers the triples (i, k, i), which are above zero only where the triangle inequality fails or rounds.

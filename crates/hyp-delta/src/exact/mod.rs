@@ -14,6 +14,11 @@ mod source;
 mod survey;
 mod turn;
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+
 use crate::distance::DistanceMatrix;
 use crate::error::DeltaError;
 use crate::estimate::Hyperbolicity;
@@ -38,8 +43,14 @@ const MANY_STARTS: usize = 96;
 /// How many block steps of the kernels take as long as one of the pruned search.
 const STEP_COST: u64 = 6;
 
+/// For each point, how many survivors of levels from features are worth an evaluation before a distance matrix is.
+const CROWD: u64 = 64;
+
 /// For each pair of points, how many triples may pass the bounds over all bases before the bases are taken singly.
 const MOST_TRIPLES: u64 = 2;
+
+/// Base points that are taken at the same time, where they are taken singly.
+const TOGETHER: usize = 16;
 
 /// A filter has to tell this many levels apart below the best triple, or too many pairs survive it.
 const LEAST_THRESHOLD: i64 = 12;
@@ -173,7 +184,7 @@ fn search_rows(rows: &Rows, base: usize, isa: Isa) -> Option<(Found, Work, f64, 
     let points = rows.points();
     if points <= FEW {
         let (levels, diameter, pair) = levels_of::<u8>(&source, (0..points).collect(), isa)?;
-        let (found, work) = few(&levels, &source, 0.0, isa)?;
+        let (found, work) = few(&levels, None, &source, 0.0, isa)?;
         return Some((found, work, diameter, pair));
     }
     let (levels, diameter, pair) = levels_of::<u16>(&source, order::spatial_order(&source, points), isa)?;
@@ -189,28 +200,48 @@ fn dense<T: Level>(
     floor: f64,
     isa: Isa,
 ) -> Option<(Found, Work)> {
-    let order = (0..distances.points()).collect();
-    few(
-        &Levels::<T>::of_matrix(distances, base, order, scale, isa),
-        &MatrixAtBase { distances, base },
-        floor,
-        isa,
-    )
+    let (survey_low, survey_high) = (scale.low, scale.low + scale.step * f64::from(T::TOP));
+    let order = || (0..distances.points()).collect();
+    let finest = || {
+        let scale = Scale::spread::<i32>(survey_low, survey_high);
+        Levels::<i32>::of_matrix(distances, base, order(), scale, isa)
+    };
+    let levels = Levels::<T>::of_matrix(distances, base, order(), scale, isa);
+    few(&levels, Some(&finest), &MatrixAtBase { distances, base }, floor, isa)
 }
 
-/// The best triple through the kernels, or nothing if the levels tell too little apart.
-fn few<T: Level>(levels: &Levels<T>, source: &impl Source, floor: f64, isa: Isa) -> Option<(Found, Work)> {
-    let start = seed::ascend(levels, source, &seed::spread(levels.order.len(), STARTS), isa);
+/// The best triple through the kernels; nothing if the levels tell too little apart, or if too many pairs survive and
+/// there are no finest levels to look at them again.
+fn few<T: Level>(
+    levels: &Levels<T>,
+    finest: Option<&(dyn Fn() -> Levels<i32> + Sync)>,
+    source: &impl Source,
+    floor: f64,
+    isa: Isa,
+) -> Option<(Found, Work)> {
+    let points = levels.order.len();
+    let start = seed::ascend(levels, source, &seed::spread(points, STARTS), isa);
     let best = Best::new(start.or(floor));
     if !levels.scale.lossless && levels.scale.threshold(best.target()) < LEAST_THRESHOLD {
         return None;
     }
-    let refined = dense::search(levels, levels, source, &best, isa);
+    let (seen, refined) = (AtomicU64::new(0), AtomicU64::new(0));
+    let built = OnceLock::new();
+    let complete = dense::search(levels, &best, isa, |i, j| {
+        let crowd = seen.fetch_add(1, Ordering::Relaxed) / points as u64;
+        let counted = match finest {
+            Some(build) if crowd >= 1 => dense::recheck(built.get_or_init(build), source, &best, i, j, isa),
+            _ => dense::recheck(levels, source, &best, i, j, isa),
+        };
+        refined.fetch_add(u64::from(counted), Ordering::Relaxed);
+        finest.is_some() || crowd < CROWD
+    });
+    if !complete {
+        return None;
+    }
     dense::search_diagonal(levels, source, &best, isa);
-    Some((
-        best.into_found(),
-        Work { method: Method::Dense { bits: 8 * size_of::<T>() as u32 }, refined, steps: 0 },
-    ))
+    let method = Method::Dense { bits: 8 * size_of::<T>() as u32 };
+    Some((best.into_found(), Work { method, refined: refined.into_inner(), steps: 0 }))
 }
 
 /// The best triple by pruning, or through the kernels where that leaves too much; nothing if the levels tell too
@@ -229,14 +260,21 @@ fn many(levels: &Levels<u16>, source: &impl Source, floor: f64, isa: Isa) -> Opt
     let effort = pruned::search(levels, &bounds, source, &best, most_steps, isa);
     let mut work = Work { method: Method::Pruned, refined: effort.refined, steps: effort.steps };
     if !effort.complete {
+        let refined = AtomicU64::new(0);
+        let evaluate = |i, j| {
+            let counted = dense::recheck(levels, source, &best, i, j, isa);
+            refined.fetch_add(u64::from(counted), Ordering::Relaxed);
+            true
+        };
         let coarse = levels.coarse();
         if coarse.scale.threshold(best.target()) >= LEAST_THRESHOLD {
             work.method = Method::Dense { bits: 8 };
-            work.refined += dense::search(&coarse, levels, source, &best, isa);
+            dense::search(&coarse, &best, isa, evaluate);
         } else {
             work.method = Method::Dense { bits: 16 };
-            work.refined += dense::search(levels, levels, source, &best, isa);
+            dense::search(levels, &best, isa, evaluate);
         }
+        work.refined += refined.into_inner();
     }
     dense::search_diagonal(levels, source, &best, isa);
     Some((best.into_found(), work))
@@ -262,13 +300,17 @@ pub fn delta_all_bases_on(distances: &DistanceMatrix, isa: Isa) -> (Hyperbolicit
         work = Work { method: Method::Triples, refined, steps: 0 };
     } else {
         work.method = Method::EachBase;
-        for base in 0..points {
-            let survey = Survey::of(distances, base);
-            let (found, of_base) = search(distances, base, &survey, shown.value, isa);
-            work.refined += of_base.refined;
-            if found.value > shown.value {
-                let [i, k, j] = found.triple;
-                shown = quad::Shown { value: found.value, points: [base, i, k, j] };
+        for first in (0..points).step_by(TOGETHER) {
+            // All of these start from the same floor, so that the result does not depend on which is done first.
+            let floor = shown.value;
+            let of_base = |base| (base, search(distances, base, &Survey::of(distances, base), floor, isa));
+            let done: Vec<_> = (first..(first + TOGETHER).min(points)).into_par_iter().map(of_base).collect();
+            for (base, (found, of_base)) in done {
+                work.refined += of_base.refined;
+                if found.value > shown.value {
+                    let [i, k, j] = found.triple;
+                    shown = quad::Shown { value: found.value, points: [base, i, k, j] };
+                }
             }
         }
     }
@@ -286,4 +328,52 @@ fn plain(distances: &DistanceMatrix, base: usize) -> (Found, Work) {
         Found::new(excess.value, [excess.i, excess.k, excess.j]),
         Work { method: Method::Plain, refined: 0, steps: 0 },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::{DiskSampling, SphereDistance, SpherePart, hyperbolic_disk, sphere};
+
+    /// The pruned search of small spaces, which it is not chosen for, against the definition: with its end reached,
+    /// and given up at once for the kernels.
+    #[test]
+    fn pruning_changes_nothing() {
+        let mut pruned = 0;
+        for seed in 0..40_u64 {
+            let n = 70 + (seed as usize * 41) % 230;
+            let base = seed as usize;
+            let cluster = |i: usize| (i * 7919 % 5) as f64;
+            let spaces = [
+                sphere(n, SpherePart::Whole, SphereDistance::Geodesic, seed),
+                hyperbolic_disk(n, DiskSampling::Hyperbolic { radius: 9.0 }, seed),
+                DistanceMatrix::from_fn(n, |i, j| {
+                    let near = ((i * 31 + j * 17) * (i + j) % 101) as f64 / 101.0;
+                    3.0 + near + 2.0 * (cluster(i) - cluster(j)).abs()
+                }),
+            ];
+            for distances in spaces {
+                let distances = distances.unwrap();
+                let want = plain(&distances, base).0.value;
+                let survey = Survey::of(&distances, base);
+                let source = MatrixAtBase { distances: &distances, base };
+                for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                    let order = order::spatial_order(&source, n);
+                    let scale = Scale::spread::<u16>(survey.low, survey.high);
+                    let levels = Levels::<u16>::of_matrix(&distances, base, order, scale, isa);
+                    let (found, work) = many(&levels, &source, 0.0, isa).unwrap();
+                    assert_eq!(found.value, want, "seed {seed} {isa:?} {work:?}");
+                    assert_eq!(source.excess(found.triple), want);
+                    pruned += usize::from(work.method == Method::Pruned);
+                    // From a start that knows nothing, everything has to be found by the search itself.
+                    let best = Best::new(Found { value: 0.3 * want, triple: [0; 3] });
+                    let bounds = pruned::Bounds::of(&levels, isa);
+                    assert!(pruned::search(&levels, &bounds, &source, &best, u64::MAX, isa).complete);
+                    dense::search_diagonal(&levels, &source, &best, isa);
+                    assert_eq!(best.into_found().value, want, "seed {seed} {isa:?} from below");
+                }
+            }
+        }
+        assert!(pruned > 50, "{pruned}");
+    }
 }
