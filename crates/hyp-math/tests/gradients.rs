@@ -1,6 +1,6 @@
 //! Every vector–Jacobian product against central differences, on the inputs of the golden cases.
 //!
-//! The differences are taken in 100-digit arithmetic with relative steps of 1e-35 (`golden/make_golden.py`), because in
+//! The differences are taken in 160-digit arithmetic with relative steps of 1e-35 (`golden/make_golden.py`), because in
 //! `f64` they say nothing just where gradients are hard: 1e-7 from the boundary, and between points 1e-12 apart.
 //! The inputs visit radii from 1e-15 to 1 − 1e-7, the origin, near-coincident, coincident and antipodal pairs, and
 //! c ∈ {0, 1e-5, 1e-2, 1, 10}.
