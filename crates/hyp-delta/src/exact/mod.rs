@@ -14,7 +14,6 @@ mod source;
 mod survey;
 mod turn;
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
@@ -226,18 +225,22 @@ fn few<T: Level>(
         return None;
     }
     let (seen, refined) = (AtomicU64::new(0), AtomicU64::new(0));
-    let built = OnceLock::new();
+    let evaluate = |levels_matter: bool| {
+        refined.fetch_add(u64::from(levels_matter), Ordering::Relaxed);
+        seen.fetch_add(1, Ordering::Relaxed) / points as u64
+    };
+    let crowd = if finest.is_some() { 1 } else { CROWD };
     let complete = dense::search(levels, &best, isa, |i, j| {
-        let crowd = seen.fetch_add(1, Ordering::Relaxed) / points as u64;
-        let counted = match finest {
-            Some(build) if crowd >= 1 => dense::recheck(built.get_or_init(build), source, &best, i, j, isa),
-            _ => dense::recheck(levels, source, &best, i, j, isa),
-        };
-        refined.fetch_add(u64::from(counted), Ordering::Relaxed);
-        finest.is_some() || crowd < CROWD
+        evaluate(dense::recheck(levels, source, &best, i, j, isa)) < crowd
     });
     if !complete {
-        return None;
+        // Made here and not when the first thread needs them: a thread that waits for others to make them may be
+        // given another block of this search, and then wait for itself.
+        let finest = finest?();
+        dense::search(levels, &best, isa, |i, j| {
+            evaluate(dense::recheck(&finest, source, &best, i, j, isa));
+            true
+        });
     }
     dense::search_diagonal(levels, source, &best, isa);
     let method = Method::Dense { bits: 8 * size_of::<T>() as u32 };
