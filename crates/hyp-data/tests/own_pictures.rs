@@ -76,7 +76,7 @@ fn a_picture_cut_anywhere_is_an_error_or_lacks_nothing() {
         for cut in 0..bytes.len() {
             match decode(&bytes[..cut], Colour::Rgb) {
                 Ok(image) => {
-                    assert!(image == whole, "{name} cut at {cut} of {} differs silently", bytes.len())
+                    assert!(image == whole, "{name} cut at {cut} of {} differs silently", bytes.len());
                 }
                 Err(error) => {
                     refused += 1;

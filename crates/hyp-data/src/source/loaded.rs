@@ -47,9 +47,10 @@ impl Loaded {
         root: &Path,
     ) -> Result<Self, DataError> {
         if unusable == Unusable::Refuse {
-            return match problems.is_empty() {
-                true => Ok(Self { dataset, skipped: problems }),
-                false => Err(problems.swap_remove(0)),
+            return if problems.is_empty() {
+                Ok(Self { dataset, skipped: problems })
+            } else {
+                Err(problems.swap_remove(0))
             };
         }
         let failures: Vec<Option<DataError>> =
