@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -139,6 +140,25 @@ impl Dataset {
         }
     }
 
+    /// As [`Dataset::image`]; a decoder that panics becomes an error that names the picture.
+    pub(crate) fn checked_image(&self, position: usize) -> Result<Image, DataError> {
+        self.catch(position, || self.image(position))
+    }
+
+    /// Runs what concerns one picture; a panic becomes an error that names it.
+    pub(crate) fn catch<T>(
+        &self,
+        position: usize,
+        run: impl FnOnce() -> Result<T, DataError>,
+    ) -> Result<T, DataError> {
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let reason = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            let path = self.index.items()[position].source.path();
+            Err(DataError::Panicked { path, reason: reason.to_owned() })
+        })
+    }
+
     /// The same data set decoded into memory on all cores, with `transform` applied once to every picture.
     ///
     /// Batches then cost no decoding: for sets of MNIST's or Omniglot's size.
@@ -154,7 +174,7 @@ impl Dataset {
         }
         let images: Vec<Result<Image, DataError>> = (0..self.len())
             .into_par_iter()
-            .map(|n| transform.apply(self.image(n)?, &mut Random::new(0)))
+            .map(|n| self.catch(n, || transform.apply(self.image(n)?, &mut Random::new(0))))
             .collect();
         let images: Vec<Image> = images.into_iter().collect::<Result<_, _>>()?;
         let Some(first) = images.first() else {
@@ -173,6 +193,21 @@ impl Dataset {
             });
         }
         Ok(Self::from_images(self.index.clone(), &images))
+    }
+
+    /// The pictures at some positions, with only those classes that still have one.
+    ///
+    /// # Panics
+    /// If a position is not in the index.
+    pub fn subset(&self, positions: &[usize]) -> Self {
+        let pixels = match &self.pixels {
+            Pixels::Encoded(archives) => Pixels::Encoded(archives.clone()),
+            Pixels::Packed(packed) => {
+                let data: Vec<u8> = positions.iter().flat_map(|&n| packed.picture(n)).copied().collect();
+                Pixels::Packed(Packed { data: data.into(), ..packed.clone() })
+            }
+        };
+        Self { index: self.index.subset(positions), colour: self.colour, pixels }
     }
 
     /// The same pictures with their parts given by a rule; `path` is the rule's file, for messages.

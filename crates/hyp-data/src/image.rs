@@ -7,6 +7,7 @@ use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, OBTAIN_AGAIN};
+use crate::jpeg;
 
 /// How many channels a picture is decoded to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +71,7 @@ impl Image {
     ///
     /// The format is read from the bytes, not from the name.
     /// The camera's orientation (EXIF) is applied, transparency is laid over white, CMYK becomes RGB,
-    /// 16-bit channels keep their upper byte, and an animation is its first frame.
+    /// 16-bit channels are rounded to 8 bits, and an animation is its first frame.
     ///
     /// # Errors
     /// [`DataError::Corrupt`] naming `path` if the bytes are no picture, end early, or are larger than
@@ -97,7 +98,7 @@ impl Image {
             ),
             error => DataError::corrupt(path, format!("{format:?} decoder: {error}"), OBTAIN_AGAIN),
         };
-        if format == image::ImageFormat::Jpeg && !ends_like_a_jpeg(bytes) {
+        if format == image::ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
             return Err(DataError::corrupt(path, "the JPEG data end before their end marker", OBTAIN_AGAIN));
         }
         let mut decoder = reader.into_decoder().map_err(failed)?;
@@ -199,17 +200,6 @@ fn over_white(picture: &DynamicImage) -> DynamicImage {
         }
     }
     DynamicImage::ImageRgb8(flat)
-}
-
-/// Whether the end marker `FF D9` stands behind the last start of a scan: the decoder fills a missing rest with grey
-/// and says nothing.
-fn ends_like_a_jpeg(bytes: &[u8]) -> bool {
-    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
-    match (last([0xFF, 0xDA]), last([0xFF, 0xD9])) {
-        (Some(scan), Some(end)) => end > scan,
-        (None, _) => true, // no scan at all: the decoder says so better
-        (Some(_), None) => false,
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The list of a data set's pictures: where each lies, its class, and the part it belongs to.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -138,6 +139,21 @@ impl Index {
         Self::with_names(items, self.classes.clone(), self.identities.clone(), self.cameras.clone())
     }
 
+    /// The items at some positions, with only those classes that still have one.
+    ///
+    /// # Panics
+    /// If a position is not in the index.
+    pub fn subset(&self, positions: &[usize]) -> Self {
+        let mut items: Vec<Item> = positions.iter().map(|&n| self.items[n].clone()).collect();
+        let kept: BTreeSet<u32> = items.iter().map(|item| item.class).collect();
+        let kept: Vec<u32> = kept.into_iter().collect();
+        for item in &mut items {
+            item.class = kept.binary_search(&item.class).expect("invariant: the item's class is kept") as u32;
+        }
+        let classes = kept.iter().map(|&class| self.classes[class as usize].clone()).collect();
+        Self::with_names(items, classes, self.identities.clone(), self.cameras.clone())
+    }
+
     /// The items, in the data set's order.
     pub fn items(&self) -> &[Item] {
         &self.items
@@ -185,5 +201,21 @@ impl Index {
             counts[item.class as usize] += 1;
         }
         counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subset_forgets_classes_that_have_no_item_left() {
+        let item = |n: usize, class| Item::new(Source::Generated { generator: "test", number: n }, class);
+        let classes = ["ant", "bee", "cat"].map(String::from).to_vec();
+        let index = Index::new(vec![item(0, 0), item(1, 1), item(2, 2), item(3, 0)], classes);
+        let subset = index.subset(&[3, 2]);
+        assert_eq!(subset.classes(), ["ant", "cat"]);
+        assert_eq!(subset.labels(), [0, 1]);
+        assert_eq!(subset.items()[0].source, index.items()[3].source);
     }
 }

@@ -33,10 +33,12 @@ mod dataset;
 mod error;
 mod image;
 mod index;
+mod jpeg;
 mod loader;
 mod seed;
 mod split;
 
+pub mod inspect;
 pub mod manifest;
 pub mod sample;
 pub mod source;

@@ -1,7 +1,6 @@
 //! Batches prepared ahead of the training step on all cores, in an order that the sampler alone decides.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
@@ -290,15 +289,9 @@ impl Work {
 
     /// Reads and transforms one picture; a decoder that panics becomes an error that names the file.
     fn picture(&self, epoch: u64, position: usize) -> Result<crate::Image, DataError> {
-        let attempt = catch_unwind(AssertUnwindSafe(|| {
+        self.dataset.catch(position, || {
             let mut random = Random::keyed(Purpose::Augment, self.seed, epoch, position as u64);
             self.transform.apply(self.dataset.image(position)?, &mut random)
-        }));
-        attempt.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let reason = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-            let path = self.dataset.index().items()[position].source.path();
-            Err(DataError::Panicked { path, reason: reason.to_owned() })
         })
     }
 }

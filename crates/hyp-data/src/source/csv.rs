@@ -8,7 +8,7 @@ use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::image::Colour;
 use crate::index::{Index, Item, Source};
-use crate::source::tree;
+use crate::source::{Loaded, ReadOptions, Unusable, tree};
 use crate::split::Split;
 
 /// The columns that are read.
@@ -40,20 +40,36 @@ pub const COLUMNS: [&str; 5] = ["path", "class", "identity", "camera", "split"];
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn load(path: &Path, colour: Colour) -> Result<Dataset, DataError> {
+    Ok(load_with(path, ReadOptions { colour, unusable: Unusable::Refuse })?.dataset)
+}
+
+/// As [`load`], with a choice of what becomes of lines that cannot be used.
+///
+/// With [`Unusable::Skip`] every picture is decoded once, and what cannot be used is listed in [`Loaded::skipped`];
+/// of two lines with one path the first is used.
+///
+/// # Errors
+/// As [`load`]; with [`Unusable::Skip`] only for the line of column names, or if nothing usable is left.
+pub fn load_with(path: &Path, options: ReadOptions) -> Result<Loaded, DataError> {
     if !path.is_file() {
         let remedy = "name a CSV file with the columns path,class[,identity,camera,split]";
         return Err(DataError::missing("list of pictures", path, remedy));
     }
-    let mut rows = read_rows(path)?;
+    let mut problems = Vec::new();
+    let mut rows = read_rows(path, &mut problems)?;
     rows.sort_by(|a, b| a.path.cmp(&b.path).then(a.line.cmp(&b.line)));
-    if let Some(pair) = rows.windows(2).find(|pair| pair[0].path == pair[1].path) {
-        let reason = format!(
-            "`{}` is listed in line {} already; remove one of the lines",
-            pair[1].path.display(),
-            pair[0].line
-        );
-        return Err(DataError::invalid(path, Some(pair[1].line), reason));
-    }
+    rows.dedup_by(|again, first| {
+        let twice = again.path == first.path;
+        if twice {
+            let reason = format!(
+                "`{}` is listed in line {} already; remove one of the lines",
+                again.path.display(),
+                first.line
+            );
+            problems.push(DataError::invalid(path, Some(again.line), reason));
+        }
+        twice
+    });
     let names = |cell: fn(&Row) -> Option<&String>| -> Vec<String> {
         rows.iter().filter_map(cell).cloned().collect::<BTreeSet<_>>().into_iter().collect()
     };
@@ -72,7 +88,9 @@ pub fn load(path: &Path, colour: Colour) -> Result<Dataset, DataError> {
         split: row.split,
     });
     let items = items.collect();
-    Ok(Dataset::encoded(Index::with_names(items, classes, identities, cameras), colour, Vec::new()))
+    let index = Index::with_names(items, classes, identities, cameras);
+    let dataset = Dataset::encoded(index, options.colour, Vec::new());
+    Loaded::new(dataset, problems, options.unusable, path)
 }
 
 struct Row {
@@ -84,7 +102,7 @@ struct Row {
     split: Option<Split>,
 }
 
-fn read_rows(path: &Path) -> Result<Vec<Row>, DataError> {
+fn read_rows(path: &Path, problems: &mut Vec<DataError>) -> Result<Vec<Row>, DataError> {
     let file = File::open(path).map_err(DataError::io("open", path))?;
     let mut reader = ::csv::ReaderBuilder::new().trim(::csv::Trim::All).from_reader(file);
     let broken = |error: ::csv::Error| {
@@ -93,44 +111,14 @@ fn read_rows(path: &Path) -> Result<Vec<Row>, DataError> {
     };
     let header = reader.headers().map_err(broken)?.clone();
     let columns = find_columns(&header, path)?;
-    let folder = path.parent().unwrap_or(Path::new(""));
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(broken)?;
-        let line = record.position().map_or(0, ::csv::Position::line);
-        let wrong = |reason: String| DataError::invalid(path, Some(line), reason);
-        let cell = |column: usize| {
-            columns[column]
-                .and_then(|at| record.get(at))
-                .filter(|cell| !cell.is_empty())
-                .map(ToOwned::to_owned)
-        };
-        let name =
-            cell(0).ok_or_else(|| wrong("the path is empty; give one or remove the line".to_owned()))?;
-        let class =
-            cell(1).ok_or_else(|| wrong(format!("`{name}` has no class; give one or remove the line")))?;
-        if !tree::is_picture(&name) {
-            let reason = format!(
-                "`{name}` is not named like a PNG, JPEG, GIF, BMP or WebP picture; convert it or remove the line"
-            );
-            return Err(wrong(reason));
+        match record.map_err(broken).and_then(|record| read_row(&record, &columns, path)) {
+            Ok(row) => rows.push(row),
+            Err(problem) => problems.push(problem),
         }
-        if !folder.join(&name).is_file() {
-            let reason = format!(
-                "there is no file `{}`; paths are relative to the folder of the CSV file",
-                folder.join(&name).display()
-            );
-            return Err(wrong(reason));
-        }
-        let split = match cell(4) {
-            None => None,
-            Some(name) => Some(Split::from_name(&name).ok_or_else(|| {
-                wrong(format!("`{name}` is no split; write train, val or test, or leave the cell empty"))
-            })?),
-        };
-        rows.push(Row { line, path: PathBuf::from(name), class, identity: cell(2), camera: cell(3), split });
     }
-    if rows.is_empty() {
+    if rows.is_empty() && problems.is_empty() {
         return Err(DataError::missing(
             "line with a picture",
             path,
@@ -138,6 +126,40 @@ fn read_rows(path: &Path) -> Result<Vec<Row>, DataError> {
         ));
     }
     Ok(rows)
+}
+
+fn read_row(
+    record: &::csv::StringRecord,
+    columns: &[Option<usize>; 5],
+    path: &Path,
+) -> Result<Row, DataError> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let line = record.position().map_or(0, ::csv::Position::line);
+    let wrong = |reason: String| DataError::invalid(path, Some(line), reason);
+    let cell = |column: usize| {
+        columns[column].and_then(|at| record.get(at)).filter(|cell| !cell.is_empty()).map(ToOwned::to_owned)
+    };
+    let name = cell(0).ok_or_else(|| wrong("the path is empty; give one or remove the line".to_owned()))?;
+    let class =
+        cell(1).ok_or_else(|| wrong(format!("`{name}` has no class; give one or remove the line")))?;
+    if !tree::is_picture(&name) {
+        return Err(wrong(format!(
+            "`{name}` is not named like a PNG, JPEG, GIF, BMP or WebP picture; convert it or remove the line"
+        )));
+    }
+    if !folder.join(&name).is_file() {
+        return Err(wrong(format!(
+            "there is no file `{}`; paths are relative to the folder of the CSV file",
+            folder.join(&name).display()
+        )));
+    }
+    let split = match cell(4) {
+        None => None,
+        Some(name) => Some(Split::from_name(&name).ok_or_else(|| {
+            wrong(format!("`{name}` is no split; write train, val or test, or leave the cell empty"))
+        })?),
+    };
+    Ok(Row { line, path: PathBuf::from(name), class, identity: cell(2), camera: cell(3), split })
 }
 
 /// Where each of [`COLUMNS`] stands.

@@ -12,7 +12,8 @@ use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::image::Colour;
 use crate::index::{Index, Item};
-use crate::source::tree::{self, Tree};
+use crate::source::tree::{self, Entry, Tree};
+use crate::source::{Loaded, ReadOptions, Unusable};
 use crate::split::Split;
 
 /// Lists a folder of class folders; nothing is decoded yet.
@@ -39,61 +40,69 @@ use crate::split::Split;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn load(root: &Path, colour: Colour) -> Result<Dataset, DataError> {
-    if !root.exists() {
-        let remedy = "name a folder that holds one folder of pictures for each class";
-        return Err(DataError::missing("folder of pictures", root, remedy));
-    }
-    let tree = Tree::open(root, 1)?;
-    let index = index(&tree)?;
-    Ok(Dataset::encoded(index, colour, tree.archive.into_iter().collect()))
+    Ok(load_with(root, ReadOptions { colour, unusable: Unusable::Refuse })?.dataset)
 }
 
-fn index(tree: &Tree) -> Result<Index, DataError> {
+/// As [`load`], with a choice of what becomes of files that cannot be used.
+///
+/// With [`Unusable::Skip`] every picture is decoded once, and what cannot be used is listed in [`Loaded::skipped`].
+///
+/// # Errors
+/// As [`load`]; with [`Unusable::Skip`] only if the root cannot be read or nothing usable is left.
+pub fn load_with(root: &Path, options: ReadOptions) -> Result<Loaded, DataError> {
+    if !root.exists() {
+        return Err(DataError::missing("folder of pictures", root, REMEDY));
+    }
+    let mut tree = Tree::open(root, 1)?;
+    let mut problems = std::mem::take(&mut tree.problems);
+    let index = index(&tree, &mut problems)?;
+    let dataset = Dataset::encoded(index, options.colour, tree.archive.into_iter().collect());
+    Loaded::new(dataset, problems, options.unusable, root)
+}
+
+const REMEDY: &str = "name a folder that holds one folder of pictures for each class";
+
+fn index(tree: &Tree, problems: &mut Vec<DataError>) -> Result<Index, DataError> {
     let has_splits = has_split_folders(tree);
     let above = usize::from(has_splits);
-    if let Some(parts) = tree.empty_folders.iter().find(|parts| parts.len() == above + 1) {
+    for parts in tree.empty_folders.iter().filter(|parts| parts.len() == above + 1) {
         let folder = parts.iter().fold(tree.root.clone(), |path, part| path.join(part));
-        return Err(DataError::corrupt(
-            &folder,
-            "the class folder is empty",
-            "put pictures into it or remove it",
-        ));
+        let reason = "the class folder is empty";
+        problems.push(DataError::corrupt(&folder, reason, "put pictures into it or remove it"));
     }
-    for entry in &tree.files {
-        let path = entry.source.path();
-        if !tree::is_picture(&entry.parts[entry.parts.len() - 1]) {
+    let usable = |entry: &&Entry| {
+        let (reason, remedy) = if !tree::is_picture(&entry.parts[entry.parts.len() - 1]) {
             let reason = "its name is not that of a PNG, JPEG, GIF, BMP or WebP picture";
-            return Err(DataError::corrupt(&path, reason, "convert it or move it out of the folder"));
-        }
-        if entry.parts.len() < above + 2 {
-            return Err(DataError::corrupt(
-                &path,
-                "it lies outside a class folder",
-                "move it into the folder of its class",
-            ));
-        }
-    }
-    let classes: BTreeSet<&String> = tree.files.iter().map(|entry| &entry.parts[above]).collect();
-    if classes.is_empty() {
-        let remedy = "name a folder that holds one folder of pictures for each class";
-        return Err(DataError::missing("class folder", &tree.root, remedy));
+            (reason, "convert it or move it out of the folder")
+        } else if entry.parts.len() < above + 2 {
+            ("it lies outside a class folder", "move it into the folder of its class")
+        } else {
+            return true;
+        };
+        problems.push(DataError::corrupt(&entry.source.path(), reason, remedy));
+        false
+    };
+    let files: Vec<&Entry> = tree.files.iter().filter(usable).collect();
+    let classes: BTreeSet<&String> = files.iter().map(|entry| &entry.parts[above]).collect();
+    if classes.is_empty() && problems.is_empty() {
+        return Err(DataError::missing("class folder", &tree.root, REMEDY));
     }
     let classes: Vec<String> = classes.into_iter().cloned().collect();
-    let items = tree.files.iter().map(|entry| {
+    let items = files.iter().map(|entry| {
         let class = classes.binary_search(&entry.parts[above]).expect("invariant: every class was collected");
         let item = Item::new(entry.source.clone(), class as u32);
-        let split = has_splits
-            .then(|| Split::from_name(&entry.parts[0]).expect("invariant: every top folder is a part"));
-        Item { split, ..item }
+        Item { split: has_splits.then(|| Split::from_name(&entry.parts[0])).flatten(), ..item }
     });
     Ok(Index::new(items.collect(), classes))
 }
 
 /// Whether every top folder names a part and holds folders itself (a class may well be called `train`).
 fn has_split_folders(tree: &Tree) -> bool {
-    let all =
-        |parts: &[String], folders: usize| parts.len() > folders && Split::from_name(&parts[0]).is_some();
-    !tree.files.is_empty()
-        && tree.files.iter().all(|entry| all(&entry.parts, 2))
-        && tree.empty_folders.iter().all(|parts| all(parts, 0))
+    let below = tree.files.iter().filter(|entry| entry.parts.len() > 1);
+    let tops: BTreeSet<&String> = below.map(|entry| &entry.parts[0]).collect();
+    let empty = tree.empty_folders.iter().filter(|parts| !parts.is_empty()).map(|parts| &parts[0]);
+    let holds_folders = |top: &String| tree.files.iter().any(|e| e.parts.len() > 2 && e.parts[0] == *top);
+    !tops.is_empty()
+        && tops.iter().all(|top| Split::from_name(top).is_some() && holds_folders(top))
+        && empty.into_iter().all(|top| Split::from_name(top).is_some())
 }

@@ -73,7 +73,10 @@ pub fn load(root: &Path, part: Part) -> Result<Dataset, DataError> {
 /// # Errors
 /// [`DataError`] naming a file that is not in its place; [`DataError::Missing`] if there is none at all.
 pub fn read(path: &Path) -> Result<Dataset, DataError> {
-    let tree = tree::Tree::open(path, 2)?;
+    let mut tree = tree::Tree::open(path, 2)?;
+    if !tree.problems.is_empty() {
+        return Err(tree.problems.remove(0));
+    }
     for entry in &tree.files {
         if entry.parts.len() != 3 || !tree::is_picture(&entry.parts[2]) {
             let reason = "it is not of the form alphabet/character/drawing.png";

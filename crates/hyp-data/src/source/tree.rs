@@ -24,6 +24,8 @@ pub(crate) struct Tree {
     pub(crate) empty_folders: Vec<Vec<String>>,
     /// The archive, if the root is one.
     pub(crate) archive: Option<Archive>,
+    /// What could not be listed: links that lead nowhere, names that are not Unicode and the like.
+    pub(crate) problems: Vec<DataError>,
 }
 
 /// One file of a tree.
@@ -42,8 +44,13 @@ impl Tree {
     /// In an archive, folders that hold everything else are passed through while `depth` folders stay below them.
     pub(crate) fn open(root: &Path, depth: usize) -> Result<Self, DataError> {
         let metadata = fs::metadata(root).map_err(DataError::io("read", root))?;
-        let mut tree =
-            Self { root: root.to_owned(), files: Vec::new(), empty_folders: Vec::new(), archive: None };
+        let mut tree = Self {
+            root: root.to_owned(),
+            files: Vec::new(),
+            empty_folders: Vec::new(),
+            archive: None,
+            problems: Vec::new(),
+        };
         if metadata.is_dir() {
             let mut ancestors = Vec::new();
             tree.walk(root, &mut Vec::new(), &mut ancestors)?;
@@ -74,34 +81,52 @@ impl Tree {
             let reason = "the folder is linked into itself or nested too deep";
             return Err(DataError::corrupt(folder, reason, "remove the link"));
         }
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(folder).map_err(DataError::io("list", folder))? {
+            paths.push(entry.map_err(DataError::io("list", folder))?.path());
+        }
+        paths.sort();
         ancestors.push(real);
         let before = self.files.len();
-        for entry in fs::read_dir(folder).map_err(DataError::io("list", folder))? {
-            let path = entry.map_err(DataError::io("list", folder))?.path();
-            let name = path.file_name().unwrap_or_default();
-            let Some(name) = name.to_str().map(ToOwned::to_owned) else {
-                return Err(DataError::corrupt(&path, "its name is not Unicode", "rename it"));
-            };
-            if is_hidden(&name) {
-                continue;
+        for path in paths {
+            if let Err(problem) = self.add(path, parts, ancestors) {
+                self.problems.push(problem);
             }
-            // Follows links, so a link that leads nowhere is an error that names it.
-            let metadata = fs::metadata(&path).map_err(DataError::io("read", &path))?;
-            parts.push(name);
-            if metadata.is_dir() {
-                self.walk(&path, parts, ancestors)?;
-            } else if metadata.is_file() {
-                self.files.push(Entry { parts: parts.clone(), source: Source::File(path) });
-            } else {
-                return Err(DataError::corrupt(&path, "it is neither a file nor a folder", "remove it"));
-            }
-            parts.pop();
         }
         if self.files.len() == before {
             self.empty_folders.push(parts.clone());
         }
         ancestors.pop();
         Ok(())
+    }
+
+    /// Adds a file, or what lies below a folder.
+    fn add(
+        &mut self,
+        path: PathBuf,
+        parts: &mut Vec<String>,
+        ancestors: &mut Vec<PathBuf>,
+    ) -> Result<(), DataError> {
+        let name = path.file_name().unwrap_or_default();
+        let Some(name) = name.to_str().map(ToOwned::to_owned) else {
+            return Err(DataError::corrupt(&path, "its name is not Unicode", "rename it"));
+        };
+        if is_hidden(&name) {
+            return Ok(());
+        }
+        // Follows links, so a link that leads nowhere is an error that names it.
+        let metadata = fs::metadata(&path).map_err(DataError::io("read", &path))?;
+        parts.push(name);
+        let outcome = if metadata.is_dir() {
+            self.walk(&path, parts, ancestors)
+        } else if metadata.is_file() {
+            self.files.push(Entry { parts: parts.clone(), source: Source::File(path) });
+            Ok(())
+        } else {
+            Err(DataError::corrupt(&path, "it is neither a file nor a folder", "remove it"))
+        };
+        parts.pop();
+        outcome
     }
 
     /// Drops the first part of all names while it is one and the same and more than `depth` folders are left.

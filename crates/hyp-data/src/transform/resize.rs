@@ -1,6 +1,7 @@
 //! Resizing with a filter that grows with the reduction, so that thin strokes do not vanish between samples.
 
 use fast_image_resize as fir;
+use fir::images::{TypedImage, TypedImageRef};
 use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
@@ -42,27 +43,32 @@ pub(super) fn resize(image: Image, height: usize, width: usize, filter: Filter) 
     if (height, width) == (image.height(), image.width()) {
         return Ok(image);
     }
+    let from_size = (image.width() as u32, image.height() as u32);
+    let to_size = (width as u32, height as u32);
     let channels = image.channels();
-    let kind = match channels {
-        1 => fir::PixelType::U8,
-        2 => fir::PixelType::U8x2,
-        3 => fir::PixelType::U8x3,
-        4 => fir::PixelType::U8x4,
+    let mut data = vec![0; height * width * channels];
+    let options = fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(filter.kind()));
+    // The two kinds of pixel are named one by one: the form that takes any kind compiles the kernels of all fifteen.
+    macro_rules! resize_pixels {
+        ($pixel:ty) => {{
+            let from = TypedImageRef::<$pixel>::from_buffer(from_size.0, from_size.1, image.data());
+            let from = from.expect("invariant: the bytes of a picture fit its shape");
+            let to = TypedImage::<$pixel>::from_buffer(to_size.0, to_size.1, &mut data);
+            let mut to = to.expect("invariant: the buffer was made for the shape");
+            fir::Resizer::new().resize_typed(&from, &mut to, &options)
+        }};
+    }
+    let outcome = match channels {
+        1 => resize_pixels!(fir::pixels::U8),
+        3 => resize_pixels!(fir::pixels::U8x3),
         _ => {
             return Err(DataError::Setting {
-                reason: format!("{image:?} has more channels than can be resized; decode it to one or three"),
+                reason: format!("{image:?} cannot be resized; decode it to one or three channels"),
             });
         }
     };
-    let from = fir::images::ImageRef::new(image.width() as u32, image.height() as u32, image.data(), kind)
-        .expect("invariant: the bytes of a picture fit its shape");
-    let mut to = fir::images::Image::new(width as u32, height as u32, kind);
-    let options =
-        fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(filter.kind())).use_alpha(false);
-    fir::Resizer::new()
-        .resize(&from, &mut to, &options)
-        .expect("invariant: both pictures have one pixel type");
-    Ok(Image::new(height, width, channels, to.into_vec()))
+    outcome.expect("invariant: the whole picture lies within the picture");
+    Ok(Image::new(height, width, channels, data))
 }
 
 /// Height and width at which the shorter side is `side`, the longer one rounded to the nearest whole pixel.

@@ -1,0 +1,353 @@
+//! A person's own pictures: every kind of file is used, skipped with a count when asked, or named with a remedy.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use hyp_data::inspect::inspect;
+use hyp_data::source::{Loaded, ReadOptions, Unusable, csv, folder};
+use hyp_data::{Colour, DataError, Image, Split};
+use image::{DynamicImage, ImageFormat};
+
+const CMYK: &[u8] = include_bytes!("golden/cmyk.jpg");
+const PROGRESSIVE: &[u8] = include_bytes!("golden/progressive.jpg");
+
+fn put(root: &Path, name: &str, bytes: &[u8]) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// A picture that differs from its neighbours in every pixel.
+fn noise(height: u32, width: u32) -> image::RgbImage {
+    let mut random = hyp_data::Random::new(u64::from(height * width));
+    image::RgbImage::from_fn(width, height, |_, _| image::Rgb([0; 3].map(|_: u8| random.below(256) as u8)))
+}
+
+fn encode(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+fn png(value: u8) -> Vec<u8> {
+    Image::filled(3, 4, &[value]).to_png()
+}
+
+fn decode(bytes: &[u8], colour: Colour) -> Result<Image, DataError> {
+    Image::decode(bytes, colour, Path::new("some/picture"))
+}
+
+fn skip(root: &Path) -> Result<Loaded, DataError> {
+    folder::load_with(root, ReadOptions { colour: Colour::Rgb, unusable: Unusable::Skip })
+}
+
+fn refuse(root: &Path) -> Result<(), DataError> {
+    let dataset = folder::load(root, Colour::Rgb)?;
+    (0..dataset.len()).try_for_each(|n| dataset.image(n).map(drop))
+}
+
+/// A JPEG whose camera noted `orientation`: the EXIF segment is put in behind the start marker.
+fn oriented(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let mut exif = b"Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
+    let mut bytes = jpeg[..2].to_vec();
+    bytes.extend([0xFF, 0xE1]);
+    bytes.extend((exif.len() as u16 + 2).to_be_bytes());
+    bytes.extend(exif);
+    bytes.extend(&jpeg[2..]);
+    bytes
+}
+
+#[test]
+fn a_picture_cut_anywhere_is_an_error_or_lacks_nothing() {
+    let picture = DynamicImage::ImageRgb8(noise(17, 23));
+    let formats =
+        [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP];
+    let mut files: Vec<(String, Vec<u8>)> =
+        formats.iter().map(|format| (format!("{format:?}"), encode(&picture, *format))).collect();
+    files.push(("progressive JPEG".to_owned(), PROGRESSIVE.to_vec()));
+    files.push(("CMYK JPEG".to_owned(), CMYK.to_vec()));
+    for (name, bytes) in files {
+        let whole = decode(&bytes, Colour::Rgb).unwrap();
+        let mut refused = 0;
+        for cut in 0..bytes.len() {
+            match decode(&bytes[..cut], Colour::Rgb) {
+                Ok(image) => {
+                    assert!(image == whole, "{name} cut at {cut} of {} differs silently", bytes.len());
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert!(error.to_string().contains("some/picture"), "{name} cut at {cut}: {error}");
+                }
+            }
+        }
+        // What may be missing unnoticed is an end mark without pixels.
+        assert!(refused + 16 >= bytes.len(), "{name}: {refused} of {} refused", bytes.len());
+    }
+}
+
+#[test]
+fn the_cameras_orientation_is_applied() {
+    // Columns: red, then blue; turned by the camera's note.
+    let mut picture = image::RgbImage::new(16, 8);
+    for (x, _, pixel) in picture.enumerate_pixels_mut() {
+        *pixel = if x < 8 { image::Rgb([255, 0, 0]) } else { image::Rgb([0, 0, 255]) };
+    }
+    let jpeg = encode(&DynamicImage::ImageRgb8(picture), ImageFormat::Jpeg);
+    for (orientation, size, red_at, blue_at) in [
+        (1, (8, 16), (4, 2), (4, 13)),
+        (2, (8, 16), (4, 13), (4, 2)),
+        (3, (8, 16), (4, 13), (4, 2)),
+        (4, (8, 16), (4, 2), (4, 13)),
+        (5, (16, 8), (2, 4), (13, 4)),
+        (6, (16, 8), (2, 4), (13, 4)),
+        (7, (16, 8), (13, 4), (2, 4)),
+        (8, (16, 8), (13, 4), (2, 4)),
+    ] {
+        let image = decode(&oriented(&jpeg, orientation), Colour::Rgb).unwrap();
+        assert_eq!((image.height(), image.width()), size, "orientation {orientation}");
+        let (red, blue) = (image.pixel(red_at.0, red_at.1), image.pixel(blue_at.0, blue_at.1));
+        assert!(red[0] > 200 && red[2] < 60, "orientation {orientation}: {red:?}");
+        assert!(blue[2] > 200 && blue[0] < 60, "orientation {orientation}: {blue:?}");
+    }
+    // A note that makes no sense is no reason to refuse the pixels.
+    let image = decode(&oriented(&jpeg, 77), Colour::Rgb).unwrap();
+    assert_eq!((image.height(), image.width()), (8, 16));
+}
+
+#[test]
+fn cmyk_and_progressive_jpegs_decode_as_pillow_decodes_them() {
+    for (bytes, quarters) in [
+        (CMYK, [[255, 0, 0], [0, 255, 0], [0, 0, 191], [255, 255, 255]]),
+        (PROGRESSIVE, [[254, 0, 0], [0, 255, 1], [0, 1, 190], [255, 255, 255]]),
+    ] {
+        let image = decode(bytes, Colour::Rgb).unwrap();
+        for (quarter, expected) in quarters.iter().enumerate() {
+            let pixel = image.pixel(4 + 8 * (quarter / 2), 4 + 8 * (quarter % 2));
+            // Two levels: decoders round the colour conversion differently.
+            assert!(
+                pixel.iter().zip(expected).all(|(a, b): (&u8, &u8)| a.abs_diff(*b) <= 2),
+                "{pixel:?} {expected:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn transparency_lies_over_white_and_sixteen_bits_become_eight() {
+    let rgba = image::RgbaImage::from_vec(3, 1, vec![10, 20, 30, 255, 10, 20, 30, 0, 0, 0, 0, 128]).unwrap();
+    let bytes = encode(&DynamicImage::ImageRgba8(rgba), ImageFormat::Png);
+    assert_eq!(decode(&bytes, Colour::Rgb).unwrap().data(), [10, 20, 30, 255, 255, 255, 127, 127, 127]);
+    assert_eq!(decode(&bytes, Colour::Grey).unwrap().data()[1..], [255, 127]);
+
+    let grey_alpha = image::GrayAlphaImage::from_vec(2, 1, vec![40, 255, 40, 0]).unwrap();
+    let bytes = encode(&DynamicImage::ImageLumaA8(grey_alpha), ImageFormat::Png);
+    assert_eq!(decode(&bytes, Colour::Grey).unwrap().data(), [40, 255]);
+
+    let deep = image::ImageBuffer::<image::Luma<u16>, _>::from_vec(3, 1, vec![0, 0x8080, 0xFFFF]).unwrap();
+    let bytes = encode(&DynamicImage::ImageLuma16(deep), ImageFormat::Png);
+    assert_eq!(decode(&bytes, Colour::Rgb).unwrap().data(), [0, 0, 0, 128, 128, 128, 255, 255, 255]);
+}
+
+#[test]
+fn absurdly_large_pictures_are_refused_before_memory_is_taken() {
+    let giant = |change: &dyn Fn(&mut Vec<u8>), bytes: Vec<u8>| {
+        let mut bytes = bytes;
+        change(&mut bytes);
+        decode(&bytes, Colour::Rgb).unwrap_err().to_string()
+    };
+    let small = DynamicImage::ImageRgb8(noise(4, 4));
+    // Headers that promise 65,500 × 65,500 pixels (12 GB) over a few bytes of data.
+    let bmp = giant(
+        &|b| {
+            b[18..22].copy_from_slice(&65_500_u32.to_le_bytes());
+            b[22..26].copy_from_slice(&65_500_u32.to_le_bytes());
+        },
+        encode(&small, ImageFormat::Bmp),
+    );
+    let jpeg = giant(
+        &|b| {
+            let at = b.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+            b[at + 5..at + 9].copy_from_slice(&[0xFF, 0xDC, 0xFF, 0xDC]);
+        },
+        encode(&small, ImageFormat::Jpeg),
+    );
+    let gif =
+        giant(&|b| b[6..10].copy_from_slice(&[0xDC, 0xFF, 0xDC, 0xFF]), encode(&small, ImageFormat::Gif));
+    for text in [bmp, jpeg, gif] {
+        assert!(text.contains("larger than 16384 × 16384") && text.contains("make it smaller"), "{text}");
+    }
+    // Within the side limit, but not within the memory limit: 16,000 × 16,000 × 3 bytes.
+    let wide = giant(
+        &|b| {
+            b[18..22].copy_from_slice(&16_000_u32.to_le_bytes());
+            b[22..26].copy_from_slice(&16_000_u32.to_le_bytes());
+        },
+        encode(&small, ImageFormat::Bmp),
+    );
+    assert!(wide.contains("memory"), "{wide}");
+}
+
+#[test]
+fn each_unusable_file_is_refused_by_name_or_skipped_and_counted() {
+    let cases: [(&str, &[u8], &str); 6] = [
+        ("b/zero.png", b"", "empty"),
+        ("b/text.png", b"these are words", "first bytes"),
+        ("b/half.png", &png(1)[..40], "decoder"),
+        ("b/half.jpg", &PROGRESSIVE[..300], "end marker"),
+        ("b/notes.txt", b"words", "not that of a PNG"),
+        ("stray.png", &png(3), "outside a class folder"),
+    ];
+    for (name, bytes, word) in cases {
+        let root = tempfile::tempdir().unwrap();
+        for good in ["a/1.png", "a/2.png", "b/1.png"] {
+            put(root.path(), good, &png(9));
+        }
+        put(root.path(), name, bytes);
+        let text = refuse(root.path()).unwrap_err().to_string();
+        assert!(text.contains(name) && text.contains(word) && text.contains(';'), "{text}");
+        let loaded = skip(root.path()).unwrap();
+        assert_eq!(loaded.dataset.index().class_counts(None), [2, 1], "{name}");
+        assert_eq!(loaded.skipped.len(), 1, "{name}: {:?}", loaded.skipped);
+        assert!(loaded.skipped[0].to_string().contains(name));
+    }
+}
+
+#[test]
+fn a_class_that_loses_every_picture_is_left_out_and_listed() {
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "a/1.png", b"");
+    put(root.path(), "b/1.png", &png(0));
+    fs::create_dir(root.path().join("empty")).unwrap();
+    let loaded = skip(root.path()).unwrap();
+    assert_eq!(loaded.dataset.index().classes(), ["b"]);
+    assert_eq!(loaded.dataset.index().labels(), [0]);
+    let texts: Vec<String> = loaded.skipped.iter().map(ToString::to_string).collect();
+    assert!(texts[0].contains("empty` is not usable: the class folder is empty"), "{texts:?}");
+    assert!(texts[1].contains("a/1.png") && texts[2].contains("class `a`"), "{texts:?}");
+
+    fs::remove_dir_all(root.path().join("b")).unwrap();
+    let text = skip(root.path()).unwrap_err().to_string();
+    assert!(text.contains("no usable picture"), "{text}");
+}
+
+#[test]
+fn stray_files_do_not_hide_the_parts_of_a_folder() {
+    let root = tempfile::tempdir().unwrap();
+    for name in ["train/a/1.png", "train/b/1.png", "test/a/2.png"] {
+        put(root.path(), name, &png(1));
+    }
+    put(root.path(), "README.txt", b"how these were taken");
+    assert!(refuse(root.path()).unwrap_err().to_string().contains("README.txt"));
+    let loaded = skip(root.path()).unwrap();
+    assert_eq!(loaded.dataset.index().positions(Split::Train).len(), 2);
+    assert_eq!(loaded.skipped.len(), 1);
+}
+
+#[test]
+fn lines_that_cannot_be_used_are_skipped_and_counted_when_asked() {
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "1.png", &png(1));
+    put(root.path(), "2.png", b"");
+    put(root.path(), "3.png", &png(3));
+    let list = root.path().join("list.csv");
+    fs::write(&list, "path,class\n3.png,x\n1.png,x\n2.png,y\n9.png,x\n1.png,z\n,x\n").unwrap();
+    let loaded =
+        csv::load_with(&list, ReadOptions { colour: Colour::Grey, unusable: Unusable::Skip }).unwrap();
+    assert_eq!(loaded.dataset.len(), 2);
+    assert_eq!(loaded.dataset.index().classes(), ["x"], "the first of two lines with one path is used");
+    let texts: Vec<String> = loaded.skipped.iter().map(ToString::to_string).collect();
+    for word in ["9.png", "path is empty", "line 3 already", "2.png", "class `y`", "class `z`"] {
+        let count = texts.iter().filter(|text| text.contains(word)).count();
+        assert_eq!(count, usize::from(word != "class `z`"), "{word}: {texts:?}");
+    }
+}
+
+#[test]
+fn unicode_and_very_long_names_are_names() {
+    let root = tempfile::tempdir().unwrap();
+    let long = format!("{}.png", "n".repeat(251)); // 255 bytes, the longest that file systems allow
+    put(root.path(), &format!("猫 🐈/{long}"), &png(1));
+    put(root.path(), "Ünïcödé/é ñ %20 'quoted'.png", &png(2));
+    put(
+        root.path(),
+        "list.csv",
+        "path,class\n\"猫 🐈/LONG\",\"cat, \"\"neko\"\"\"\n".replace("LONG", &long).as_bytes(),
+    );
+    let listed = csv::load(&root.path().join("list.csv"), Colour::Grey).unwrap();
+    assert_eq!(listed.index().classes(), ["cat, \"neko\""]);
+    fs::remove_file(root.path().join("list.csv")).unwrap();
+    let dataset = folder::load(root.path(), Colour::Grey).unwrap();
+    assert_eq!(dataset.index().classes(), ["Ünïcödé", "猫 🐈"]);
+    assert_eq!([dataset.image(0).unwrap().data()[0], dataset.image(1).unwrap().data()[0]], [2, 1]);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_those_that_lead_nowhere_or_back_are_named() {
+    use std::os::unix::fs::symlink;
+    let elsewhere = tempfile::tempdir().unwrap();
+    put(elsewhere.path(), "dogs/1.png", &png(5));
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "cat/1.png", &png(1));
+    symlink(elsewhere.path().join("dogs"), root.path().join("dog")).unwrap();
+    symlink(elsewhere.path().join("dogs/1.png"), root.path().join("cat/2.png")).unwrap();
+    let dataset = folder::load(root.path(), Colour::Grey).unwrap();
+    assert_eq!(dataset.index().class_counts(None), [2, 1]);
+
+    symlink(root.path(), root.path().join("cat/loop")).unwrap();
+    symlink(root.path().join("gone.png"), root.path().join("cat/3.png")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(root.path().join("cat/socket.png")).unwrap();
+    let text = refuse(root.path()).unwrap_err().to_string();
+    assert!(text.contains("cat/3.png"), "{text}");
+    let loaded = skip(root.path()).unwrap();
+    assert_eq!(loaded.dataset.len(), 3);
+    let texts: Vec<String> = loaded.skipped.iter().map(ToString::to_string).collect();
+    for word in ["3.png", "linked into itself", "neither a file nor a folder"] {
+        assert!(texts.iter().any(|text| text.contains(word)), "{word}: {texts:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_not_unicode_is_named() {
+    use std::os::unix::ffi::OsStrExt;
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "a/1.png", &png(1));
+    let odd = root.path().join("a").join(std::ffi::OsStr::from_bytes(b"caf\xE9.png"));
+    fs::write(odd, png(2)).unwrap();
+    let text = refuse(root.path()).unwrap_err().to_string();
+    assert!(text.contains("not Unicode") && text.contains("rename it"), "{text}");
+    assert_eq!(skip(root.path()).unwrap().dataset.len(), 1);
+}
+
+#[test]
+fn an_inspection_finds_duplicates_leaks_and_thin_classes() {
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "train/a/1.png", &png(1));
+    put(root.path(), "train/a/2.png", &png(2));
+    put(root.path(), "train/b/3.png", &png(2)); // twice in training, under two labels
+    let bmp = encode(
+        &DynamicImage::ImageRgb8(image::RgbImage::from_pixel(4, 3, image::Rgb([1; 3]))),
+        ImageFormat::Bmp,
+    );
+    put(root.path(), "test/a/4.bmp", &bmp); // the pixels of 1.png in another format
+    put(root.path(), "test/c/5.png", b"damaged");
+    let dataset = folder::load(root.path(), Colour::Rgb).unwrap();
+    let found = inspect(&dataset);
+    // Sorted: test/a/4, test/c/5, train/a/1, train/a/2, train/b/3.
+    assert_eq!(found.duplicates, [vec![0, 2], vec![3, 4]]);
+    assert_eq!(found.leaks, [vec![0, 2]]);
+    assert_eq!(found.contradictions, [vec![3, 4]]);
+    assert_eq!(found.single, ["b", "c"]);
+    assert_eq!(found.unusable.len(), 1);
+    let text = found.to_string();
+    assert!(
+        text.starts_with("5 pictures, 1 unusable, 2 groups of duplicates (1 across parts, 1 across classes)"),
+        "{text}"
+    );
+    assert!(text.contains("5.png"), "{text}");
+}
