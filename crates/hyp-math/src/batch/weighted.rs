@@ -135,7 +135,10 @@ fn over_rows<V: Vector, const DIFFERENCE: bool, const ROWS: usize>(
     while index < other.len() {
         let tile = ((index / ROWS) * column_groups + group) * ROWS + index % ROWS;
         let mut weights = [0.0; ROWS];
-        weights.copy_from_slice(&tiles[tile][offset..offset + ROWS]);
+        #[expect(clippy::manual_memcpy, reason = "the copy would be a call, see `tile`")]
+        for column in 0..ROWS {
+            weights[column] = tiles[tile][offset + column];
+        }
         accumulate::<V, DIFFERENCE, ROWS>(&mut total, mine, V::load(&other[index]), weights);
         index += 1;
     }
