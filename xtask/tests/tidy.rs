@@ -18,6 +18,8 @@ fn tidy_house() -> Bed {
     bed.write("crates/hyp-data/src/lib.rs", "//! Files.\n");
     bed.write("docs/experiments/table3.toml", "schema = 1\nid = \"table3\"\n");
     bed.write("docs/results/table3.histogram.png", "not really a picture");
+    bed.write("crates/hyp-data/tests/golden/make_jpegs.py", "# draws cmyk.jpg\n");
+    bed.write("crates/hyp-data/tests/golden/cmyk.jpg", "not really a picture");
     bed.write(
         "docs/paper/equations.md",
         "# Equations\n\n| key | paper | formula | function | test |\n|--|--|--|--|--|\n\
@@ -152,6 +154,14 @@ fn a_picture_outside_the_results_is_refused() {
     expect(
         |bed| bed.write("docs/bird.jpg", "a picture"),
         &["docs/bird.jpg", "no experiment drew", "remove it"],
+    );
+}
+
+#[test]
+fn a_picture_of_a_test_that_could_show_somebody_is_refused() {
+    expect(
+        |bed| bed.write("crates/hyp-data/tests/golden/cmyk.jpg", &"x".repeat(4097)),
+        &["crates/hyp-data/tests/golden/cmyk.jpg", "no experiment drew", "remove it"],
     );
 }
 
