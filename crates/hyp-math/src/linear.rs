@@ -72,7 +72,7 @@ pub fn concat<T: Real>(m1: &[T], x1: &[T], m2: &[T], x2: &[T], c: Curvature, out
     round(&sum, out);
 }
 
-/// Gradients of [`concat`] with respect to both matrices and both points, overwritten; returns the gradient with respect
+/// Gradients of [`concat()`] with respect to both matrices and both points, overwritten; returns the gradient with respect
 /// to c.
 ///
 /// # Panics

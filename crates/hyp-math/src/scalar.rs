@@ -124,7 +124,7 @@ pub fn asinhc_slope(z: f64) -> f64 {
     }
 }
 
-/// asinh(z)/(z√(1 + z²)), 1 at z = 0: half the derivative of asinh² with respect to z², up to a factor 2.
+/// asinh(z)/(z√(1 + z²)), the derivative of asinh²(z) with respect to z²; 1 at z = 0.
 #[inline]
 pub fn asinhc_over_root(z: f64) -> f64 {
     asinhc(z) / (1.0 + z * z).sqrt()

@@ -25,7 +25,7 @@ fn points<T: Real>(seed: u64, rows: usize, c: Curvature, reach: f64) -> Vec<T> {
 }
 
 fn curvatures() -> [Curvature; 3] {
-    [0.0, 0.02, 1.0].map(|c| Curvature::new(c).unwrap())
+    [0.0, 0.02, 1.0].map(|c| Curvature::new(c).expect("invariant: finite and not negative"))
 }
 
 /// Row `index` of a matrix.
@@ -336,7 +336,8 @@ fn shared_points_are_repeated_ones() {
         let repeated = base.repeat(rows);
         type Shared = fn(&[f64], &[f64], Curvature, &mut [f64]);
         type SharedVjp = fn(&[f64], &[f64], &[f64], Curvature, &mut [f64], &mut [f64]) -> f64;
-        let cases: [(Shared, SharedVjp, BatchPair<f64>, BatchPairVjp<f64>, bool); 3] = [
+        type Case = (Shared, SharedVjp, BatchPair<f64>, BatchPairVjp<f64>, bool);
+        let cases: [Case; 3] = [
             (
                 batch::exp_map_shared,
                 batch::exp_map_shared_vjp,

@@ -164,7 +164,7 @@ fn distance_matrix_vjp_on<T: Real>(
         .zip(grad_out.par_chunks(rows * points))
         .enumerate()
         .map(|(panel, (((weights, row_sums), column_sums), grad_out))| {
-            let kernel = Weights {
+            let kernel = Backward {
                 x: &x_panels,
                 panel,
                 y: &y_panels,
@@ -201,7 +201,7 @@ fn distance_matrix_vjp_on<T: Real>(
 }
 
 /// The weight of `x − y` in the gradient, for one panel of `x` and all of `y`; returns the derivative by c.
-struct Weights<'a, T> {
+struct Backward<'a, T> {
     x: &'a RowPanels,
     panel: usize,
     y: &'a RowPanels,
@@ -215,7 +215,7 @@ struct Weights<'a, T> {
     column_sums: &'a mut [Lanes],
 }
 
-impl<T: Real> Kernel for Weights<'_, T> {
+impl<T: Real> Kernel for Backward<'_, T> {
     type Output = f64;
 
     #[inline(always)]

@@ -9,12 +9,12 @@ use rayon::prelude::*;
 use super::{
     check_rows,
     isa::{Isa, Kernel, LANES, Lanes, Vector},
-    lanes::{asinh, asinh_excess, load, mul_add, scaled, store},
-    panels::{ColumnPanels, RowPanels},
+    lanes::{asinh, mul_add, scaled, store},
+    mlr_gradient::vjp_on,
+    panels::RowPanels,
     parallel::tasks_per_thread,
     side::Side,
     tile::squares_and_products,
-    weighted::{Direction, weighted_rows},
 };
 use crate::{Curvature, Real};
 
@@ -75,11 +75,11 @@ pub fn mlr_logits_vjp<T: Real>(
 
 /// Points and normals of the classes, with their conformal gaps 1 − c‖p‖².
 pub(super) struct Classes<'a, P, A> {
-    p: &'a [P],
-    a: &'a [A],
+    pub(super) p: &'a [P],
+    pub(super) a: &'a [A],
     gap: &'a [f64],
-    dim: usize,
-    count: usize,
+    pub(super) dim: usize,
+    pub(super) count: usize,
 }
 
 impl<'a, P: Real, A: Real> Classes<'a, P, A> {
@@ -90,7 +90,8 @@ impl<'a, P: Real, A: Real> Classes<'a, P, A> {
         Self { p, a, gap, dim, count }
     }
 
-    fn constants(&self) -> Constants {
+    /// The numbers of every class, in groups of [`LANES`].
+    pub(super) fn constants(&self) -> Constants {
         let groups = self.count.div_ceil(LANES);
         let mut all = Constants { gap: vec![[1.0; LANES]; groups], ..Constants::default() };
         for field in [&mut all.normal, &mut all.along, &mut all.p_square, &mut all.inverse] {
@@ -118,17 +119,17 @@ impl<'a, P: Real, A: Real> Classes<'a, P, A> {
 
 /// Per class, in groups of [`LANES`].
 #[derive(Default)]
-struct Constants {
+pub(super) struct Constants {
     /// 1 − c‖p‖².
-    gap: Vec<Lanes>,
+    pub(super) gap: Vec<Lanes>,
     /// ‖a‖.
-    normal: Vec<Lanes>,
+    pub(super) normal: Vec<Lanes>,
     /// 1/‖a‖, or 0 if a = 0.
-    inverse: Vec<Lanes>,
+    pub(super) inverse: Vec<Lanes>,
     /// ⟨p, a⟩.
-    along: Vec<Lanes>,
+    pub(super) along: Vec<Lanes>,
     /// ‖p‖².
-    p_square: Vec<Lanes>,
+    pub(super) p_square: Vec<Lanes>,
 }
 
 /// Writes the logits.
@@ -221,265 +222,8 @@ impl<T: Real> Kernel for Forward<'_, T> {
 
 /// ⟨N, a⟩ from ⟨x − p, a⟩ and ‖x − p‖².
 #[inline(always)]
-fn numerator<V: Vector>(c: f64, product: f64, square: f64, gap: f64, along: f64) -> f64 {
+pub(super) fn numerator<V: Vector>(c: f64, product: f64, square: f64, gap: f64, along: f64) -> f64 {
     mul_add::<V>(gap, product, -(c * square * along))
-}
-
-/// Sums over the batch that the gradients of one group of classes need; G is the gradient by m.
-#[derive(Clone, Copy, Default)]
-struct ClassSums {
-    /// Σ G.
-    weight: Lanes,
-    /// Σ G ⟨x − p, a⟩.
-    product: Lanes,
-    /// Σ G ‖x − p‖².
-    square: Lanes,
-    /// Σ G m.
-    numerator: Lanes,
-    /// Σ g τ³ e(√c τ), e the excess of asinh.
-    excess: Lanes,
-}
-
-impl ClassSums {
-    fn add(&mut self, other: &Self) {
-        let pairs = [
-            (&mut self.weight, &other.weight),
-            (&mut self.product, &other.product),
-            (&mut self.square, &other.square),
-            (&mut self.numerator, &other.numerator),
-            (&mut self.excess, &other.excess),
-        ];
-        for (total, part) in pairs {
-            for lane in 0..LANES {
-                total[lane] += part[lane];
-            }
-        }
-    }
-}
-
-/// Writes the gradients and returns the derivative by c, with `p` and the gaps held as functions of c and `p`.
-pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
-    isa: Isa,
-    x: &[T],
-    classes: &Classes<P, A>,
-    grad_out: &[T],
-    c: Curvature,
-    grad_x: &mut [T],
-    grad_p: &mut [P],
-    grad_a: &mut [A],
-) -> f64 {
-    let (dim, count) = (classes.dim, classes.count);
-    let batch = check_rows(x, dim);
-    assert_eq!(grad_out.len(), batch * count, "grad_out is [batch, classes]");
-    assert_eq!(grad_x.len(), x.len(), "grad_x is shaped as x");
-    assert_eq!(grad_p.len(), classes.p.len(), "grad_p is shaped as p");
-    assert_eq!(grad_a.len(), classes.a.len(), "grad_a is shaped as a");
-    if grad_out.is_empty() {
-        grad_x.fill(T::ZERO);
-        grad_p.fill(P::ZERO);
-        grad_a.fill(A::ZERO);
-        return 0.0;
-    }
-    let rows = isa.rows_of_two_sums();
-    let x_panels = RowPanels::new(x, dim, rows);
-    let (p_panels, a_panels) = (RowPanels::new(classes.p, dim, LANES), RowPanels::new(classes.a, dim, LANES));
-    let (x_side, constants) = (Side::new(x, dim, c), classes.constants());
-    let (row_groups, groups) = (x_panels.len(), p_panels.len());
-    let mut weights = vec![[0.0; LANES]; row_groups * groups * rows];
-    let mut own = vec![0.0; row_groups * rows];
-    let mut sums = vec![ClassSums::default(); row_groups * groups];
-    let by_curvature: Vec<f64> = weights
-        .par_chunks_mut(groups * rows)
-        .with_min_len(tasks_per_thread(rows * count * dim))
-        .zip(own.par_chunks_mut(rows))
-        .zip(sums.par_chunks_mut(groups))
-        .zip(grad_out.par_chunks(rows * count))
-        .enumerate()
-        .map(|(panel, (((weights, own), sums), grad_out))| {
-            let kernel = Weights {
-                x: &x_panels,
-                panel,
-                p: &p_panels,
-                a: &a_panels,
-                x_side: &x_side,
-                constants: &constants,
-                c,
-                count,
-                grad_out,
-                weights,
-                own,
-                sums,
-            };
-            isa.run(rows, kernel)
-        })
-        .collect();
-    let (totals, rest) = sums.split_at_mut(groups);
-    for panel in rest.chunks_exact(groups) {
-        for (total, part) in totals.iter_mut().zip(panel) {
-            total.add(part);
-        }
-    }
-
-    // By x: Σ G (A_p a − 2c⟨p,a⟩ (x − p)) + 2c x Σ G m / A_x; the part along x is in `own`.
-    let mut pull = vec![0.0; count * dim];
-    for (k, pull) in pull.chunks_exact_mut(dim).enumerate() {
-        let (group, lane) = (k / LANES, k % LANES);
-        let (gap, along) = (constants.gap[group][lane], constants.along[group][lane]);
-        for (j, slot) in pull.iter_mut().enumerate() {
-            let (p, a) = (classes.p[k * dim + j].to_f64(), classes.a[k * dim + j].to_f64());
-            *slot = gap * a + 2.0 * c.get() * along * p;
-        }
-    }
-    let along = |direction| (isa, rows, direction, &weights[..], groups);
-    let x_columns = ColumnPanels::new(x, dim);
-    weighted_rows::<T, false>(
-        along(Direction::Rows),
-        &x_columns,
-        &ColumnPanels::new(&pull, dim),
-        &own,
-        dim,
-        grad_x,
-    );
-    // By p and a: both need V = Σ G (p − x).
-    let mut difference = pull;
-    let none = vec![0.0; groups * LANES];
-    weighted_rows::<f64, true>(
-        along(Direction::Columns),
-        &ColumnPanels::new(classes.p, dim),
-        &x_columns,
-        &none,
-        dim,
-        &mut difference,
-    );
-    let mut by_c = by_curvature.iter().sum::<f64>();
-    for (k, difference) in difference.chunks_exact(dim).enumerate() {
-        let class = Class::new(&constants, totals, k);
-        by_c += class.by_curvature();
-        for (j, away) in difference.iter().enumerate() {
-            let at = k * dim + j;
-            let (p, a) = (classes.p[at].to_f64(), classes.a[at].to_f64());
-            grad_p[at] = P::from_f64(class.by_point(c.get(), p, a, *away));
-            grad_a[at] = A::from_f64(class.by_normal(c.get(), p, a, *away));
-        }
-    }
-    by_c
-}
-
-/// Constants and sums of one class.
-struct Class {
-    gap: f64,
-    normal: f64,
-    inverse: f64,
-    along: f64,
-    p_square: f64,
-    weight: f64,
-    product: f64,
-    square: f64,
-    numerator: f64,
-    excess: f64,
-}
-
-impl Class {
-    fn new(constants: &Constants, totals: &[ClassSums], k: usize) -> Self {
-        let (group, lane) = (k / LANES, k % LANES);
-        Self {
-            gap: constants.gap[group][lane],
-            normal: constants.normal[group][lane],
-            inverse: constants.inverse[group][lane],
-            along: constants.along[group][lane],
-            p_square: constants.p_square[group][lane],
-            weight: totals[group].weight[lane],
-            product: totals[group].product[lane],
-            square: totals[group].square[lane],
-            numerator: totals[group].numerator[lane],
-            excess: totals[group].excess[lane],
-        }
-    }
-
-    /// One coordinate of the gradient by p: of m, and of A_p in τ.
-    fn by_point(&self, c: f64, p: f64, a: f64, away: f64) -> f64 {
-        2.0 * c * (p * (self.numerator / self.gap - self.product) - self.along * away)
-            - a * (self.gap * self.weight + c * self.square)
-    }
-
-    /// One coordinate of the gradient by a: of m, and of ‖a‖ in the factor and in τ.
-    fn by_normal(&self, c: f64, p: f64, a: f64, away: f64) -> f64 {
-        2.0 * c * self.excess * self.inverse * a - self.gap * away - c * self.square * p
-    }
-
-    fn by_curvature(&self) -> f64 {
-        self.p_square * (self.numerator / self.gap - self.product)
-            - self.along * self.square
-            - self.normal * self.excess
-    }
-}
-
-struct Weights<'a, T> {
-    x: &'a RowPanels,
-    panel: usize,
-    p: &'a RowPanels,
-    a: &'a RowPanels,
-    x_side: &'a Side,
-    constants: &'a Constants,
-    c: Curvature,
-    count: usize,
-    grad_out: &'a [T],
-    weights: &'a mut [Lanes],
-    own: &'a mut [f64],
-    sums: &'a mut [ClassSums],
-}
-
-impl<T: Real> Kernel for Weights<'_, T> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<V: Vector, const ROWS: usize>(self) -> f64 {
-        let (c, root) = (self.c.get(), self.c.sqrt());
-        let x = self.x.group::<ROWS>(self.panel);
-        let rows = self.grad_out.len() / self.count;
-        let mut by_curvature = 0.0;
-        for group in 0..self.p.len() {
-            let (p, a) = (self.p.group::<LANES>(group), self.a.group::<LANES>(group));
-            let (squares, products) = squares_and_products::<V, ROWS>(x, p, a);
-            let first = group * LANES;
-            let last = self.count.min(first + LANES);
-            let (gap, along) = (&self.constants.gap[group], &self.constants.along[group]);
-            let inverse = &self.constants.inverse[group];
-            let weights = &mut self.weights[group * ROWS..(group + 1) * ROWS];
-            let sums = &mut self.sums[group];
-            for row in 0..rows {
-                let x_gap = self.x_side.gap[self.panel * ROWS + row];
-                let grad = load(&self.grad_out[row * self.count + first..row * self.count + last]);
-                let (mut m, mut tau, mut weight) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
-                for lane in 0..LANES {
-                    let (product, square) = (products[row][lane], squares[row][lane]);
-                    m[lane] = numerator::<V>(c, product, square, gap[lane], along[lane]);
-                    let scale = 1.0 / (gap[lane] * x_gap);
-                    tau[lane] = 2.0 * m[lane] * inverse[lane] * scale;
-                    let slope = 1.0 / mul_add::<V>(c * tau[lane], tau[lane], 1.0).sqrt();
-                    weight[lane] = 4.0 * grad[lane] * slope * scale;
-                    weights[row][lane] = weight[lane];
-                }
-                let angle = scaled(tau, root);
-                let excess = asinh_excess::<V>(angle, asinh::<V>(angle));
-                let (mut own, mut moment) = (0.0, 0.0);
-                for lane in 0..LANES {
-                    let w = weight[lane];
-                    let wm = w * m[lane];
-                    sums.weight[lane] += w;
-                    sums.product[lane] += w * products[row][lane];
-                    sums.square[lane] += w * squares[row][lane];
-                    sums.numerator[lane] += wm;
-                    sums.excess[lane] += grad[lane] * tau[lane] * tau[lane] * tau[lane] * excess[lane];
-                    own -= w * along[lane];
-                    moment += wm;
-                }
-                self.own[row] += 2.0 * c * (own + moment / x_gap);
-                by_curvature += moment * self.x_side.square[self.panel * ROWS + row] / x_gap;
-            }
-        }
-        by_curvature
-    }
 }
 
 #[cfg(test)]

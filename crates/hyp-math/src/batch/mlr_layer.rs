@@ -3,7 +3,8 @@
 use super::{
     check_rows,
     isa::Isa,
-    mlr::{Classes, logits_on, vjp_on},
+    mlr::{Classes, logits_on},
+    mlr_gradient::vjp_on,
 };
 use crate::{
     Curvature, Real,

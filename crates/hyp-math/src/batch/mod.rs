@@ -13,6 +13,7 @@ mod linear;
 mod maps;
 mod midpoint;
 mod mlr;
+mod mlr_gradient;
 mod mlr_layer;
 mod mlr_unidirectional;
 mod panels;

@@ -135,6 +135,7 @@ fn over_rows<V: Vector, const DIFFERENCE: bool, const ROWS: usize>(
     while index < other.len() {
         let tile = ((index / ROWS) * column_groups + group) * ROWS + index % ROWS;
         let mut weights = [0.0; ROWS];
+        #[expect(clippy::manual_memcpy, reason = "the copy would be a call, see `tile`")]
         for column in 0..ROWS {
             weights[column] = tiles[tile][offset + column];
         }

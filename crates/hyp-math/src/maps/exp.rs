@@ -12,6 +12,7 @@
 //! in which m = ‖x̂ + v̂‖²/2, so that nothing cancels that is not small in truth.
 
 use super::exp_vjp;
+use crate::eps::EXP_NEAR;
 use crate::scalar::gap;
 use crate::vector::{map2, root, sums2};
 use crate::{Curvature, Real};
@@ -151,7 +152,7 @@ pub fn exp_map_at_vjp<T: Real>(
     let sums = squares(x, v);
     if !c.is_flat() && !is_zero(v, sums[1]) {
         let landing = Landing::new(x, v, c, sums);
-        if c.get() * sums[0] + landing.tau * landing.tau > exp_vjp::NEAR {
+        if c.get() * sums[0] + landing.tau * landing.tau > EXP_NEAR {
             return exp_vjp::far(&landing, x, v, grad_out, c, grad_x, grad_v);
         }
     }

@@ -6,9 +6,6 @@ use crate::scalar::{gap, sech_squared, tanhc, tanhc_slope};
 use crate::vector::{root, sums2, sums3};
 use crate::{Curvature, Real};
 
-/// c‖x‖² + τ² up to which [`near`] is used: there it loses less than a digit, and beyond it [`far`] does.
-pub(super) const NEAR: f64 = 0.25;
-
 /// Through y = tanh(τ)v/(√c‖v‖) and x ⊕ y.
 pub(super) fn near<T: Real>(
     x: &[T],

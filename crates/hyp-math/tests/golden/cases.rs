@@ -60,14 +60,14 @@ pub(crate) trait Stored: Real {
 impl Stored for f32 {
     const BITS: u32 = 32;
     fn from_hex(hex: &str) -> Self {
-        f32::from_bits(u32::from_str_radix(hex, 16).unwrap())
+        f32::from_bits(u32::from_str_radix(hex, 16).expect("a golden file is well formed"))
     }
 }
 
 impl Stored for f64 {
     const BITS: u32 = 64;
     fn from_hex(hex: &str) -> Self {
-        f64::from_bits(u64::from_str_radix(hex, 16).unwrap())
+        f64::from_bits(u64::from_str_radix(hex, 16).expect("a golden file is well formed"))
     }
 }
 
@@ -100,19 +100,19 @@ impl Case {
             .split_whitespace()
             .map(|number| {
                 let (high, low) = number.split_once(':').unwrap_or((number, "0"));
-                (f64::from_hex(high), low.parse().unwrap())
+                (f64::from_hex(high), low.parse().expect("a golden file is well formed"))
             })
             .collect()
     }
 
     /// The gradient of ⟨cotangent, output⟩ by every component of every input, and, last, by c.
     pub(crate) fn gradient(&self) -> Vec<f64> {
-        self.gradient.split_whitespace().map(|g| g.parse().unwrap()).collect()
+        self.gradient.split_whitespace().map(|g| g.parse().expect("a golden file is well formed")).collect()
     }
 
     /// The condition numbers: one for each expected number, or one for them all.
     pub(crate) fn condition(&self) -> Vec<f64> {
-        self.condition.split_whitespace().map(|k| k.parse().unwrap()).collect()
+        self.condition.split_whitespace().map(|k| k.parse().expect("a golden file is well formed")).collect()
     }
 }
 
@@ -131,10 +131,14 @@ pub(crate) fn load() -> Vec<Case> {
     let mut cases = Vec::new();
     for name in ["ball", "models", "layers"] {
         let path = folder.join(format!("{name}.json"));
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = std::fs::read_to_string(&path).expect("a golden file is well formed");
         let file: File = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        let curvatures: Vec<Curvature> =
-            file.header.curvatures.iter().map(|hex| Curvature::new(f64::from_hex(hex)).unwrap()).collect();
+        let curvatures: Vec<Curvature> = file
+            .header
+            .curvatures
+            .iter()
+            .map(|hex| Curvature::new(f64::from_hex(hex)).expect("a golden file is well formed"))
+            .collect();
         cases.extend(file.cases.into_iter().map(|line| Case {
             operation: line.o,
             bits: line.t,

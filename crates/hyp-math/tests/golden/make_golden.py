@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Golden values of hyp-math in 100-digit arithmetic, from the paper's definitions.
+"""Golden values of hyp-math in 160-digit arithmetic, from the paper's definitions.
 
     python3 -m venv venv && venv/bin/pip install mpmath==1.4.1
     venv/bin/python crates/hyp-math/tests/golden/make_golden.py
@@ -15,7 +15,7 @@ One case is one line:
   i   inputs, each an index into "vectors": numbers as hexadecimal IEEE bits (8 digits in f32, 16 in f64), blanks between
   e   expected numbers: nearest f64 as bits, for t = 64 followed by ":" and the rest of the value that the f64 lacks
   k   (t = 64) condition numbers: relative change of the output for relative changes of single components of the inputs and of c,
-      | sum_j |J_j||x_j| | / |f|, by differences in 100 digits; one for each output number of a scalar-valued operation,
+      | sum_j |J_j||x_j| | / |f|, by differences in 160 digits; one for each output number of a scalar-valued operation,
       one for the whole vector of a vector-valued one (whose error is judged norm-wise).
       A zero output has condition number 0: it must come out as zero.
   g   (t = 64) gradient of <cotangent, output> by every input component and, last, by c, by central differences
@@ -30,7 +30,7 @@ import sys
 import mpmath
 from mpmath import mp, mpf
 
-DIGITS = 100
+DIGITS = 160
 SEED = 20200616
 STEP_DIGITS = 35  # relative step of the differences for the condition numbers
 mp.dps = DIGITS
@@ -497,7 +497,7 @@ def case(file, op, t, c_index, d, inputs):
     }
     if t == 64:
         line["k"] = " ".join(mp.nstr(k, 3) for k in kappa)
-        # Differences of values that agree leave rounding noise of 100 digits, divided by the step: that is zero.
+        # Differences of values that agree leave rounding noise of 160 digits, divided by the step: that is zero.
         line["g"] = " ".join(mp.nstr(g, 7, min_fixed=0, max_fixed=0) if abs(g) > 1e-55 else "0" for g in gradient)
     FILES[file].append(line)
 
