@@ -121,7 +121,7 @@ struct BatchNorm {
 }
 
 /// The planes of one channel, image by image.
-fn planes<'a, T>(x: View<'a, T>, channel: usize) -> impl Iterator<Item = &'a [T]> {
+fn planes<T>(x: View<'_, T>, channel: usize) -> impl Iterator<Item = &[T]> {
     let (channels, plane) = (x.dims[1], x.dims[2..].iter().product::<usize>());
     x.data.chunks_exact(plane).skip(channel).step_by(channels)
 }

@@ -53,7 +53,12 @@ fn prove(
 fn maps_at_the_origin() {
     for c in CURVATURES {
         let v = numbers(&[5, 4], 1);
-        prove(&[v.clone()], c, |t, c| op::exp_map_zero(&t[0], c), |t, c| composed::exp_map_zero(&t[0], c));
+        prove(
+            std::slice::from_ref(&v),
+            c,
+            |t, c| op::exp_map_zero(&t[0], c),
+            |t, c| composed::exp_map_zero(&t[0], c),
+        );
         let x = [points(5, c, 2)];
         prove(&x, c, |t, c| op::from_ball(&t[0], c), |t, c| composed::from_ball(&t[0], c));
         prove(&x, c, |t, c| op::distance_to_origin(&t[0], c), |t, c| composed::distance_to_origin(&t[0], c));
@@ -135,6 +140,34 @@ fn linear_map_with_a_bias_in_the_ball() {
     }
 }
 
+/// The Lorentz model is the ball in other coordinates: there and back, and the same distances.
+#[test]
+fn the_lorentz_model_is_the_same_space() {
+    for c in CURVATURES {
+        let pair = [points(5, c, 23), points(5, c, 24)];
+        prove(
+            &pair[..1],
+            c,
+            |t, c| op::lorentz_from_ball(&t[0], c),
+            |t, c| composed::lorentz_from_ball(&t[0], c),
+        );
+        prove(
+            &pair,
+            c,
+            |t, c| {
+                op::lorentz_distance(&op::lorentz_from_ball(&t[0], c)?, &op::lorentz_from_ball(&t[1], c)?, c)
+            },
+            |t, c| composed::distance(&t[0], &t[1], c),
+        );
+        prove(
+            &pair[..1],
+            c,
+            |t, c| op::lorentz_to_ball(&op::lorentz_from_ball(&t[0], c)?, c),
+            |t, _| Ok(t[0].clone()),
+        );
+    }
+}
+
 #[test]
 fn unidirectional_logits_and_midpoints() {
     for c in CURVATURES {
@@ -148,7 +181,7 @@ fn unidirectional_logits_and_midpoints() {
         let groups = points(6, c, 21).reshape((2, 3, 4)).unwrap();
         let weights = (numbers(&[2, 3], 22) + 1.5).unwrap();
         prove(
-            &[groups.clone()],
+            std::slice::from_ref(&groups),
             c,
             |t, c| op::einstein_midpoint(&t[0], None, c),
             |t, c| composed::einstein_midpoint(&t[0], None, c),

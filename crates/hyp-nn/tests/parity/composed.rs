@@ -120,6 +120,10 @@ pub(crate) fn mlr_logits_unidirectional(x: &Tensor, z: &Tensor, r: &Tensor, c: f
     arsinh(&(first - second)?)?.broadcast_mul(&(z_norm.t()? * (2.0 / s))?)
 }
 
+pub(crate) fn lorentz_from_ball(x: &Tensor, c: f64) -> Result<Tensor> {
+    x.broadcast_mul(&conformal_factor(x, c)?)
+}
+
 /// By way of the Klein model: the mean weighted by the Lorentz factors.
 pub(crate) fn einstein_midpoint(points: &Tensor, weights: Option<&Tensor>, c: f64) -> Result<Tensor> {
     let klein = points.broadcast_div(&((square(points)? * c)? + 1.0)?)?.affine(2.0, 0.0)?;

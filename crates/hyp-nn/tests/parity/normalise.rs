@@ -1,6 +1,6 @@
 //! Batch normalisation against its formula in Candle's primitives.
 
-use hyp_nn::candle_core::{Result, Tensor};
+use hyp_nn::candle_core::{Device, Result, Tensor};
 use hyp_nn::op::{batch_norm, batch_norm_fixed};
 
 use crate::difference::{assert_close, check, check_to, numbers, weighted};
@@ -48,7 +48,7 @@ fn evaluation_form_uses_what_it_is_given() {
 /// By hand: batch 1, 3 has mean 2, biased variance 1, unbiased 2; momentum 0.1 from mean 0 and variance 1.
 #[test]
 fn running_statistics_follow_the_convention_of_pytorch() {
-    let x = Tensor::new(&[[1.0_f64], [3.0]], &hyp_nn::candle_core::Device::Cpu).unwrap();
+    let x = Tensor::new(&[[1.0_f64], [3.0]], &Device::Cpu).unwrap();
     let one = x.narrow(0, 0, 1).unwrap().squeeze(0).unwrap();
     let (_, s) = batch_norm(&x, &one, &one, EPS).unwrap();
     let (mut mean, mut variance) = ([0.0], [1.0]);

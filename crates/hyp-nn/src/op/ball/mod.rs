@@ -4,12 +4,14 @@
 //! along the last axis. The curvature is a number, or a trained scalar that receives a gradient: see
 //! [`BallParameter`].
 
+mod lorentz;
 mod midpoint;
 mod mlr;
 mod pairs;
 mod row_kernels;
 mod rows;
 
+pub use lorentz::{lorentz_distance, lorentz_from_ball, lorentz_to_ball};
 pub use midpoint::einstein_midpoint;
 pub use mlr::{mlr_layer_logits, mlr_logits, mlr_logits_unidirectional};
 pub use pairs::distance_matrix;
