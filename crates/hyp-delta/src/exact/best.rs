@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::estimate::Hyperbolicity;
+
 /// A triple (i, k, j), i ≤ j, and its excess.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Found {
@@ -19,6 +21,17 @@ impl Found {
     /// This, or a triple that does not exist if its value is no larger than `floor`.
     pub(crate) fn or(self, floor: f64) -> Self {
         if self.value > floor { self } else { Self { value: floor, triple: [usize::MAX; 3] } }
+    }
+
+    /// As the result of a space of so many points.
+    pub(crate) fn at(
+        self,
+        base: usize,
+        (diameter, diameter_pair): (f64, (usize, usize)),
+        points: usize,
+    ) -> Hyperbolicity {
+        let (delta, witness) = if self.value > 0.0 { (self.value, Some(self.triple)) } else { (0.0, None) };
+        Hyperbolicity { delta, base, witness, diameter, diameter_pair, points }
     }
 
     /// The larger value; of equals, the triple that comes first.

@@ -9,18 +9,25 @@ use super::levels::Levels;
 use super::source::Source;
 use crate::maxmin::{Isa, Level, for_each_block};
 
-/// Calls `evaluate` with the rows of every pair that may matter; false from it ends the search. Returns whether the
-/// search ran to its end.
+/// Whether there is time left; asked between parts of a search.
+pub(crate) type Go<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// Calls `evaluate` with the rows of every pair that may matter; false from it, or from `go` between blocks, ends the
+/// search. Returns whether the search ran to its end.
 ///
 /// The threshold of levels must be above zero, or every pair would be a survivor.
 pub(crate) fn search<T: Level>(
     levels: &Levels<T>,
     best: &Best,
     isa: Isa,
+    go: Go<'_>,
     evaluate: impl Fn(usize, usize) -> bool + Sync,
 ) -> bool {
     let stopped = AtomicBool::new(false);
     for_each_block(&levels.matrix, isa, |products| {
+        if !go() {
+            stopped.store(true, Ordering::Relaxed);
+        }
         for i in products.rows.0..products.rows.1 {
             let first = products.columns.0.max(i + 1);
             if first >= products.columns.1 || stopped.load(Ordering::Relaxed) {

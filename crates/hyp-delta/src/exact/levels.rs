@@ -48,6 +48,11 @@ impl Scale {
         (levels - 1e-9 * (1.0 + levels) - self.margin()).ceil() as i64
     }
 
+    /// A difference that no two products exceed whose levels differ by this much.
+    pub(crate) fn most(&self, levels: i64) -> f64 {
+        self.ceiling(levels) - self.low
+    }
+
     /// A product that none at this level or below exceeds.
     pub(crate) fn ceiling(&self, level: i64) -> f64 {
         let levels = level as f64 + self.margin();

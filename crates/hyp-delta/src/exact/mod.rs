@@ -1,6 +1,7 @@
 //! Exact δ at a base point, by the fastest way that fits: always the same bits as the definition in `f64`.
 
 mod all_bases;
+mod bases;
 mod best;
 mod dense;
 mod features;
@@ -8,6 +9,7 @@ mod levels;
 mod order;
 mod pruned;
 mod quad;
+mod report;
 mod scan;
 mod seed;
 mod source;
@@ -16,17 +18,18 @@ mod turn;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rayon::prelude::*;
-
 use crate::distance::DistanceMatrix;
 use crate::error::DeltaError;
 use crate::estimate::Hyperbolicity;
 use crate::gromov::gromov_matrix;
 use crate::maxmin::{Isa, Level, largest_excess};
 use crate::metric::{Metric, Rows};
+pub use bases::delta_all_bases_on;
 use best::{Best, Found};
+use dense::Go;
 use features::{RowsAtBase, levels_of};
 use levels::{Levels, Scale};
+pub use report::{Interval, Method, Work};
 use source::{MatrixAtBase, Source};
 use survey::{Survey, common_unit};
 
@@ -45,47 +48,14 @@ const STEP_COST: u64 = 6;
 /// For each point, how many survivors of levels from features are worth an evaluation before a distance matrix is.
 const CROWD: u64 = 64;
 
-/// For each pair of points, how many triples may pass the bounds over all bases before the bases are taken singly.
-const MOST_TRIPLES: u64 = 2;
-
-/// Base points that are taken at the same time, where they are taken singly.
-const TOGETHER: usize = 16;
-
 /// A filter has to tell this many levels apart below the best triple, or too many pairs survive it.
 const LEAST_THRESHOLD: i64 = 12;
 
-/// How a search went. The counts depend on the timing of threads; the result does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Work {
-    /// The way that was taken.
-    pub method: Method,
-    /// Pairs that the filter could not rule out and that were evaluated in `f64`.
-    pub refined: u64,
-    /// Middles that the pruned search combined with a block of 64 columns each.
-    pub steps: u64,
-}
+/// The best triple, the work, and a value that no triple exceeds.
+type Outcome = (Found, Work, f64);
 
-/// The ways of an exact search.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Method {
-    /// Too few or too equal points for anything to do.
-    Trivial,
-    /// Max–min product of whole-number levels of this many bits, survivors in `f64`.
-    Dense {
-        /// Bits of a level.
-        bits: u32,
-    },
-    /// Bounds on blocks of near points, whole-number levels of 16 bits for what they leave, survivors in `f64`.
-    Pruned,
-    /// All base points at once: bounds in 16 bits, triples that pass them in `f64`.
-    Triples,
-    /// One base point after the other, each starting from the best of those before.
-    EachBase,
-    /// Max–min product in `f64`.
-    Plain,
-}
+/// The diameter and a pair of points at that distance.
+type Diameter = (f64, (usize, usize));
 
 /// [`crate::delta_at_base`] on a given instruction set, with a report on the work.
 ///
@@ -102,24 +72,57 @@ pub enum Method {
 /// # Ok::<(), hyp_delta::DeltaError>(())
 /// ```
 pub fn delta_at_base_on(distances: &DistanceMatrix, base: usize, isa: Isa) -> (Hyperbolicity, Work) {
+    let (interval, work) = delta_at_base_within(distances, base, &|| true, isa);
+    (interval.at_least, work)
+}
+
+/// [`delta_at_base_on`] for as long as `go` says so, which is asked between parts of a search.
+///
+/// Up to 2,000 points, and while the data are prepared, it is not asked.
+///
+/// # Panics
+/// If there is no point `base`, or the processor does not have the instruction set.
+///
+/// # Examples
+/// ```
+/// use hyp_delta::{exact::delta_at_base_within, maxmin::Isa, space};
+/// let ball = space::hyperbolic_disk(2500, space::DiskSampling::Euclidean, 1)?;
+/// let (interval, _) = delta_at_base_within(&ball, 0, &|| false, Isa::detect());
+/// let (exact, _) = delta_at_base_within(&ball, 0, &|| true, Isa::detect());
+/// assert!(interval.at_least.delta <= exact.at_most && exact.at_most <= interval.at_most);
+/// assert_eq!(exact.at_least.delta, exact.at_most);
+/// # Ok::<(), hyp_delta::DeltaError>(())
+/// ```
+pub fn delta_at_base_within(
+    distances: &DistanceMatrix,
+    base: usize,
+    go: &(dyn Fn() -> bool + Sync),
+    isa: Isa,
+) -> (Interval, Work) {
     let points = distances.points();
     assert!(base < points, "there is no base point {base} among {points} points");
     assert!(isa.is_available(), "the processor has no {isa:?}");
     if points < 4 {
         let (diameter, diameter_pair) = distances.diameter();
-        let result = Hyperbolicity { delta: 0.0, base, witness: None, diameter, diameter_pair, points };
-        return (result, Work { method: Method::Trivial, refined: 0, steps: 0 });
+        let at_least = Hyperbolicity { delta: 0.0, base, witness: None, diameter, diameter_pair, points };
+        return (Interval { at_least, at_most: 0.0 }, Work { method: Method::Trivial, refined: 0, steps: 0 });
     }
     let survey = Survey::of(distances, base);
-    let (found, work) = search(distances, base, &survey, 0.0, isa);
-    let (delta, witness) = if found.value > 0.0 { (found.value, Some(found.triple)) } else { (0.0, None) };
-    let (diameter, diameter_pair) = (survey.diameter, survey.diameter_pair);
-    (Hyperbolicity { delta, base, witness, diameter, diameter_pair, points }, work)
+    let (found, work, at_most) = search(distances, base, &survey, 0.0, go, isa);
+    let diameter = (survey.diameter, survey.diameter_pair);
+    (Interval { at_least: found.at(base, diameter, points), at_most }, work)
 }
 
 /// The best triple, by levels of one byte if they tell enough apart, else of two or four, else in `f64`; a triple that
 /// does not exist with the value `floor` if none is above it.
-fn search(distances: &DistanceMatrix, base: usize, survey: &Survey, floor: f64, isa: Isa) -> (Found, Work) {
+fn search(
+    distances: &DistanceMatrix,
+    base: usize,
+    survey: &Survey,
+    floor: f64,
+    go: Go<'_>,
+    isa: Isa,
+) -> Outcome {
     let range = survey.high - survey.low;
     if let Some(unit) = common_unit(distances, range.max(f64::MIN_POSITIVE), f64::from(u16::TOP)) {
         let scale = Scale { low: survey.low, step: 0.5 * unit, slack: 0.0, lossless: true };
@@ -135,7 +138,7 @@ fn search(distances: &DistanceMatrix, base: usize, survey: &Survey, floor: f64, 
         let order = order::spatial_order(&source, distances.points());
         let scale = Scale::spread::<u16>(survey.low, survey.high);
         let levels = Levels::<u16>::of_matrix(distances, base, order, scale, isa);
-        if let Some(done) = many(&levels, &source, floor, isa) {
+        if let Some(done) = many(&levels, &source, floor, go, isa) {
             return done;
         }
     }
@@ -165,30 +168,49 @@ pub fn delta_of_features_on<T>(
 where
     T: Copy + Into<f64> + Sync,
 {
+    let (interval, work) = delta_of_features_within(features, dim, metric, base, &|| true, isa)?;
+    Ok((interval.at_least, work))
+}
+
+/// [`delta_of_features_on`] for as long as `go` says so; see [`delta_at_base_within`].
+///
+/// # Errors
+/// As [`DistanceMatrix::from_features`].
+///
+/// # Panics
+/// If there is no point `base`, or the processor does not have the instruction set.
+pub fn delta_of_features_within<T>(
+    features: &[T],
+    dim: usize,
+    metric: Metric,
+    base: usize,
+    go: &(dyn Fn() -> bool + Sync),
+    isa: Isa,
+) -> Result<(Interval, Work), DeltaError>
+where
+    T: Copy + Into<f64> + Sync,
+{
     let rows = Rows::new(features, dim, metric)?;
     let points = rows.points();
     assert!(base < points, "there is no base point {base} among {points} points");
     assert!(isa.is_available(), "the processor has no {isa:?}");
-    let done = if points < 4 { None } else { search_rows(&rows, base, isa) };
-    let Some((found, work, diameter, diameter_pair)) = done else {
-        return Ok(delta_at_base_on(&DistanceMatrix::from_rows(&rows)?, base, isa));
+    let done = if points < 4 { None } else { search_rows(&rows, base, go, isa) };
+    let Some(((found, work, at_most), diameter)) = done else {
+        return Ok(delta_at_base_within(&DistanceMatrix::from_rows(&rows)?, base, go, isa));
     };
-    let (delta, witness) = if found.value > 0.0 { (found.value, Some(found.triple)) } else { (0.0, None) };
-    Ok((Hyperbolicity { delta, base, witness, diameter, diameter_pair, points }, work))
+    Ok((Interval { at_least: found.at(base, diameter, points), at_most }, work))
 }
 
 /// The best triple of features and their diameter, or nothing if that takes a distance matrix.
-fn search_rows(rows: &Rows, base: usize, isa: Isa) -> Option<(Found, Work, f64, (usize, usize))> {
+fn search_rows(rows: &Rows, base: usize, go: Go<'_>, isa: Isa) -> Option<(Outcome, Diameter)> {
     let source = RowsAtBase::new(rows, base);
     let points = rows.points();
     if points <= FEW {
         let (levels, diameter, pair) = levels_of::<u8>(&source, (0..points).collect(), isa)?;
-        let (found, work) = few(&levels, None, &source, 0.0, isa)?;
-        return Some((found, work, diameter, pair));
+        return Some((few(&levels, None, &source, 0.0, isa)?, (diameter, pair)));
     }
     let (levels, diameter, pair) = levels_of::<u16>(&source, order::spatial_order(&source, points), isa)?;
-    let (found, work) = many(&levels, &source, 0.0, isa)?;
-    Some((found, work, diameter, pair))
+    Some((many(&levels, &source, 0.0, go, isa)?, (diameter, pair)))
 }
 
 /// The best triple of a distance matrix through the kernels, or nothing if the levels tell too little apart.
@@ -198,7 +220,7 @@ fn dense<T: Level>(
     scale: Scale,
     floor: f64,
     isa: Isa,
-) -> Option<(Found, Work)> {
+) -> Option<Outcome> {
     let (survey_low, survey_high) = (scale.low, scale.low + scale.step * f64::from(T::TOP));
     let order = || (0..distances.points()).collect();
     let finest = || {
@@ -217,7 +239,7 @@ fn few<T: Level>(
     source: &impl Source,
     floor: f64,
     isa: Isa,
-) -> Option<(Found, Work)> {
+) -> Option<Outcome> {
     let points = levels.order.len();
     let start = seed::ascend(levels, source, &seed::spread(points, STARTS), isa);
     let best = Best::new(start.or(floor));
@@ -230,26 +252,27 @@ fn few<T: Level>(
         seen.fetch_add(1, Ordering::Relaxed) / points as u64
     };
     let crowd = if finest.is_some() { 1 } else { CROWD };
-    let complete = dense::search(levels, &best, isa, |i, j| {
+    let complete = dense::search(levels, &best, isa, &|| true, |i, j| {
         evaluate(dense::recheck(levels, source, &best, i, j, isa)) < crowd
     });
     if !complete {
         // Made here and not when the first thread needs them: a thread that waits for others to make them may be
         // given another block of this search, and then wait for itself.
         let finest = finest?();
-        dense::search(levels, &best, isa, |i, j| {
+        dense::search(levels, &best, isa, &|| true, |i, j| {
             evaluate(dense::recheck(&finest, source, &best, i, j, isa));
             true
         });
     }
     dense::search_diagonal(levels, source, &best, isa);
     let method = Method::Dense { bits: 8 * size_of::<T>() as u32 };
-    Some((best.into_found(), Work { method, refined: refined.into_inner(), steps: 0 }))
+    let found = best.into_found();
+    Some((found, Work { method, refined: refined.into_inner(), steps: 0 }, found.value))
 }
 
 /// The best triple by pruning, or through the kernels where that leaves too much; nothing if the levels tell too
 /// little apart.
-fn many(levels: &Levels<u16>, source: &impl Source, floor: f64, isa: Isa) -> Option<(Found, Work)> {
+fn many(levels: &Levels<u16>, source: &impl Source, floor: f64, go: Go<'_>, isa: Isa) -> Option<Outcome> {
     let points = levels.order.len();
     let bounds = pruned::Bounds::of(levels, isa);
     let mut starts = bounds.promising(levels, MANY_STARTS, isa);
@@ -260,9 +283,10 @@ fn many(levels: &Levels<u16>, source: &impl Source, floor: f64, isa: Isa) -> Opt
         return None;
     }
     let most_steps = (points as u64).pow(3) / (2 * 64 * STEP_COST);
-    let effort = pruned::search(levels, &bounds, source, &best, most_steps, isa);
+    let effort = pruned::search(levels, &bounds, source, &best, most_steps, go, isa);
     let mut work = Work { method: Method::Pruned, refined: effort.refined, steps: effort.steps };
-    if !effort.complete {
+    let mut complete = effort.complete;
+    if !complete && !effort.out_of_time {
         let refined = AtomicU64::new(0);
         let evaluate = |i, j| {
             let counted = dense::recheck(levels, source, &best, i, j, isa);
@@ -272,64 +296,26 @@ fn many(levels: &Levels<u16>, source: &impl Source, floor: f64, isa: Isa) -> Opt
         let coarse = levels.coarse();
         if coarse.scale.threshold(best.target()) >= LEAST_THRESHOLD {
             work.method = Method::Dense { bits: 8 };
-            dense::search(&coarse, &best, isa, evaluate);
+            complete = dense::search(&coarse, &best, isa, go, evaluate);
         } else {
             work.method = Method::Dense { bits: 16 };
-            dense::search(levels, &best, isa, evaluate);
+            complete = dense::search(levels, &best, isa, go, evaluate);
         }
         work.refined += refined.into_inner();
     }
     dense::search_diagonal(levels, source, &best, isa);
-    Some((best.into_found(), work))
-}
-
-/// [`crate::delta_all_bases`] on a given instruction set, with a report on the work.
-///
-/// # Panics
-/// If the processor does not have the instruction set.
-pub fn delta_all_bases_on(distances: &DistanceMatrix, isa: Isa) -> (Hyperbolicity, Work) {
-    assert!(isa.is_available(), "the processor has no {isa:?}");
-    let points = distances.points();
-    let (diameter, diameter_pair) = distances.diameter();
-    let mut result = Hyperbolicity { delta: 0.0, base: 0, witness: None, diameter, diameter_pair, points };
-    let mut work = Work { method: Method::Trivial, refined: 0, steps: 0 };
-    if points < 4 || diameter == 0.0 {
-        return (result, work);
-    }
-    let most = MOST_TRIPLES * (points * points) as u64;
-    let (start, evaluated) = all_bases::search(distances, diameter, most, isa);
-    let mut shown = start;
-    if let Some(refined) = evaluated {
-        work = Work { method: Method::Triples, refined, steps: 0 };
-    } else {
-        work.method = Method::EachBase;
-        for first in (0..points).step_by(TOGETHER) {
-            // All of these start from the same floor, so that the result does not depend on which is done first.
-            let floor = shown.value;
-            let of_base = |base| (base, search(distances, base, &Survey::of(distances, base), floor, isa));
-            let done: Vec<_> = (first..(first + TOGETHER).min(points)).into_par_iter().map(of_base).collect();
-            for (base, (found, of_base)) in done {
-                work.refined += of_base.refined;
-                if found.value > shown.value {
-                    let [i, k, j] = found.triple;
-                    shown = quad::Shown { value: found.value, points: [base, i, k, j] };
-                }
-            }
-        }
-    }
-    if shown.value > 0.0 {
-        let [w, i, k, j] = shown.points;
-        (result.delta, result.base, result.witness) = (shown.value, w, Some([i, k, j]));
-    }
-    (result, work)
+    let found = best.into_found();
+    let at_most = if complete { found.value } else { found.value.max(bounds.ceiling(levels, isa)) };
+    Some((found, work, at_most))
 }
 
 /// The best triple by the definition.
-fn plain(distances: &DistanceMatrix, base: usize) -> (Found, Work) {
+fn plain(distances: &DistanceMatrix, base: usize) -> Outcome {
     let excess = largest_excess(&gromov_matrix(distances, base), distances.points());
     (
         Found::new(excess.value, [excess.i, excess.k, excess.j]),
         Work { method: Method::Plain, refined: 0, steps: 0 },
+        excess.value.max(0.0),
     )
 }
 
@@ -364,14 +350,19 @@ mod tests {
                     let order = order::spatial_order(&source, n);
                     let scale = Scale::spread::<u16>(survey.low, survey.high);
                     let levels = Levels::<u16>::of_matrix(&distances, base, order, scale, isa);
-                    let (found, work) = many(&levels, &source, 0.0, isa).unwrap();
+                    let (found, work, _) = many(&levels, &source, 0.0, &|| true, isa).unwrap();
                     assert_eq!(found.value, want, "seed {seed} {isa:?} {work:?}");
                     assert_eq!(source.excess(found.triple), want);
                     pruned += usize::from(work.method == Method::Pruned);
+                    // Out of time at once, the interval still holds the value.
+                    let (start, _, at_most) = many(&levels, &source, 0.0, &|| false, isa).unwrap();
+                    assert!(start.value <= want && want <= at_most, "{} {want} {at_most}", start.value);
                     // From a start that knows nothing, everything has to be found by the search itself.
                     let best = Best::new(Found { value: 0.3 * want, triple: [0; 3] });
                     let bounds = pruned::Bounds::of(&levels, isa);
-                    assert!(pruned::search(&levels, &bounds, &source, &best, u64::MAX, isa).complete);
+                    assert!(
+                        pruned::search(&levels, &bounds, &source, &best, u64::MAX, &|| true, isa).complete
+                    );
                     dense::search_diagonal(&levels, &source, &best, isa);
                     assert_eq!(best.into_found().value, want, "seed {seed} {isa:?} from below");
                 }

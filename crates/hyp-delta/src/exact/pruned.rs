@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::best::Best;
+use super::dense::Go;
 use super::levels::Levels;
 use super::order::BLOCK;
 use super::scan::{Middles, block_maxima, block_minima, common_in_block};
@@ -38,6 +39,8 @@ pub(crate) struct Effort {
     pub(crate) steps: u64,
     /// Whether the search ran to its end.
     pub(crate) complete: bool,
+    /// Whether it stopped because there was no time left.
+    pub(crate) out_of_time: bool,
 }
 
 impl Bounds {
@@ -79,6 +82,24 @@ impl Bounds {
         &self.of_blocks[block * self.blocks..(block + 1) * self.blocks]
     }
 
+    /// A value that no triple exceeds: by how much any row's highest level exceeds its lowest.
+    pub(crate) fn ceiling(&self, levels: &Levels<u16>, isa: Isa) -> f64 {
+        let open = vec![u16::MAX; levels.matrix.stride()];
+        let gain = |(limits, least): &mut (Vec<u16>, Vec<u16>), i: usize| {
+            let row = levels.matrix.padded_row(i);
+            // Neither the row itself nor the padding is a column to compare with.
+            limits[i] = 0;
+            limits[self.reach.len()..].fill(0);
+            block_minima(isa, row, limits, least);
+            limits[i] = u16::MAX;
+            let lowest = least.iter().copied().fold(u16::MAX, Ord::min);
+            self.reach[i].saturating_sub(lowest)
+        };
+        let rows = (0..self.reach.len()).into_par_iter().with_min_len(64);
+        let most = rows.map_init(|| (open.clone(), vec![0; self.blocks]), gain).max().unwrap_or(0);
+        levels.scale.most(i64::from(most))
+    }
+
     /// The rows with the largest difference between what they reach and their least level, most promising first.
     ///
     /// For the start of a search only: the row's own block and the last are not looked at.
@@ -103,25 +124,31 @@ impl Bounds {
     }
 }
 
-/// Offers every triple that can matter to `best`; gives up when it has taken more than `most_steps`.
+/// Offers every triple that can matter to `best`; gives up when it has taken more than `most_steps`, or when `go` says
+/// so.
 pub(crate) fn search(
     levels: &Levels<u16>,
     bounds: &Bounds,
     source: &impl Source,
     best: &Best,
     most_steps: u64,
+    go: Go<'_>,
     isa: Isa,
 ) -> Effort {
     let points = levels.order.len();
     let (refined, steps) = (AtomicU64::new(0), AtomicU64::new(0));
-    let stopped = AtomicBool::new(false);
+    let (stopped, out_of_time) = (AtomicBool::new(false), AtomicBool::new(false));
     // Groups in an order that mixes all regions, so that the steps so far foretell those to come.
     let mut order: Vec<usize> = (0..points.div_ceil(GROUP)).collect();
     order.sort_by_key(|&group| (group.reverse_bits(), group));
     order.into_par_iter().with_max_len(1).for_each_init(
         || Scratch::new(levels, bounds),
         |scratch, group| {
-            if stopped.load(Ordering::Relaxed) {
+            if stopped.load(Ordering::Relaxed) || out_of_time.load(Ordering::Relaxed) {
+                return;
+            }
+            if !go() {
+                out_of_time.store(true, Ordering::Relaxed);
                 return;
             }
             let rows = (group * GROUP, ((group + 1) * GROUP).min(points));
@@ -132,7 +159,13 @@ pub(crate) fn search(
             }
         },
     );
-    Effort { refined: refined.into_inner(), steps: steps.into_inner(), complete: !stopped.into_inner() }
+    let out_of_time = out_of_time.into_inner();
+    Effort {
+        refined: refined.into_inner(),
+        steps: steps.into_inner(),
+        complete: !stopped.into_inner() && !out_of_time,
+        out_of_time,
+    }
 }
 
 /// Rows that pass over the columns together, so that a block of columns stays in cache for all of them; a divisor of
