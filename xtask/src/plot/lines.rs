@@ -45,6 +45,13 @@ impl Picture for Lines {
     }
 }
 
+/// A tick's number without digits that say nothing.
+fn number(value: f64) -> String {
+    let text = format!("{value:.3}");
+    let short = text.trim_end_matches('0').trim_end_matches('.');
+    if short == "-0" { "0".to_owned() } else { short.to_owned() }
+}
+
 fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) -> Result<()> {
     let (left, right) =
         range_of(lines.series.iter().flat_map(|series| series.points.iter().map(|(x, _)| *x)));
@@ -70,6 +77,8 @@ fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) 
         .x_desc(&lines.x_label)
         .y_desc(&lines.y_label)
         .x_labels(6)
+        .x_label_formatter(&|x| number(*x))
+        .y_label_formatter(&|y| number(*y))
         .label_style((FONT, 12))
         .axis_desc_style((FONT, 13))
         .draw()
@@ -112,4 +121,14 @@ fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) 
         .label_font((FONT, 12))
         .draw()
         .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn ticks_are_short() {
+        assert_eq!([0.0, -0.0, 0.25, 100.0, -1.5].map(number), ["0", "0", "0.25", "100", "-1.5"]);
+    }
 }
