@@ -9,6 +9,8 @@ use super::{COLOURS, FONT, Picture, failed, range_of};
 /// Charts of one picture.
 pub(crate) struct Lines {
     pub(crate) charts: Vec<Chart>,
+    /// Charts beside each other.
+    pub(crate) columns: usize,
 }
 
 /// One chart.
@@ -31,17 +33,25 @@ pub(crate) struct Series {
 
 impl Picture for Lines {
     fn size(&self) -> (u32, u32) {
-        let columns = self.charts.len().clamp(1, 3) as u32;
-        (460 * columns, 360 * self.charts.len().div_ceil(3).max(1) as u32)
+        let (rows, columns) = self.grid();
+        (460 * columns as u32, 360 * rows as u32)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<()> {
         area.fill(&WHITE).map_err(failed)?;
-        let parts = area.split_evenly((self.charts.len().div_ceil(3).max(1), self.charts.len().clamp(1, 3)));
+        let parts = area.split_evenly(self.grid());
         for (part, chart) in parts.iter().zip(&self.charts) {
             draw_chart(part, chart)?;
         }
         Ok(())
+    }
+}
+
+impl Lines {
+    /// Rows and columns of charts.
+    fn grid(&self) -> (usize, usize) {
+        let columns = self.columns.clamp(1, self.charts.len().max(1));
+        (self.charts.len().div_ceil(columns).max(1), columns)
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn overview(done: &[Finished<OodRow>], plots: &Plots) -> Result<()> {
             });
         }
     }
-    save(&Lines { charts }, &plots.stem(""))
+    save(&Lines { charts, columns: 3 }, &plots.stem(""))
 }
 
 /// `n = 16, clip 2.3`: what one line over c has in common.
