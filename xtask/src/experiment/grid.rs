@@ -173,6 +173,6 @@ impl Experiment for DeltaGrid {
                 levels: Vec::new(),
             });
         }
-        save(&Lines { charts }, &plots.stem(""))
+        save(&Lines { charts, columns: 2 }, &plots.stem(""))
     }
 }

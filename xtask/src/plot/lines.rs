@@ -9,6 +9,8 @@ use super::{COLOURS, FONT, Picture, failed, range_of};
 /// Charts of one picture.
 pub(crate) struct Lines {
     pub(crate) charts: Vec<Chart>,
+    /// Charts beside each other.
+    pub(crate) columns: usize,
 }
 
 /// One chart.
@@ -31,18 +33,33 @@ pub(crate) struct Series {
 
 impl Picture for Lines {
     fn size(&self) -> (u32, u32) {
-        let columns = self.charts.len().clamp(1, 3) as u32;
-        (460 * columns, 360 * self.charts.len().div_ceil(3).max(1) as u32)
+        let (rows, columns) = self.grid();
+        (460 * columns as u32, 360 * rows as u32)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<()> {
         area.fill(&WHITE).map_err(failed)?;
-        let parts = area.split_evenly((self.charts.len().div_ceil(3).max(1), self.charts.len().clamp(1, 3)));
+        let parts = area.split_evenly(self.grid());
         for (part, chart) in parts.iter().zip(&self.charts) {
             draw_chart(part, chart)?;
         }
         Ok(())
     }
+}
+
+impl Lines {
+    /// Rows and columns of charts.
+    fn grid(&self) -> (usize, usize) {
+        let columns = self.columns.clamp(1, self.charts.len().max(1));
+        (self.charts.len().div_ceil(columns).max(1), columns)
+    }
+}
+
+/// A tick's number without digits that say nothing.
+fn number(value: f64) -> String {
+    let text = format!("{value:.3}");
+    let short = text.trim_end_matches('0').trim_end_matches('.');
+    if short == "-0" { "0".to_owned() } else { short.to_owned() }
 }
 
 fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) -> Result<()> {
@@ -70,6 +87,8 @@ fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) 
         .x_desc(&lines.x_label)
         .y_desc(&lines.y_label)
         .x_labels(6)
+        .x_label_formatter(&|x| number(*x))
+        .y_label_formatter(&|y| number(*y))
         .label_style((FONT, 12))
         .axis_desc_style((FONT, 13))
         .draw()
@@ -112,4 +131,14 @@ fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) 
         .label_font((FONT, 12))
         .draw()
         .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn ticks_are_short() {
+        assert_eq!([0.0, -0.0, 0.25, 100.0, -1.5].map(number), ["0", "0", "0.25", "100", "-1.5"]);
+    }
 }

@@ -140,7 +140,7 @@ mod tests {
             series: vec![series],
             levels: vec![("paper".to_owned(), 2.5)],
         };
-        save(&Lines { charts: vec![chart] }, &folder.path().join("a.lines")).unwrap();
+        save(&Lines { charts: vec![chart], columns: 3 }, &folder.path().join("a.lines")).unwrap();
         let dots = Dots { name: "0".to_owned(), points: vec![(0.1, 0.2)], colour: 0, mark: Mark::Cross };
         let curve =
             Curve { name: "geodesic".to_owned(), points: vec![(0.0, 0.0), (0.5, 0.5)], colour: 1, width: 2 };

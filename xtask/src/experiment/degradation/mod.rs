@@ -24,6 +24,14 @@ use crate::record::{DataFacts, Scale};
 /// Pictures of each tenth on the contact sheet.
 const SHEET_COLUMNS: usize = 24;
 
+/// What is drawn of each measurement, with its words.
+const METRICS: &[(&str, &str)] = &[
+    ("distance_to_origin", "mean d(x, 0)"),
+    ("pre_map_norm", "mean pre-map norm"),
+    ("p_max", "mean p_max"),
+    ("accuracy", "accuracy, percent"),
+];
+
 /// The runner.
 pub(crate) struct Degradation {
     trained: Trained,
@@ -121,7 +129,7 @@ impl Experiment for Degradation {
     }
 
     fn draw(&self, done: &[Finished<DamageRow>], plots: &Plots) -> Result<()> {
-        save(&Lines { charts: charts(done) }, &plots.stem(""))?;
+        save(&Lines { charts: charts(done), columns: METRICS.len() }, &plots.stem(""))?;
         let first = done.iter().find(|job| matches!(job.row.measure, Measure::RadiusDecile { .. }));
         if let Some(job) = first {
             let stop = std::sync::Arc::default();
@@ -210,17 +218,13 @@ fn charts(done: &[Finished<DamageRow>]) -> Vec<Chart> {
     let models: BTreeSet<&str> = done.iter().map(|job| job.row.model.as_str()).collect();
     let mut charts = Vec::new();
     for kind in &kinds {
-        for (metric, y_label) in [
-            ("distance_to_origin", "mean d(x, 0)"),
-            ("p_max", "mean p_max"),
-            ("accuracy", "accuracy, percent"),
-        ] {
+        for (metric, y_label) in METRICS {
             let mut series = Vec::new();
             for model in &models {
                 let jobs =
                     done.iter().filter(|job| job.row.model == *model && job.row.measure.to_string() == *kind);
                 let values = jobs.filter_map(|job| {
-                    let value = job.metrics.get(metric)?;
+                    let value = job.metrics.get(*metric)?;
                     // A whole number as key, so that the seeds of one amount are one point.
                     Some(((job.row.measure.amount() * 1e6).round() as i64, *value))
                 });
@@ -237,7 +241,7 @@ fn charts(done: &[Finished<DamageRow>]) -> Vec<Chart> {
                 }
             }
             let title = kind.split(':').next().unwrap_or(kind).to_owned();
-            let (x_label, y_label) = (kind.clone(), y_label.to_owned());
+            let (x_label, y_label) = (kind.clone(), (*y_label).to_owned());
             charts.push(Chart { title, x_label, y_label, series, levels: Vec::new() });
         }
     }

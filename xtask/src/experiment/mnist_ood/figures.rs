@@ -20,9 +20,7 @@ pub(crate) fn overview(done: &[Finished<OodRow>], plots: &Plots) -> Result<()> {
     let by_c = done.iter().any(|job| c_of(job) != done.first().and_then(c_of));
     let in_ball = done.iter().all(|job| c_of(job).is_some());
     let (x_label, name): (&str, fn(&OodRow) -> String) = if by_c && in_ball {
-        ("log10 c", |row| {
-            row.id().split('/').filter(|part| !part.starts_with('c')).collect::<Vec<_>>().join(" ")
-        })
+        ("log10 c", by_dim_and_clip)
     } else {
         ("log2 of the dimension n", |row| row.geometry.name().to_owned())
     };
@@ -58,7 +56,15 @@ pub(crate) fn overview(done: &[Finished<OodRow>], plots: &Plots) -> Result<()> {
             });
         }
     }
-    save(&Lines { charts }, &plots.stem(""))
+    save(&Lines { charts, columns: 3 }, &plots.stem(""))
+}
+
+/// `n = 16, clip 2.3`: what one line over c has in common.
+fn by_dim_and_clip(row: &OodRow) -> String {
+    match row.geometry {
+        Geometry::Poincare { clip: Some(clip), .. } => format!("n = {}, clip {clip}", row.dim),
+        _ => format!("n = {}", row.dim),
+    }
 }
 
 fn c_of(job: &Finished<OodRow>) -> Option<f64> {
