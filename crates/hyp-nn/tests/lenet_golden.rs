@@ -109,9 +109,10 @@ fn losses_and_first_gradients_are_those_of_pytorch() {
             let (images, labels) = batch(step as u64);
             let loss = op::cross_entropy(&model.logits(&images, true).unwrap(), &labels).unwrap();
             let got = loss.to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap();
-            // One forward pass rounds a loss near 2 by less than 1e-6. Each of the 50 updates may move a weight whose
-            // gradient is near Adam's epsilon by up to the rate, 1e-4, in a direction that rounding decides.
-            let bound = if step == 0 { 1e-6 } else { 2e-5 };
+            // A loss near 2 rounds by 2e-7; for 16 updates nothing else differs. Later a maximum of a pooling window or
+            // the sign before a rectifier may be decided by rounding, as at c = 1 here: the gradient takes another
+            // branch, which 1e-4 steps turn into at most a few 1e-4 of the loss.
+            let bound = if step <= 16 { 1e-6 } else { 5e-4 };
             assert!(
                 (got - want).abs() <= bound,
                 "c {:?}, step {step}: {got} against {want}, bound {bound:e}",
@@ -125,8 +126,8 @@ fn losses_and_first_gradients_are_those_of_pytorch() {
                         grads.get(&parameter.var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
                     let norm = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
                     let want = run.first_gradient_norms[name];
-                    // Sums of at most 16·576 products in single precision.
-                    assert!((norm / want - 1.0).abs() < 1e-4, "c {:?}, {name}: {norm} against {want}", run.c);
+                    // Sums of up to 16·576 products in single precision: a few roundings of 6e-8.
+                    assert!((norm / want - 1.0).abs() < 1e-6, "c {:?}, {name}: {norm} against {want}", run.c);
                 }
             }
             adam.step(&model.store, &grads, Step { rate: 1e-4, grad_scale: 1.0 }).unwrap();
