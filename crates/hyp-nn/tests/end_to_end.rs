@@ -1,5 +1,7 @@
 //! From images to a trained, saved, loaded and evaluated model, in every geometry.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use hyp_nn::{
     BoxError, Classification, Classifier, Geometry, Head, Labelled, ParameterStore,
     backbone::{Backbone, LeNet},
@@ -76,15 +78,21 @@ fn every_geometry_learns_saves_and_loads() {
         assert!(report.epochs[3].train_loss < report.epochs[0].train_loss, "{geometry:?}");
 
         let log = std::fs::read_to_string(folder.path().join(LOG)).unwrap();
-        let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let steps: Vec<_> =
-            lines.iter().filter(|line| line["event"] == "step").map(|line| line["step"].as_u64().unwrap()).collect();
+        let lines: Vec<serde_json::Value> =
+            log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let steps: Vec<_> = lines
+            .iter()
+            .filter(|line| line["event"] == "step")
+            .map(|line| line["step"].as_u64().unwrap())
+            .collect();
         assert_eq!(steps, [5, 10, 15, 20, 25, 30, 35, 40, 45]);
         assert_eq!(lines.iter().filter(|line| line["event"] == "epoch").count(), 4);
         assert_eq!(lines[0]["margin_share"].is_number(), matches!(geometry, Geometry::Poincare { .. }));
         assert!(lines[0]["grad_norm"].as_f64().unwrap() > 0.0);
-        let names: Vec<String> =
-            std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let names: Vec<String> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         assert!(names.iter().any(|name| name.starts_with(EVENTS)), "{names:?}");
 
         // A model from another seed gives the same outputs after loading, and others before.
@@ -160,9 +168,13 @@ fn a_broken_run_names_step_tensor_and_margin() {
     assert!(message.contains("activation 'images'"), "{message}");
     assert!(message.contains("% of the embeddings on the margin"), "{message}");
     // The weights are those of before the broken step.
-    assert!(task.parameters().snapshot().unwrap().values().all(|t| {
-        t.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().all(|v| v.is_finite())
-    }));
+    assert!(
+        task.parameters()
+            .snapshot()
+            .unwrap()
+            .values()
+            .all(|t| { t.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().all(|v| v.is_finite()) })
+    );
 
     let weight = &task.parameters().parameter("conv2.weight").unwrap().var;
     weight.set(&(weight.as_detached_tensor() * f64::INFINITY).unwrap()).unwrap();

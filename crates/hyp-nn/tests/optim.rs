@@ -1,5 +1,7 @@
 //! Optimisers against formulas worked in `f64`, laws of the Riemannian ones, clipping, and state that survives saving.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use hyp_math::{Curvature, distance::distance, maps::exp_map_at};
 use hyp_nn::{
     Init, Manifold, ParameterStore,
@@ -129,7 +131,8 @@ fn riemannian_sgd_walks_the_geodesic() {
     let (c, manifold) = ball(0.5);
     let start = [0.3, -0.6];
     let (store, w) = store(&start, manifold);
-    let mut optimizer = OptimizerConfig::RiemannianSgd(SgdConfig { lr: 0.2, ..SgdConfig::default() }).build().unwrap();
+    let mut optimizer =
+        OptimizerConfig::RiemannianSgd(SgdConfig { lr: 0.2, ..SgdConfig::default() }).build().unwrap();
     step(&mut optimizer, &store, &w, &[1.5, 2.0], Step::at_rate(0.2));
     // The factor (1 − 0.5·0.45)²/4 written out.
     let factor = 0.775_f64 * 0.775 / 4.0;

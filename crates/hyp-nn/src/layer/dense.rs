@@ -21,7 +21,8 @@ impl Linear {
     /// [`Error::DuplicateParameter`](crate::Error::DuplicateParameter) if the name is taken.
     pub fn new(store: &mut ParameterStore, name: &str, inputs: usize, outputs: usize) -> Result<Self> {
         let init = Init::torch_default(inputs);
-        let weight = store.trainable(&format!("{name}.weight"), (outputs, inputs), init, Manifold::Euclidean)?;
+        let weight =
+            store.trainable(&format!("{name}.weight"), (outputs, inputs), init, Manifold::Euclidean)?;
         let bias = store.trainable(&format!("{name}.bias"), outputs, init, Manifold::Euclidean)?;
         Ok(Self { weight, bias })
     }

@@ -104,7 +104,8 @@ impl Kernel for Coefficients {
     fn run<T: Element>(&self, param: &mut [T], grad: &[T], first: &mut [T], second: &mut [T]) {
         let [scale, l2, shrink] = [self.grad_scale, self.l2, self.shrink].map(T::from_f64);
         let [rise1, keep2, rise2] = [self.one_minus_beta1, self.beta2, self.one_minus_beta2].map(T::from_f64);
-        let [step_size, root_correction, eps] = [self.step_size, self.root_correction, self.eps].map(T::from_f64);
+        let [step_size, root_correction, eps] =
+            [self.step_size, self.root_correction, self.eps].map(T::from_f64);
         let update = |param: &mut [T], grad: &[T], first: &mut [T], second: &mut [T]| {
             for (((p, &g), m), v) in param.iter_mut().zip(grad).zip(first).zip(second) {
                 let g = g * scale + l2 * *p;
@@ -119,7 +120,9 @@ impl Kernel for Coefficients {
         }
         let pieces = (param.par_chunks_mut(PIECE), grad.par_chunks(PIECE));
         let moments = (first.par_chunks_mut(PIECE), second.par_chunks_mut(PIECE));
-        (pieces.0, pieces.1, moments.0, moments.1).into_par_iter().for_each(|(p, g, m, v)| update(p, g, m, v));
+        (pieces.0, pieces.1, moments.0, moments.1)
+            .into_par_iter()
+            .for_each(|(p, g, m, v)| update(p, g, m, v));
     }
 }
 
@@ -155,8 +158,10 @@ mod tests {
         let values: Vec<f32> = (0..count).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
         let start = Tensor::from_slice(&values, count, &Device::Cpu).unwrap();
         for decay in [Decay::InGradient, Decay::Decoupled] {
-            let (fused, composed) =
-                (Var::from_tensor(&start.copy().unwrap()).unwrap(), Var::from_tensor(&start.copy().unwrap()).unwrap());
+            let (fused, composed) = (
+                Var::from_tensor(&start.copy().unwrap()).unwrap(),
+                Var::from_tensor(&start.copy().unwrap()).unwrap(),
+            );
             let mut slot = Slot::zeros(&fused, [count, count]).unwrap();
             let mut first = start.zeros_like().unwrap();
             let mut second = start.zeros_like().unwrap();

@@ -39,7 +39,9 @@ pub(crate) fn sum_of_squares(tensor: &Tensor) -> Result<f64> {
         let (storage, layout) = tensor.storage_and_layout();
         if let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) {
             match storage {
-                CpuStorage::F32(values) => return Ok(squares(&values[start..end], |value| f64::from(*value))),
+                CpuStorage::F32(values) => {
+                    return Ok(squares(&values[start..end], |value| f64::from(*value)));
+                }
                 CpuStorage::F64(values) => return Ok(squares(&values[start..end], |value| *value)),
                 _ => {}
             }

@@ -119,7 +119,8 @@ impl Optimizer {
         for (name, parameter) in store.parameters() {
             let Some(grad) = grads.get(&parameter.var) else { continue };
             if !self.slots.contains_key(name) {
-                let slot = Slot::zeros(&parameter.var, self.moment_shape(&parameter.manifold, &parameter.var))?;
+                let slot =
+                    Slot::zeros(&parameter.var, self.moment_shape(&parameter.manifold, &parameter.var))?;
                 self.slots.insert(name.to_owned(), slot);
             }
             let slot = self.slots.get_mut(name).expect("invariant: inserted above");

@@ -80,7 +80,11 @@ pub(super) fn constrain(var: &Var, manifold: Manifold) -> Result<()> {
                 moved |= project(point, c, BALL_MARGIN, out);
             }
             if moved {
-                var.set(&Tensor::from_vec(inside, var.dims(), &Device::Cpu)?.to_dtype(dtype)?.to_device(var.device())?)?;
+                var.set(
+                    &Tensor::from_vec(inside, var.dims(), &Device::Cpu)?
+                        .to_dtype(dtype)?
+                        .to_device(var.device())?,
+                )?;
             }
             Ok(())
         }
@@ -124,7 +128,8 @@ fn run(kernel: &RowKernel, var: &Var, grad: &Tensor, slot: &mut Slot) -> Result<
 impl Kernel for RowKernel {
     fn run<T: Element>(&self, param: &mut [T], grad: &[T], first: &mut [T], second: &mut [T]) {
         let dim = self.dim;
-        let [mut point, mut gradient, mut momentum, mut velocity, mut next] = [(); 5].map(|()| vec![0.0; dim]);
+        let [mut point, mut gradient, mut momentum, mut velocity, mut next] =
+            [(); 5].map(|()| vec![0.0; dim]);
         for (row, (p, g)) in param.chunks_exact_mut(dim).zip(grad.chunks_exact(dim)).enumerate() {
             load(p, &mut point);
             let factor = riemannian_factor(&point, self.c);

@@ -52,7 +52,13 @@ struct Coefficients {
 }
 
 /// One step of one parameter; `slot.steps` already counts it.
-pub(super) fn update(config: &SgdConfig, var: &Var, grad: &Tensor, slot: &mut Slot, step: Step) -> Result<()> {
+pub(super) fn update(
+    config: &SgdConfig,
+    var: &Var,
+    grad: &Tensor,
+    slot: &mut Slot,
+    step: Step,
+) -> Result<()> {
     let coefficients = Coefficients {
         rate: step.rate,
         grad_scale: step.grad_scale,
@@ -69,7 +75,8 @@ pub(super) fn update(config: &SgdConfig, var: &Var, grad: &Tensor, slot: &mut Sl
 
 impl Kernel for Coefficients {
     fn run<T: Element>(&self, param: &mut [T], grad: &[T], first: &mut [T], _second: &mut [T]) {
-        let [rate, scale, l2, momentum] = [self.rate, self.grad_scale, self.l2, self.momentum].map(T::from_f64);
+        let [rate, scale, l2, momentum] =
+            [self.rate, self.grad_scale, self.l2, self.momentum].map(T::from_f64);
         if first.is_empty() {
             for (p, &g) in param.iter_mut().zip(grad) {
                 *p -= rate * (g * scale + l2 * *p);

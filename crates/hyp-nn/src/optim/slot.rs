@@ -98,8 +98,12 @@ impl Slot {
             }
             let key = format!("optimizer/{kind}/{name}");
             match state.get(&key) {
-                Some(tensor) if tensor.elem_count() == size && tensor.dtype() == var.dtype() => Ok(tensor.clone()),
-                Some(tensor) => Err(format!("tensor '{key}' has {} elements, not {size}", tensor.elem_count())),
+                Some(tensor) if tensor.elem_count() == size && tensor.dtype() == var.dtype() => {
+                    Ok(tensor.clone())
+                }
+                Some(tensor) => {
+                    Err(format!("tensor '{key}' has {} elements, not {size}", tensor.elem_count()))
+                }
                 None => Err(format!("tensor '{key}' is missing: it was saved with another optimiser")),
             }
         };
@@ -188,7 +192,10 @@ impl<K: Kernel> InplaceOp2 for InPlace<'_, K> {
             (CpuStorage::F64(param), CpuStorage::F64(grad)) => {
                 self.kernel.run(&mut param[to], &grad[from], f64::slice_mut(first), f64::slice_mut(second));
             }
-            (dst, _) => bail!("parameter and gradient must both be f32 or f64, the parameter is {:?}", storage_type(dst)),
+            (dst, _) => bail!(
+                "parameter and gradient must both be f32 or f64, the parameter is {:?}",
+                storage_type(dst)
+            ),
         }
         Ok(())
     }

@@ -64,7 +64,9 @@ impl Checkpoint {
         let bytes = fs::read(path).map_err(Error::io("cannot read", path))?;
         let refuse = |reason: String| Error::Checkpoint { path: path.to_owned(), reason };
         let damaged = |error: &dyn std::fmt::Display| {
-            refuse(format!("not a whole safetensors file ({error}); delete it and start again, or restore a copy"))
+            refuse(format!(
+                "not a whole safetensors file ({error}); delete it and start again, or restore a copy"
+            ))
         };
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(&error))?;
         let header = metadata.metadata().as_ref().and_then(|map| map.get(METADATA_KEY));
@@ -95,7 +97,9 @@ impl Checkpoint {
     ) -> Result<Position> {
         let refuse = |reason: String| Error::Checkpoint { path: path.to_owned(), reason };
         let position = self.position.ok_or_else(|| {
-            refuse("weights only, without the position of a run; give the last checkpoint of a run".to_owned())
+            refuse(
+                "weights only, without the position of a run; give the last checkpoint of a run".to_owned(),
+            )
         })?;
         if let Some(setting) = settings.difference(&position.settings) {
             return Err(refuse(format!(

@@ -51,7 +51,8 @@ pub fn accuracy(scores: &[f32], classes: usize, labels: &[u32]) -> f64 {
     assert_eq!(scores.len(), classes * labels.len(), "one row of scores per label");
     assert!(!labels.is_empty(), "at least one row");
     let correct = scores.chunks_exact(classes).zip(labels).filter(|(row, label)| {
-        let best = row.iter().enumerate().fold(0, |best, (i, score)| if *score > row[best] { i } else { best });
+        let best =
+            row.iter().enumerate().fold(0, |best, (i, score)| if *score > row[best] { i } else { best });
         best == **label as usize
     });
     correct.count() as f64 / labels.len() as f64

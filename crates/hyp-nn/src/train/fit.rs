@@ -188,7 +188,12 @@ impl<'a> Run<'a> {
         let Some(monitor) = &self.config.monitor else { return Ok(false) };
         let Some(&value) = metrics.get(&monitor.metric) else {
             let remedy = "monitor a metric that the task's evaluation returns";
-            return Err(Error::Metric { name: monitor.metric.clone(), epoch, found: "missing".into(), remedy });
+            return Err(Error::Metric {
+                name: monitor.metric.clone(),
+                epoch,
+                found: "missing".into(),
+                remedy,
+            });
         };
         let improved = monitor.improves(value, self.at.best.map(|(_, best)| best));
         if improved {

@@ -23,13 +23,22 @@ impl Log {
             let text = fs::read(path).map_err(Error::io("cannot read", path))?;
             write_whole(path, keep_until(&String::from_utf8_lossy(&text), step).as_bytes())?;
         }
-        let file =
-            OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("cannot open", path))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(Error::io("cannot open", path))?;
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
     }
 
     /// Writes one line; a number that is not finite becomes `null`, as JSON has it.
-    pub(super) fn write(&mut self, event: &str, epoch: usize, step: u64, numbers: &[(&str, f64)]) -> Result<()> {
+    pub(super) fn write(
+        &mut self,
+        event: &str,
+        epoch: usize,
+        step: u64,
+        numbers: &[(&str, f64)],
+    ) -> Result<()> {
         let mut line = serde_json::Map::new();
         line.insert("event".into(), event.into());
         line.insert("epoch".into(), epoch.into());

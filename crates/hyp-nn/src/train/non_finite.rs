@@ -21,9 +21,11 @@ pub(super) fn explain<T: Task>(task: &mut T, batch: &T::Batch, failure: &Failure
     let diagnosis = task.diagnose(batch).unwrap_or_default();
     let store = task.parameters();
     let broken = |tensor: &Tensor| !sum_of_squares(tensor).is_ok_and(f64::is_finite);
-    let parameters = store.parameters().map(|(name, parameter)| ("parameter", name, parameter.var.as_tensor()));
+    let parameters =
+        store.parameters().map(|(name, parameter)| ("parameter", name, parameter.var.as_tensor()));
     let buffers = store.buffers().map(|(name, var)| ("buffer", name, var.as_tensor()));
-    let activations = diagnosis.activations.iter().map(|(name, tensor)| ("activation", name.as_str(), tensor));
+    let activations =
+        diagnosis.activations.iter().map(|(name, tensor)| ("activation", name.as_str(), tensor));
     let gradients = store.parameters().filter_map(|(name, parameter)| {
         failure.grads?.get(&parameter.var).map(|grad| ("gradient of", name, grad))
     });

@@ -41,7 +41,13 @@ impl RunFolder {
     }
 
     /// Writes one line of numbers to both logs.
-    pub(super) fn record(&mut self, event: &str, epoch: usize, step: u64, numbers: &[(&str, f64)]) -> Result<()> {
+    pub(super) fn record(
+        &mut self,
+        event: &str,
+        epoch: usize,
+        step: u64,
+        numbers: &[(&str, f64)],
+    ) -> Result<()> {
         self.log.write(event, epoch, step, numbers)?;
         for (name, value) in numbers {
             self.events.scalar(&format!("{event}/{name}"), step, *value)?;
@@ -50,14 +56,24 @@ impl RunFolder {
     }
 
     /// Writes the last checkpoint; the logs reach the disk before it.
-    pub(super) fn save_last(&mut self, store: &ParameterStore, optimizer: &Optimizer, at: &Position) -> Result<()> {
+    pub(super) fn save_last(
+        &mut self,
+        store: &ParameterStore,
+        optimizer: &Optimizer,
+        at: &Position,
+    ) -> Result<()> {
         self.log.flush()?;
         self.events.flush()?;
         checkpoint::write(&self.folder.join(LAST), store, optimizer, at)
     }
 
     /// Writes the best checkpoint.
-    pub(super) fn save_best(&self, store: &ParameterStore, optimizer: &Optimizer, at: &Position) -> Result<()> {
+    pub(super) fn save_best(
+        &self,
+        store: &ParameterStore,
+        optimizer: &Optimizer,
+        at: &Position,
+    ) -> Result<()> {
         checkpoint::write(&self.folder.join(BEST), store, optimizer, at)
     }
 }
