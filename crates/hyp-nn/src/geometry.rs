@@ -111,8 +111,15 @@ impl Head {
                 Parts::Spherical(Cosine::new(store, name, dim, classes, scale)?)
             }
             Geometry::Poincare { c, trainable_c, margin, clip, riemannian_gradient } => {
-                let config = ToPoincareConfig { c, trainable_c, margin, clip, riemannian_gradient };
-                let map = ToPoincare::new(store, &format!("{name}.to_ball"), config)?;
+                let config = ToPoincareConfig {
+                    c,
+                    trainable_c,
+                    margin,
+                    clip,
+                    riemannian_gradient,
+                    trainable_base: false,
+                };
+                let map = ToPoincare::new(store, &format!("{name}.to_ball"), dim, config)?;
                 let mlr = HyperbolicMlr::new(store, name, map.curvature().clone(), dim, classes)?;
                 Parts::Poincare(map, mlr)
             }

@@ -1,5 +1,7 @@
 //! From images to a trained, saved, loaded and evaluated model, in every geometry.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use hyp_nn::{
     BoxError, Classification, Classifier, Geometry, Head, Labelled, ParameterStore,
     backbone::{Backbone, LeNet},

@@ -1,5 +1,7 @@
 //! Optimisers against formulas worked in `f64`, laws of the Riemannian ones, clipping, and state that survives saving.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use hyp_math::{Curvature, distance::distance, maps::exp_map_at};
 use hyp_nn::{
     Init, Manifold, ParameterStore,

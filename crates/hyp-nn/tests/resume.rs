@@ -1,5 +1,7 @@
 //! A run that is killed or stopped, then resumed, ends with the bits of one that was not.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use hyp_nn::{
     BoxError, Classification, Classifier, Geometry, Head, Labelled, ParameterStore,
     backbone::LeNet,

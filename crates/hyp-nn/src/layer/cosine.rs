@@ -26,8 +26,12 @@ const SQUARED_NORM_FLOOR: f64 = 1e-24;
 /// # Ok::<(), hyp_nn::Error>(())
 /// ```
 pub fn normalise(x: &Tensor) -> Result<Tensor> {
-    let norm = (x.sqr()?.sum_keepdim(D::Minus1)? + SQUARED_NORM_FLOOR)?.sqrt()?;
-    Ok(x.broadcast_div(&norm)?)
+    Ok(x.broadcast_div(&smooth_norm(x)?)?)
+}
+
+/// Norm of each row, with a finite gradient at 0.
+pub(super) fn smooth_norm(x: &Tensor) -> Result<Tensor> {
+    Ok((x.sqr()?.sum_keepdim(D::Minus1)? + SQUARED_NORM_FLOOR)?.sqrt()?)
 }
 
 /// Classifier whose logits are scaled cosines, `s ⟨x/‖x‖, w_k/‖w_k‖⟩`.

@@ -51,3 +51,47 @@ impl HyperbolicMlr {
         Ok(op::mlr_layer_logits(points, &self.p, &self.a, &c)?)
     }
 }
+
+/// Hyperbolic multinomial logistic regression in the unidirectional form of Hyperbolic Neural Networks++.
+///
+/// Each class is a direction `z` and the signed distance `2r` of its hyperplane from the origin, half the parameters of
+/// [`HyperbolicMlr`].
+///
+/// Parameters: `NAME.z` `[classes, dim]`, drawn as a linear layer's weight; `NAME.r` `[classes]`, zero at first.
+///
+/// **Source.** Shimizu et al. 2021.
+/// **Shapes.** input: `[batch, dim]` points of the ball, output: `[batch, classes]`.
+#[derive(Clone, Debug)]
+pub struct UnidirectionalMlr {
+    curvature: BallCurvature,
+    z: Tensor,
+    r: Tensor,
+}
+
+impl UnidirectionalMlr {
+    /// Declares the parameters in `store`; the curvature is that of the layer that makes the points.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParameter`](crate::Error::DuplicateParameter) if the name is taken.
+    pub fn new(
+        store: &mut ParameterStore,
+        name: &str,
+        curvature: BallCurvature,
+        dim: usize,
+        classes: usize,
+    ) -> Result<Self> {
+        let init = Init::torch_default(dim);
+        let z = store.trainable(&format!("{name}.z"), (classes, dim), init, Manifold::Euclidean)?;
+        let r = store.trainable(&format!("{name}.r"), classes, Init::ZEROS, Manifold::Euclidean)?;
+        Ok(Self { curvature, z, r })
+    }
+
+    /// The logits of points of the ball.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward(&self, points: &Tensor) -> Result<Tensor> {
+        let c = self.curvature.operand(points)?;
+        Ok(op::mlr_logits_unidirectional(points, &self.z, &self.r, &c)?)
+    }
+}

@@ -1,6 +1,6 @@
 //! From features to the ball.
 
-use super::curvature::BallCurvature;
+use super::{cosine::smooth_norm, curvature::BallCurvature, point::BallPoint};
 use crate::{
     error::{Error, Result},
     op,
@@ -22,18 +22,28 @@ pub struct ToPoincareConfig {
     pub clip: Option<f64>,
     /// Whether gradients that reach the points are scaled by `(1 − c‖x‖²)²/4`.
     pub riemannian_gradient: bool,
+    /// Whether features are tangent vectors at a trained point instead of at the origin.
+    pub trainable_base: bool,
 }
 
 impl ToPoincareConfig {
     /// The settings of the released code: fixed `c`, margin 1e-3, no clipping, gradients scaled.
     pub fn new(c: f64) -> Self {
-        Self { c, trainable_c: false, margin: BALL_MARGIN, clip: None, riemannian_gradient: true }
+        Self {
+            c,
+            trainable_c: false,
+            margin: BALL_MARGIN,
+            clip: None,
+            riemannian_gradient: true,
+            trainable_base: false,
+        }
     }
 }
 
-/// Maps features into the Poincaré ball: clip the norm, exponential map at the origin, project behind the margin.
+/// Maps features into the Poincaré ball: clip the norm, exponential map, project behind the margin.
 ///
-/// Parameter: `NAME.log_c` if the curvature is trained.
+/// Parameters: `NAME.log_c` if the curvature is trained; `NAME.base` (`NAME.base_tangent` with a trained curvature) `[dim]`
+/// if the base point is.
 ///
 /// **Source.** \[HIE\] Sec. 4. The margin is the paper's own; the Riemannian gradient is what the released code always
 /// applies.
@@ -41,6 +51,7 @@ impl ToPoincareConfig {
 #[derive(Clone, Debug)]
 pub struct ToPoincare {
     curvature: BallCurvature,
+    base: Option<BallPoint>,
     config: ToPoincareConfig,
 }
 
@@ -49,7 +60,7 @@ impl ToPoincare {
     ///
     /// # Errors
     /// [`Error::Setting`] if a number is out of range, [`Error::DuplicateParameter`] if the name is taken.
-    pub fn new(store: &mut ParameterStore, name: &str, config: ToPoincareConfig) -> Result<Self> {
+    pub fn new(store: &mut ParameterStore, name: &str, dim: usize, config: ToPoincareConfig) -> Result<Self> {
         let refuse =
             |setting, value: f64, remedy| Err(Error::Setting { setting, value: value.to_string(), remedy });
         if !(0.0..1.0).contains(&config.margin) {
@@ -61,7 +72,12 @@ impl ToPoincare {
             return refuse("clip", clip, "give a positive radius, or none");
         }
         let curvature = BallCurvature::new(store, name, config.c, config.trainable_c)?;
-        Ok(Self { curvature, config })
+        let base = if config.trainable_base {
+            Some(BallPoint::new(store, &format!("{name}.base"), &curvature, dim)?)
+        } else {
+            None
+        };
+        Ok(Self { curvature, base, config })
     }
 
     /// The curvature parameter, for the layers that follow.
@@ -75,11 +91,27 @@ impl ToPoincare {
     /// If the shape does not fit.
     pub fn forward(&self, features: &Tensor) -> Result<Tensor> {
         let c = self.curvature.operand(features)?;
-        let points = op::to_ball(features, &c, self.config.clip, self.config.margin)?;
+        let points = match &self.base {
+            None => op::to_ball(features, &c, self.config.clip, self.config.margin)?,
+            Some(base) => {
+                let tangent = match self.config.clip {
+                    None => features.clone(),
+                    Some(radius) => clip(features, radius)?,
+                };
+                let base = base.value(&c)?.broadcast_as(features.shape())?;
+                op::project(&op::exp_map_at(&base, &tangent, &c)?, &c, self.config.margin)?
+            }
+        };
         if self.config.riemannian_gradient {
             Ok(op::riemannian_gradient(&points, c.value())?)
         } else {
             Ok(points)
         }
     }
+}
+
+/// Rows shortened to at most `radius`: `x · r / max(r, ‖x‖)`.
+fn clip(rows: &Tensor, radius: f64) -> Result<Tensor> {
+    let longest = smooth_norm(rows)?.maximum(radius)?;
+    Ok(rows.broadcast_mul(&(longest.recip()? * radius)?)?)
 }

@@ -2,7 +2,8 @@
 
 use hyp_nn::candle_core::{DType, Device, Tensor, Var};
 use hyp_nn::op::{
-    ConvOptions, Padding, PoolOptions, conv2d, conv2d_relu, conv2d_relu_max_pool, max_pool2d, relu,
+    ConvOptions, Padding, PoolOptions, batch_norm, conv2d, conv2d_relu, conv2d_relu_max_pool, cross_entropy,
+    linear, max_pool2d, relu,
 };
 
 use crate::difference::{assert_close, check, numbers, weighted};
@@ -128,21 +129,28 @@ fn a_constant_image_gets_no_gradient() {
     assert!(gradients.get(&weight).is_some() && gradients.get(&x).is_none());
 }
 
-/// The same bits on one thread and on three.
+/// A small network, its loss and its gradients: the same bits on one thread and on three.
 #[test]
 fn bits_do_not_depend_on_the_thread_count() {
+    let f32s = |dims: &[usize], seed| numbers(dims, seed).to_dtype(DType::F32).unwrap();
+    let shapes: [&[usize]; 5] = [&[9, 3, 5, 5], &[9], &[9], &[200, 225], &[200]];
+    let x = f32s(&[33, 3, 14, 14], 1);
+    let labels = Tensor::from_vec((0..33).collect::<Vec<u32>>(), 33, &Device::Cpu).unwrap();
     let run = |threads| {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
-            let to_f32 = |t: Tensor| t.to_dtype(DType::F32).unwrap();
-            let x = to_f32(numbers(&[33, 3, 14, 14], 1));
-            let w = Var::from_tensor(&to_f32(numbers(&[9, 3, 5, 5], 2))).unwrap();
+            let w: Vec<Var> =
+                (2..).zip(shapes).map(|(seed, dims)| Var::from_tensor(&f32s(dims, seed)).unwrap()).collect();
             let options = ConvOptions::default();
-            let y = conv2d_relu_max_pool(&x, &w, None, &options, &PoolOptions::square(2)).unwrap();
-            let g = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            let h = conv2d_relu_max_pool(&x, &w[0], None, &options, &PoolOptions::square(2)).unwrap();
+            let (h, _) = batch_norm(&h, &w[1], &w[2], 1e-5).unwrap();
+            let y = linear(&h.flatten_from(1).unwrap(), &w[3], Some(&w[4])).unwrap();
+            let loss = cross_entropy(&y, &labels).unwrap();
+            let gradients = loss.backward().unwrap();
             let bits = |t: &Tensor| -> Vec<u32> {
                 t.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
             };
-            (bits(&y), bits(g.get(&w).unwrap()))
+            let all: Vec<_> = w.iter().map(|w| bits(gradients.get(w).unwrap())).collect();
+            (bits(&loss), all)
         })
     };
     assert_eq!(run(1), run(3));

@@ -1,0 +1,67 @@
+//! Batch normalisation with running statistics.
+
+use crate::{
+    error::Result,
+    init::Init,
+    op,
+    parameter::{Manifold, ParameterStore},
+};
+use candle_core::{DType, Device, Tensor, Var};
+
+/// Batch normalisation of the channels (second axis), with PyTorch's defaults and meaning.
+///
+/// Training normalises by the statistics of the batch and moves the running ones a tenth of the way towards them;
+/// evaluation normalises by the running ones.
+///
+/// Parameters: `NAME.weight`, `NAME.bias`; buffers: `NAME.running_mean`, `NAME.running_var`; all `[channels]`.
+///
+/// **Shapes.** input and output: `[batch, channels, …]`.
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Var,
+    running_var: Var,
+}
+
+/// Share of the batch in the running statistics.
+const MOMENTUM: f64 = 0.1;
+/// Added to the variance.
+const EPS: f64 = 1e-5;
+
+impl BatchNorm {
+    /// Declares parameters and buffers in `store`.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParameter`](crate::Error::DuplicateParameter) if the name is taken.
+    pub fn new(store: &mut ParameterStore, name: &str, channels: usize) -> Result<Self> {
+        Ok(Self {
+            weight: store.trainable(&format!("{name}.weight"), channels, Init::ONES, Manifold::Euclidean)?,
+            bias: store.trainable(&format!("{name}.bias"), channels, Init::ZEROS, Manifold::Euclidean)?,
+            running_mean: store.buffer(&format!("{name}.running_mean"), channels, Init::ZEROS)?,
+            running_var: store.buffer(&format!("{name}.running_var"), channels, Init::ONES)?,
+        })
+    }
+
+    /// The normalised values; `train` chooses the statistics and updates the running ones.
+    ///
+    /// # Errors
+    /// If the shape does not fit, or a training batch has one value per channel.
+    pub fn forward(&self, input: &Tensor, train: bool) -> Result<Tensor> {
+        let (mut mean, mut var) = (plain(&self.running_mean)?, plain(&self.running_var)?);
+        if !train {
+            return Ok(op::batch_norm_fixed(input, &self.weight, &self.bias, &mean, &var, EPS)?);
+        }
+        let (output, statistics) = op::batch_norm(input, &self.weight, &self.bias, EPS)?;
+        statistics.update_running(MOMENTUM, &mut mean, &mut var);
+        for (buffer, values) in [(&self.running_mean, mean), (&self.running_var, var)] {
+            let values = Tensor::from_vec(values, buffer.shape(), &Device::Cpu)?;
+            buffer.set(&values.to_dtype(buffer.dtype())?.to_device(buffer.device())?)?;
+        }
+        Ok(output)
+    }
+}
+
+fn plain(buffer: &Var) -> Result<Vec<f64>> {
+    Ok(buffer.to_dtype(DType::F64)?.to_vec1()?)
+}
