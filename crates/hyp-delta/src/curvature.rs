@@ -50,3 +50,18 @@ pub fn suggested_curvature(delta_rel: f64, constant: BallConstant) -> f64 {
     assert!(delta_rel >= 0.0, "δ_rel is not negative, got {delta_rel}");
     (constant.value() / delta_rel).powi(2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// \[HIE\] Sec. 3.1 speaks of c ≈ 0.33 for data sets with δ_rel near 0.25, and a tree asks for unbounded curvature.
+    #[test]
+    fn the_papers_values_come_out() {
+        assert_eq!(suggested_curvature(0.144, BallConstant::Printed), 1.0);
+        assert!((suggested_curvature(0.25, BallConstant::Printed) - 0.331_776).abs() < 1e-15);
+        assert_eq!(suggested_curvature(0.0, BallConstant::Printed), f64::INFINITY);
+        // 2 ln 2 / 24.41, the diameter of the unit ball within 1 − 1e-5 being 24.41.
+        assert!((suggested_curvature(0.0568, BallConstant::Consistent) - 1.0).abs() < 1e-3);
+    }
+}

@@ -90,8 +90,9 @@ fn write_section(root: &Path, name: &str, table: &str) -> Result<()> {
     } else {
         "# Performance\n\n\
          Measured by `cargo xtask bench`; a figure is a claim only with its processor and its peer beside it.\n\
-         Peers: PyTorch 2.15.0 (oneDNN), geoopt 0.5.1, hypll 0.1.1 and the authors' released code (reference), f32, two threads of an AMD Zen 4 with AVX-512, measured once.\n\
-         The machine was shared: differences under 15 % are noise.\n"
+         Peers: PyTorch 2.15.0 (oneDNN), geoopt 0.5.1, hypll 0.1.1 and the authors' released code (reference), f32, two threads of an AMD Zen 4 with AVX-512.\n\
+         They come from another run than ours, and from another processor wherever the table names a different one: the last column is a guide, not a claim, until both sides have been measured in one run.\n\
+         The machines were shared: differences under 15 % are noise.\n"
             .to_owned()
     };
     let (begin, end) = (format!("<!-- bench:{name}:begin -->"), format!("<!-- bench:{name}:end -->"));
