@@ -22,6 +22,7 @@ pub(crate) enum Status {
 /// One printed table or figure.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "some fields are for the readers of the file; the parser checks them")]
 pub(crate) struct Paper {
     /// Format number.
     pub(crate) schema: u32,
@@ -53,6 +54,7 @@ pub(crate) struct Paper {
 /// One printed value.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "some fields are for the readers of the file; the parser checks them")]
 pub(crate) struct Cell {
     /// The row of the experiment, or the leading parts of its name.
     pub(crate) row: String,
@@ -86,6 +88,7 @@ pub(crate) struct Cell {
 /// A line that the paper quotes from other work.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "some fields are for the readers of the file; the parser checks them")]
 pub(crate) struct Cited {
     /// Name of the method.
     pub(crate) method: String,

@@ -8,7 +8,7 @@ use hyp_nn::Geometry;
 
 use super::config::OodRow;
 use super::scores::{Evaluation, Scores, wide};
-use crate::experiment::contract::{Finished, Plots, RowTable};
+use crate::experiment::contract::{Finished, Plots};
 use crate::experiment::tally::means;
 use crate::plot::{Chart, Disk, Dots, Histograms, Lines, Mark, Panel, Series, save};
 

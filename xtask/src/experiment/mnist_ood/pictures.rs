@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::config::{InDomain, OodScale, OutOfDomain};
 use crate::experiment::Environment;
-use crate::record::DataFacts;
+use crate::record::{DataFacts, hexadecimal};
 
 /// Pixels on a side.
 pub(crate) const SIDE: usize = 28;
@@ -110,7 +110,7 @@ fn describe(dataset: &Dataset, note: Option<String>) -> Result<DataFacts> {
         hash.update(dataset.index().items()[position].class.to_le_bytes());
         hash.update(dataset.image(position)?.data());
     }
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hexadecimal(&hash.finalize());
     Ok(DataFacts { sha256, images: dataset.len(), classes: dataset.index().classes().len(), note })
 }
 

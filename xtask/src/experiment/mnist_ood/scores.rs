@@ -62,7 +62,8 @@ impl Evaluation {
     pub(crate) fn metrics(&self) -> Result<Metrics> {
         let mut metrics = Metrics::new();
         metrics.insert("test_accuracy".to_owned(), 100.0 * accuracy(&self.inside.predicted, &self.labels));
-        let kinds: [(&str, fn(&Scores) -> &[f32]); 3] = [
+        type Of = fn(&Scores) -> &[f32];
+        let kinds: [(&str, Of); 3] = [
             ("distance_to_origin", |scores| &scores.distance),
             ("p_max", |scores| &scores.p_max),
             ("pre_map_norm", |scores| &scores.pre_map_norm),
