@@ -3,6 +3,8 @@
 //! `golden/lenet_run.json` was written by `golden/make_lenet_run.py`; weights and pictures come from the same counter
 //! generator on both sides.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use hyp_nn::{
     Classifier, Geometry, Head, ParameterStore,
     backbone::{Backbone as _, LeNet},
