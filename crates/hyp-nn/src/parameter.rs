@@ -183,12 +183,11 @@ impl ParameterStore {
             return Err(Error::DuplicateParameter { name: name.to_owned() });
         }
         let values = init.values(self.seed, name, shape.elem_count());
-        let tensor = match dtype {
-            DType::F64 => Tensor::from_vec(values, shape, &self.device)?,
-            _ => {
-                let values: Vec<f32> = values.into_iter().map(|value| value as f32).collect();
-                Tensor::from_vec(values, shape, &self.device)?
-            }
+        let tensor = if dtype == DType::F64 {
+            Tensor::from_vec(values, shape, &self.device)?
+        } else {
+            let values: Vec<f32> = values.into_iter().map(|value| value as f32).collect();
+            Tensor::from_vec(values, shape, &self.device)?
         };
         Ok(Var::from_tensor(&tensor)?)
     }
