@@ -39,7 +39,7 @@ fn task(geometry: Geometry, dim: usize, seed: u64) -> Classification<LeNet> {
     Classification { model, validation: Some(stripes(99, 60)), evaluation_batch: 32 }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature that `fit` asks for")]
+#[expect(clippy::unnecessary_wraps, reason = "the shape that `fit` takes")]
 fn batches(epoch: usize, seed: u64) -> Result<impl Iterator<Item = Result<Labelled, BoxError>>, BoxError> {
     Ok((0..12).map(move |batch| Ok(stripes(seed * 1000 + epoch as u64 * 100 + batch, 16))))
 }

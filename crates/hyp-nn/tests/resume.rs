@@ -65,7 +65,7 @@ fn config(folder: &Path) -> FitConfig {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature that `fit` asks for")]
+#[expect(clippy::unnecessary_wraps, reason = "the shape that `fit` takes")]
 fn batches(epoch: usize, seed: u64) -> Result<impl Iterator<Item = Result<Labelled, BoxError>>, BoxError> {
     Ok((0..BATCHES).map(move |batch| Ok(images(seed * 10_000 + (epoch * BATCHES + batch) as u64, 8))))
 }
@@ -85,7 +85,7 @@ fn logged_steps(folder: &Path) -> Vec<u64> {
 }
 
 /// What the killed process does: train, telling each batch, and never come to an end.
-#[expect(clippy::print_stdout, reason = "the parent process reads how far this one has come")]
+#[expect(clippy::print_stdout, reason = "the parent process listens")]
 fn train_until_killed(folder: &Path) {
     let told = |epoch, seed| -> Result<_, BoxError> {
         Ok(batches(epoch, seed)?.enumerate().map(move |(batch, item)| {
