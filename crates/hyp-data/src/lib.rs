@@ -9,6 +9,7 @@
 //!   A person's own folder and a built-in data set give the same [`Index`]; nothing later can tell them apart.
 //! - [`transform`] holds the steps between a decoded picture and the numbers of a batch.
 //! - [`Loader`] prepares batches ahead of the training step on all cores, in an order that the seed alone decides.
+//! - [`pickle`] reads Python's pickles as data, without running them.
 //! - [`Manifest`] says what a data set's files and counts must be.
 //!
 //! This crate knows nothing of tensors or models, and opens no connection.
@@ -40,6 +41,7 @@ mod split;
 
 pub mod inspect;
 pub mod manifest;
+pub mod pickle;
 pub mod sample;
 pub mod source;
 pub mod transform;
