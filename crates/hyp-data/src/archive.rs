@@ -9,6 +9,7 @@ use std::sync::Arc;
 use zip::ZipArchive;
 
 use crate::error::{DataError, OBTAIN_AGAIN};
+use crate::unpack::name::entry_parts;
 
 /// The largest archive that is read in place; it is held in memory.
 const MAX_ARCHIVE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
@@ -54,17 +55,15 @@ impl Archive {
             if name.ends_with('/') {
                 continue;
             }
-            let parts: Vec<String> = name.split('/').map(ToOwned::to_owned).collect();
-            let leads_out = |part: &String| {
-                part.is_empty() || part == "." || part == ".." || part.contains(['\\', ':', '\0'])
-            };
-            if parts.iter().any(leads_out) {
+            // An entry is opened by the name that the archive has for it, so only names in plain form will do.
+            let parts = entry_parts(&name).ok().filter(|parts| parts.join("/") == name);
+            let Some(parts) = parts else {
                 return Err(DataError::corrupt(
                     &self.path,
                     format!("entry `{}` does not stay in its folder", name.escape_debug()),
                     "obtain it again from a source you trust",
                 ));
-            }
+            };
             entries.insert(parts);
         }
         Ok(entries)

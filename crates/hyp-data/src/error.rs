@@ -53,12 +53,14 @@ pub enum DataError {
     },
     /// A file's checksum is not the one that the manifest states.
     #[error(
-        "`{}` has sha256 {actual}, the manifest states {expected}; delete it and obtain it again",
+        "the {kind} of `{}` is {actual}, the manifest states {expected}; delete it and obtain it again",
         path.display()
     )]
     Checksum {
         /// The file.
         path: PathBuf,
+        /// Which checksum.
+        kind: &'static str,
         /// The manifest's checksum.
         expected: String,
         /// The file's checksum.
@@ -79,6 +81,28 @@ pub enum DataError {
         expected: usize,
         /// The count found.
         actual: usize,
+    },
+    /// No mirror gave a file.
+    #[error("{}", unfetched(name, attempts, remedy))]
+    Unfetched {
+        /// The file.
+        name: String,
+        /// Each address that was tried and what came of it.
+        attempts: Vec<(String, String)>,
+        /// How to obtain it by hand.
+        remedy: String,
+    },
+    /// The disk is full, or would be.
+    #[error(
+        "no room for `{}`: {reason}; free some, or name another folder, and run the same command again: \
+         what has arrived is kept",
+        path.display()
+    )]
+    NoRoom {
+        /// What was to be written.
+        path: PathBuf,
+        /// How much is needed and how much there is, where it is known.
+        reason: String,
     },
     /// A text file (CSV or TOML) that a person wrote says something that cannot be.
     #[error("`{}`{}: {reason}", path.display(), line.map_or(String::new(), |n| format!(", line {n}")))]
@@ -104,6 +128,15 @@ pub enum DataError {
         /// The panic's message.
         reason: String,
     },
+}
+
+/// The attempts as a list, then what a person can do.
+fn unfetched(name: &str, attempts: &[(String, String)], remedy: &str) -> String {
+    let mut text = format!("`{name}` could not be fetched:");
+    for (url, why) in attempts {
+        text += &format!("\n  {url}\n    {why}");
+    }
+    text + "\nby hand: " + remedy.trim()
 }
 
 impl DataError {

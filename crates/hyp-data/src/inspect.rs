@@ -5,9 +5,9 @@ use std::fmt;
 
 use rayon::prelude::*;
 
+use crate::checksum::sha256;
 use crate::dataset::Dataset;
 use crate::error::DataError;
-use crate::manifest::sha256;
 
 /// What [`inspect`] found; shown as a few lines of text.
 #[derive(Debug)]

@@ -31,6 +31,7 @@
 
 mod archive;
 mod dataset;
+mod disk;
 mod error;
 mod image;
 mod index;
@@ -39,12 +40,15 @@ mod loader;
 mod seed;
 mod split;
 
+pub mod checksum;
 pub mod inspect;
 pub mod manifest;
 pub mod pickle;
 pub mod sample;
 pub mod source;
 pub mod transform;
+pub mod unpack;
+pub mod verify;
 
 pub use crate::dataset::Dataset;
 pub use crate::error::DataError;

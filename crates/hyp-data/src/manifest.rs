@@ -1,31 +1,35 @@
-//! What a data set's files, terms and counts are: `manifest.toml`, read and compared with what lies on disk.
+//! What a data set's files, terms and counts are: `manifest.toml`.
 
-use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 use crate::error::DataError;
 use crate::index::Index;
 use crate::split::Split;
 
-/// A data set as its `manifest.toml` describes it.
+/// A data set, or a file of published weights, as its `manifest.toml` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// The version of this form, 1.
     pub schema: u32,
-    /// The name on the command line and of the folder.
+    /// Pictures or weights.
+    #[serde(default)]
+    pub kind: Kind,
+    /// The name on the command line and, unless [`Manifest::folder`] says otherwise, of the folder.
     pub name: String,
+    /// The folder below the data root, where it is not the name.
+    pub folder: Option<String>,
     /// The name in prose.
     pub title: String,
     /// The licence, as its holders name it.
     pub licence: String,
-    /// What the licence asks, to be shown before anything is fetched.
+    /// What the licence asks, shown before anything is fetched.
     pub terms: String,
+    /// Why a person is asked once more before anything is fetched.
+    pub ask: Option<String>,
     /// Where the data set is described.
     pub homepage: String,
     /// How to obtain the files by hand.
@@ -38,6 +42,17 @@ pub struct Manifest {
     pub counts: Vec<Count>,
 }
 
+/// What a manifest describes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Pictures.
+    #[default]
+    Data,
+    /// The weights of a network.
+    Weights,
+}
+
 /// One file of a data set.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,17 +62,39 @@ pub struct ManifestFile {
     /// Addresses to fetch it from, the first first.
     #[serde(default)]
     pub mirrors: Vec<String>,
-    /// Its size.
+    /// The file that this one stands in for when that one cannot be fetched.
+    pub instead_of: Option<String>,
+    /// Its size; binding if the origin is verified, otherwise for estimates.
     pub bytes: Option<u64>,
     /// Its checksum.
     pub sha256: Option<String>,
+    /// The first digits of its checksum, which some publishers put into the name.
+    pub sha256_start: Option<String>,
     /// Its published checksum of the older kind.
     pub md5: Option<String>,
     /// Size and checksum of what it holds, whatever its compression.
     pub content: Option<Content>,
-    /// How far the checksums of the file itself can be trusted.
+    /// How far the size and the checksums of the file itself can be trusted.
     #[serde(default)]
     pub origin: Origin,
+    /// What is taken out of it, if it is an archive that is not read in place.
+    pub unpack: Option<Unpack>,
+}
+
+/// What is taken out of an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unpack {
+    /// The folder or file within the archive.
+    pub from: String,
+    /// What it becomes beside the archive.
+    pub to: String,
+    /// The most bytes that may come out.
+    pub bytes: u64,
+    /// The most entries that the archive may have.
+    pub entries: u64,
+    /// Size and checksum, where `to` is a single file.
+    pub content: Option<Content>,
 }
 
 /// Size and checksum of a file's contents after decompression.
@@ -93,6 +130,25 @@ pub struct Count {
     pub classes: usize,
 }
 
+/// The manifests that this crate carries: name and text.
+const BUILTIN: &[(&str, &str)] = &[
+    ("cifar10", include_str!("../../../data/cifar10/manifest.toml")),
+    ("cifar100", include_str!("../../../data/cifar100/manifest.toml")),
+    ("cub", include_str!("../../../data/cub/manifest.toml")),
+    ("duke", include_str!("../../../data/duke/manifest.toml")),
+    ("efficientnet_lite0", include_str!("../../../data/efficientnet_lite0/manifest.toml")),
+    ("inception_v3", include_str!("../../../data/inception_v3/manifest.toml")),
+    ("market1501", include_str!("../../../data/market1501/manifest.toml")),
+    ("mini_imagenet", include_str!("../../../data/mini_imagenet/manifest.toml")),
+    ("mnist", include_str!("../../../data/mnist/manifest.toml")),
+    ("mnist_5k", include_str!("../../../data/mnist_5k/manifest.toml")),
+    ("omniglot", include_str!("../../../data/omniglot/manifest.toml")),
+    ("resnet18", include_str!("../../../data/resnet18/manifest.toml")),
+    ("resnet34", include_str!("../../../data/resnet34/manifest.toml")),
+    ("resnet50", include_str!("../../../data/resnet50/manifest.toml")),
+    ("vgg19", include_str!("../../../data/vgg19/manifest.toml")),
+];
+
 impl Manifest {
     /// Reads a `manifest.toml`.
     ///
@@ -103,7 +159,12 @@ impl Manifest {
         Self::parse(&text, path)
     }
 
-    /// The manifest that this crate carries for a data set it has a reader for.
+    /// The names of the manifests that this crate carries, sorted.
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().map(|(name, _)| *name)
+    }
+
+    /// The manifest that this crate carries for a data set or for weights.
     ///
     /// # Examples
     /// ```
@@ -113,61 +174,70 @@ impl Manifest {
     /// assert!(Manifest::builtin("no such set").is_none());
     /// ```
     pub fn builtin(name: &str) -> Option<Self> {
-        let text = match name {
-            "mnist" => include_str!("../../../data/mnist/manifest.toml"),
-            "mnist_5k" => include_str!("../../../data/mnist_5k/manifest.toml"),
-            "omniglot" => include_str!("../../../data/omniglot/manifest.toml"),
-            _ => return None,
-        };
+        let (_, text) = BUILTIN.iter().find(|(known, _)| *known == name)?;
         let path = PathBuf::from(format!("data/{name}/manifest.toml"));
         Some(Self::parse(text, &path).expect("invariant: the manifests of the repository are read by a test"))
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, DataError> {
+    /// Reads the text of a manifest; `path` is for messages.
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, DataError> {
         let manifest: Self =
             toml::from_str(text).map_err(|error| DataError::invalid(path, None, error.to_string()))?;
-        if manifest.schema != 1 {
-            let reason = format!("schema {} is not known; this version reads schema 1", manifest.schema);
-            return Err(DataError::invalid(path, None, reason));
-        }
+        manifest.check(path)?;
         Ok(manifest)
+    }
+
+    /// Refuses what the form allows and sense does not.
+    fn check(&self, path: &Path) -> Result<(), DataError> {
+        let refuse = |reason: String| Err(DataError::invalid(path, None, reason));
+        if self.schema != 1 {
+            return refuse(format!("schema {} is not known; this version reads schema 1", self.schema));
+        }
+        let targets = self.files.iter().filter_map(|file| file.unpack.as_ref()).map(|unpack| &unpack.to);
+        let names = self.files.iter().map(|file| &file.name);
+        for name in names.chain(targets).chain(&self.folder) {
+            if !is_plain_name(name) {
+                return refuse(format!(
+                    "`{name}` is no plain name of a file or folder; leave out `/`, `\\` and a leading dot"
+                ));
+            }
+        }
+        for file in &self.files {
+            if let Some(other) = &file.instead_of
+                && !self.files.iter().any(|file| file.name == *other && file.instead_of.is_none())
+            {
+                return refuse(format!(
+                    "`{}` stands in for `{other}`, which is not there; add it",
+                    file.name
+                ));
+            }
+            for (what, digits, lengths) in [
+                ("sha256", &file.sha256, 64..=64),
+                ("sha256_start", &file.sha256_start, 8..=64),
+                ("md5", &file.md5, 32..=32),
+            ] {
+                let plain = |digit: char| digit.is_ascii_hexdigit() && !digit.is_ascii_uppercase();
+                if let Some(digits) = digits
+                    && !(lengths.contains(&digits.len()) && digits.chars().all(plain))
+                {
+                    return refuse(format!(
+                        "`{}`: {what} `{digits}` is not of its form; write it in lower-case hexadecimal",
+                        file.name
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder of the files below the data root.
+    pub fn folder_name(&self) -> &str {
+        self.folder.as_deref().unwrap_or(&self.name)
     }
 
     /// The count of a part.
     pub fn count(&self, part: &str) -> Option<&Count> {
         self.counts.iter().find(|count| count.part == part)
-    }
-
-    /// Compares every listed file in `folder` with its size and checksums.
-    ///
-    /// A recalled checksum is not compared; [`ManifestFile::content`] is, after decompression.
-    ///
-    /// # Errors
-    /// [`DataError::Missing`], [`DataError::Truncated`] or [`DataError::Checksum`] of the first file that fails.
-    pub fn verify(&self, folder: &Path) -> Result<(), DataError> {
-        for file in &self.files {
-            let path = folder.join(&file.name);
-            if !path.is_file() {
-                return Err(DataError::missing(
-                    format!("file of {}", self.title),
-                    &path,
-                    self.by_hand.trim(),
-                ));
-            }
-            if let Some(expected) = file.sha256.as_ref().filter(|_| file.origin == Origin::Verified) {
-                compare(&path, expected, file.bytes, open(&path)?)?;
-            }
-            if let Some(content) = &file.content {
-                let gzipped = path.extension().is_some_and(|extension| extension == "gz");
-                let reader: Box<dyn Read> = if gzipped {
-                    Box::new(MultiGzDecoder::new(open(&path)?))
-                } else {
-                    Box::new(open(&path)?)
-                };
-                compare(&path, &content.sha256, Some(content.bytes), reader)?;
-            }
-        }
-        Ok(())
     }
 
     /// Compares the pictures and classes of each split that has a count with the published ones.
@@ -211,50 +281,16 @@ impl Manifest {
     }
 }
 
-/// The sha256 of everything a reader gives, as lower-case hexadecimal, with the number of bytes.
-///
-/// # Errors
-/// The reader's own.
-pub fn sha256(mut reader: impl Read) -> std::io::Result<(String, u64)> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    let mut bytes = 0;
-    loop {
-        let count = reader.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-        bytes += count as u64;
+impl ManifestFile {
+    /// Whether anything is known that tells the right file from another one.
+    pub fn has_checksum(&self) -> bool {
+        self.sha256.is_some() || self.sha256_start.is_some() || self.md5.is_some() || self.content.is_some()
     }
-    let mut text = String::with_capacity(64);
-    for byte in hash.finalize() {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).expect("invariant: four bits are a digit"));
-        }
-    }
-    Ok((text, bytes))
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, DataError> {
-    Ok(BufReader::new(File::open(path).map_err(DataError::io("open", path))?))
-}
-
-fn compare(path: &Path, expected: &str, bytes: Option<u64>, reader: impl Read) -> Result<(), DataError> {
-    let (actual, count) = sha256(reader).map_err(|error| {
-        DataError::corrupt(
-            path,
-            format!("it cannot be read to its end ({error})"),
-            crate::error::OBTAIN_AGAIN,
-        )
-    })?;
-    if let Some(expected) = bytes.filter(|expected| count < *expected) {
-        return Err(DataError::Truncated { path: path.to_owned(), expected, actual: count });
-    }
-    if actual != expected {
-        return Err(DataError::Checksum { path: path.to_owned(), expected: expected.to_owned(), actual });
-    }
-    Ok(())
+/// Whether a name is one part of a path, visible, and the same on every system.
+fn is_plain_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', ':', '\0'])
 }
 
 #[cfg(test)]
@@ -262,41 +298,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_known_checksum_of_abc() {
-        let (text, bytes) = sha256(&b"abc"[..]).unwrap();
-        assert_eq!(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!(bytes, 3);
-    }
-
-    #[test]
     fn every_manifest_of_the_repository_is_of_the_form() {
-        for name in ["mnist", "mnist_5k", "omniglot"] {
+        for name in Manifest::builtin_names() {
             let manifest = Manifest::builtin(name).unwrap();
             assert_eq!(manifest.name, name);
-            assert!(!manifest.counts.is_empty() && !manifest.by_hand.is_empty(), "{name}");
+            assert!(!manifest.by_hand.is_empty() && !manifest.terms.is_empty(), "{name}");
+            assert_eq!(manifest.counts.is_empty(), manifest.kind == Kind::Weights, "{name}");
+            for file in manifest.files {
+                let bare = file.mirrors.iter().all(|url| url.starts_with("https://"));
+                assert!(bare || file.has_checksum(), "{}: plain HTTP needs a checksum", file.name);
+            }
         }
+        assert!(Manifest::builtin("duke").unwrap().files.is_empty(), "withdrawn by its authors");
     }
 
     #[test]
-    fn files_are_compared_and_the_first_wrong_one_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let manifest = Manifest::parse(
-            "schema = 1\nname = \"t\"\ntitle = \"T\"\nlicence = \"none\"\nterms = \"\"\nhomepage = \"\"\n\
-             by_hand = \"write it\"\n[[file]]\nname = \"a.bin\"\nbytes = 3\norigin = \"verified\"\n\
-             sha256 = \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"\n",
-            Path::new("m.toml"),
-        )
-        .unwrap();
-        let verify = |bytes: Option<&[u8]>| {
-            if let Some(bytes) = bytes {
-                fs::write(folder.path().join("a.bin"), bytes).unwrap();
-            }
-            manifest.verify(folder.path()).map_err(|error| error.to_string())
-        };
-        assert!(verify(None).unwrap_err().ends_with("write it"));
-        assert!(verify(Some(b"ab")).unwrap_err().contains("3 bytes, it holds 2"));
-        assert!(verify(Some(b"abd")).unwrap_err().contains("sha256"));
-        verify(Some(b"abc")).unwrap();
+    fn every_manifest_in_the_data_folder_is_built_in() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data");
+        let mut names: Vec<String> = fs::read_dir(data)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .filter(|entry| entry.path().join("manifest.toml").is_file())
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, Manifest::builtin_names().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_manifest_that_contradicts_itself_is_refused() {
+        let head = "schema = 1\nname = \"t\"\ntitle = \"T\"\nlicence = \"none\"\nterms = \"\"\nhomepage = \"\"\n\
+                    by_hand = \"write it\"\n";
+        for (rest, word) in [
+            ("[[file]]\nname = \"../a\"\n", "plain name"),
+            ("[[file]]\nname = \".a\"\n", "plain name"),
+            ("[[file]]\nname = \"a\"\nsha256 = \"ABC\"\n", "hexadecimal"),
+            ("[[file]]\nname = \"a\"\ninstead_of = \"b\"\n", "not there"),
+            (
+                "[[file]]\nname = \"a\"\nunpack = { from = \"x\", to = \"x/y\", bytes = 1, entries = 1 }\n",
+                "plain name",
+            ),
+            ("[[file]]\nname = \"a\"\nsize = 3\n", "unknown field"),
+        ] {
+            let text =
+                Manifest::parse(&format!("{head}{rest}"), Path::new("m.toml")).unwrap_err().to_string();
+            assert!(text.contains(word) && text.contains("m.toml"), "{text}");
+        }
+        let text = Manifest::parse(&head.replace("= 1", "= 2"), Path::new("m.toml")).unwrap_err().to_string();
+        assert!(text.contains("schema 2"), "{text}");
     }
 
     #[test]
