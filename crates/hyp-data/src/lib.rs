@@ -12,7 +12,10 @@
 //! - [`pickle`] reads Python's pickles as data, without running them.
 //! - [`Manifest`] says what a data set's files and counts must be.
 //!
-//! This crate knows nothing of tensors or models, and opens no connection.
+//! - [`fetch`] brings what a manifest names, and is the only module that opens a connection; [`unpack`] and [`verify`]
+//!   see to it that what stands on disk is whole.
+//!
+//! This crate knows nothing of tensors or models.
 //!
 //! # Examples
 //! ```
@@ -41,6 +44,7 @@ mod seed;
 mod split;
 
 pub mod checksum;
+pub mod fetch;
 pub mod inspect;
 pub mod manifest;
 pub mod pickle;

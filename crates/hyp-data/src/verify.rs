@@ -143,13 +143,26 @@ pub(crate) fn examine(
         return Ok(found(true, "the sha256 of its contents agrees".to_owned()));
     }
     if !doubts.is_empty() {
+        // A recalled checksum may be wrong; a file that breaks off is wrong whatever the checksum.
+        let shorter = file.bytes.filter(|bytes| digests.bytes < *bytes);
+        match (whole_by_itself(path), shorter) {
+            (Ok(Structure::Followed), _) | (Ok(Structure::Unknown), None) => {}
+            (Err(DataError::Corrupt { .. }) | Ok(Structure::Unknown), Some(bytes)) => {
+                let reason = format!("it has {} of {bytes} bytes, as a broken-off download", digests.bytes);
+                return Err(DataError::corrupt(path, reason, OBTAIN_AGAIN));
+            }
+            (Err(error), _) => return Err(error),
+        }
         return Ok(found(false, doubts.join(", ")));
     }
     if !agrees.is_empty() {
         return Ok(found(true, format!("the {} agrees", agrees.join(" and the "))));
     }
-    whole_by_itself(path)?;
-    Ok(found(false, "no checksum is known; its own structure is whole".to_owned()))
+    let how = match whole_by_itself(path)? {
+        Structure::Followed => "no checksum is known; its own structure is whole",
+        Structure::Unknown => "no checksum is known",
+    };
+    Ok(found(false, how.to_owned()))
 }
 
 /// Compares what an archive's single file became.
@@ -181,8 +194,14 @@ pub(crate) fn compare_content(content: &Content, path: &Path) -> Result<(), Data
     Ok(())
 }
 
+/// Whether a file's own form says where it ends.
+enum Structure {
+    Followed,
+    Unknown,
+}
+
 /// Follows the structure of a file from its beginning to its end, for the kinds that have one.
-fn whole_by_itself(path: &Path) -> Result<(), DataError> {
+fn whole_by_itself(path: &Path) -> Result<Structure, DataError> {
     let ending = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('.'));
     // A file that is still arriving is called `.NAME.part`.
     let ending = match ending {
@@ -200,9 +219,9 @@ fn whole_by_itself(path: &Path) -> Result<(), DataError> {
                 .map_err(|error| unreadable(path, &error))?;
         }
         Some("safetensors") => safetensors(path)?,
-        _ => {}
+        _ => return Ok(Structure::Unknown),
     }
-    Ok(())
+    Ok(Structure::Followed)
 }
 
 /// The longest header of a safetensors file that is read; the format's own limit.
