@@ -106,7 +106,9 @@ pub(crate) fn examine(
     path: &Path,
     seen: &mut dyn FnMut(u64),
 ) -> Result<Finding, DataError> {
-    let decompressed = file.name.ends_with(".gz") && path.extension().is_none_or(|ending| ending != "gz");
+    let plain_name = file.name.strip_suffix(".gz");
+    let decompressed = plain_name.is_some() && path.file_name().and_then(|name| name.to_str()) == plain_name;
+    let gzipped = plain_name.is_some() && !decompressed;
     let digests = Digests::of(open(path)?, seen).map_err(|error| unreadable(path, &error))?;
     let found = |confirmed, how: String| Finding { confirmed, how, sha256: Some(digests.sha256.clone()) };
     let mut agrees = Vec::new();
@@ -139,7 +141,7 @@ pub(crate) fn examine(
         }
     }
     if let Some(content) = &file.content {
-        compare_content(content, path)?;
+        compare_content(content, path, gzipped)?;
         return Ok(found(true, "the sha256 of its contents agrees".to_owned()));
     }
     if !doubts.is_empty() {
@@ -170,13 +172,12 @@ fn examine_content(content: Option<&Content>, path: &Path) -> Result<Finding, Da
     let Some(content) = content else {
         return Ok(Finding { confirmed: false, how: "no checksum is known".to_owned(), sha256: None });
     };
-    compare_content(content, path)?;
+    compare_content(content, path, false)?;
     Ok(Finding { confirmed: true, how: "the sha256 agrees".to_owned(), sha256: Some(content.sha256.clone()) })
 }
 
-/// Compares size and checksum after decompression, if the name ends in `.gz`.
-pub(crate) fn compare_content(content: &Content, path: &Path) -> Result<(), DataError> {
-    let gzipped = path.extension().is_some_and(|ending| ending == "gz");
+/// Compares size and checksum of a file, after decompression if it is `gzipped`.
+pub(crate) fn compare_content(content: &Content, path: &Path, gzipped: bool) -> Result<(), DataError> {
     let reader: Box<dyn io::Read> =
         if gzipped { Box::new(MultiGzDecoder::new(open(path)?)) } else { Box::new(open(path)?) };
     // One byte more than there should be is enough to know.

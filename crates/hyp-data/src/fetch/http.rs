@@ -127,6 +127,9 @@ impl ContentRange {
     }
 }
 
+/// What is said of a connection that ends before the file does.
+pub(super) const CUT: &str = "the connection was cut";
+
 /// What went wrong with a connection, as a person says it.
 pub(super) fn sentence(error: &ureq::Error) -> String {
     use ureq::Error;
@@ -142,6 +145,7 @@ pub(super) fn sentence(error: &ureq::Error) -> String {
             "no connection within the time allowed; is this machine on the network?".to_owned()
         }
         Error::Timeout(_) => "no answer within the time allowed".to_owned(),
+        Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => CUT.to_owned(),
         Error::Io(error) => error.to_string(),
         other => other.to_string(),
     }

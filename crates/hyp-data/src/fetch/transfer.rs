@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use super::http::{Answer, Client, From, read_sentence};
+use super::http::{Answer, CUT, Client, From, read_sentence};
 use super::options::Options;
 use super::partial::{Note, Partial};
 use super::{Event, Progress};
@@ -203,7 +203,7 @@ impl Transfer<'_> {
                 Ok(End::Refused(why))
             }
             Some(end) => Ok(end),
-            None if total.is_some_and(|total| partial.length < total) => Ok(broken("the connection was cut")),
+            None if total.is_some_and(|total| partial.length < total) => Ok(broken(CUT)),
             None if partial.length == 0 => Ok(broken("an empty answer")),
             None => Ok(End::Whole { measured: total.is_some() }),
         }

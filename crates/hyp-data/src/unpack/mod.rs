@@ -123,7 +123,7 @@ pub(crate) fn unpack_on(
             }
         }
         staging.finish(&target, |path| match &unpack.content {
-            Some(content) => compare_content(content, path),
+            Some(content) => compare_content(content, path, false),
             None => Ok(()),
         })
     })();
