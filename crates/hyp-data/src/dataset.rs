@@ -11,10 +11,10 @@ use rayon::prelude::*;
 use crate::archive::Archive;
 use crate::error::{DataError, OBTAIN_AGAIN};
 use crate::image::{Colour, Image};
-use crate::index::{Index, Source};
+use crate::index::{Index, Item, Region, Source, View};
 use crate::seed::Random;
 use crate::split::SplitRule;
-use crate::transform::Transform;
+use crate::transform::{Transform, crop};
 
 /// A data set: an [`Index`] whose pictures can be read.
 #[derive(Clone, Debug)]
@@ -102,42 +102,45 @@ impl Dataset {
         }
     }
 
-    /// Height, width and bytes of the picture at `position`, if it is in memory.
+    /// Height, width and bytes of the picture at `position`, if they are in memory as they are shown.
     pub(crate) fn in_memory(&self, position: usize) -> Option<(usize, usize, &[u8])> {
         match &self.pixels {
-            Pixels::Encoded(_) => None,
-            Pixels::Packed(packed) => Some((packed.height, packed.width, packed.picture(position))),
+            Pixels::Packed(packed) if self.index.items()[position].view == View::default() => {
+                Some((packed.height, packed.width, packed.picture(position)))
+            }
+            _ => None,
         }
     }
 
-    /// The picture at `position` of the index.
+    /// The picture at `position` of the index, in the item's view.
     ///
     /// # Errors
-    /// [`DataError`] naming the file if it cannot be read or decoded.
+    /// [`DataError`] naming the file if it cannot be read or decoded, or the item's region does not lie within it.
     ///
     /// # Panics
     /// If `position` is not in the index.
     pub fn image(&self, position: usize) -> Result<Image, DataError> {
-        let source = &self.index.items()[position].source;
-        match &self.pixels {
+        let Item { source, view, .. } = &self.index.items()[position];
+        let whole = match &self.pixels {
             Pixels::Packed(packed) => {
                 let data = packed.picture(position).to_vec();
-                Ok(Image::new(packed.height, packed.width, packed.channels, data))
+                Image::new(packed.height, packed.width, packed.channels, data)
             }
             Pixels::Encoded(archives) => match source {
                 Source::File(path) => {
                     let bytes = read_file(path)?;
-                    Image::decode(&bytes, self.colour, path)
+                    Image::decode(&bytes, self.colour, path)?
                 }
                 Source::Entry { archive, entry } => {
                     let archive = &archives[archive.as_path()];
-                    Image::decode(&archive.read(entry)?, self.colour, &source.path())
+                    Image::decode(&archive.read(entry)?, self.colour, &source.path())?
                 }
                 Source::Record { .. } | Source::Generated { .. } => {
                     unreachable!("records and generated pictures are held in memory")
                 }
             },
-        }
+        };
+        seen(whole, *view, source)
     }
 
     /// As [`Dataset::image`]; a decoder that panics becomes an error that names the picture.
@@ -192,7 +195,7 @@ impl Dataset {
                 ),
             });
         }
-        Ok(Self::from_images(self.index.clone(), &images))
+        Ok(Self::from_images(self.index.with_plain_views(), &images))
     }
 
     /// The pictures at some positions, with only those classes that still have one.
@@ -217,6 +220,58 @@ impl Dataset {
     pub fn with_split(self, rule: &SplitRule, path: &Path) -> Result<Self, DataError> {
         Ok(Self { index: rule.apply(&self.index, path)?, ..self })
     }
+
+    /// As [`Dataset::with_split`] for a data set that may lack some of the classes that the rule names.
+    ///
+    /// # Errors
+    /// As [`SplitRule::apply_to_present`].
+    pub fn with_split_of_present(self, rule: &SplitRule, path: &Path) -> Result<Self, DataError> {
+        Ok(Self { index: rule.apply_to_present(&self.index, path)?, ..self })
+    }
+
+    /// The same pictures under another index, item by item.
+    pub(crate) fn with_index(self, index: Index) -> Self {
+        assert_eq!(index.len(), self.index.len(), "one item for each picture");
+        Self { index, ..self }
+    }
+
+    /// The pictures of both, the classes numbered anew.
+    ///
+    /// # Panics
+    /// If one is in memory and the other is not, or they differ in colour.
+    pub(crate) fn joined(self, other: Self) -> Self {
+        assert_eq!(self.channels(), other.channels(), "channels of two parts of a data set");
+        let (Pixels::Encoded(mut archives), Pixels::Encoded(more)) = (self.pixels, other.pixels) else {
+            panic!("two data sets are joined before they are loaded into memory");
+        };
+        archives.extend(more);
+        let index = self.index.joined(&other.index);
+        Self { index, colour: self.colour, pixels: Pixels::Encoded(archives) }
+    }
+}
+
+/// What a view shows of a picture.
+fn seen(image: Image, view: View, source: &Source) -> Result<Image, DataError> {
+    let View { region, quarter_turns } = view;
+    let cut = match region {
+        None => image,
+        Some(Region { left, top, width, height }) => {
+            let within = |start: u32, length: u32, side: usize| {
+                length > 0 && u64::from(start) + u64::from(length) <= side as u64
+            };
+            if !within(left, width, image.width()) || !within(top, height, image.height()) {
+                return Err(DataError::corrupt(
+                    &source.path(),
+                    format!(
+                        "its region, {width} × {height} from ({left}, {top}), does not lie within {image:?}"
+                    ),
+                    "use the pictures that the list of regions was made for, or read them whole",
+                ));
+            }
+            crop::window(&image, top as usize, left as usize, height as usize, width as usize)
+        }
+    };
+    Ok(if quarter_turns % 4 == 0 { cut } else { crop::turned(&cut, quarter_turns) })
 }
 
 fn shape(image: &Image) -> (usize, usize, usize) {

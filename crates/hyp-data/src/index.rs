@@ -1,10 +1,11 @@
 //! The list of a data set's pictures: where each lies, its class, and the part it belongs to.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::manifest::sha256;
 use crate::split::Split;
 
 /// Where a picture comes from; shown in messages.
@@ -54,6 +55,28 @@ impl fmt::Display for Source {
     }
 }
 
+/// A rectangle of a picture, in its own pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Region {
+    /// The first column.
+    pub left: u32,
+    /// The first row.
+    pub top: u32,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// How the picture of a source is shown; one source may stand in an index several times, each time otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct View {
+    /// The part that is kept; the whole picture where there is none.
+    pub region: Option<Region>,
+    /// Quarter turns anticlockwise (0 to 3) after the region is cut.
+    pub quarter_turns: u8,
+}
+
 /// One picture of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
@@ -67,12 +90,14 @@ pub struct Item {
     pub camera: Option<u32>,
     /// The part it belongs to.
     pub split: Option<Split>,
+    /// What is seen of it.
+    pub view: View,
 }
 
 impl Item {
     /// An item with a source and a class only.
     pub fn new(source: Source, class: u32) -> Self {
-        Self { source, class, identity: None, camera: None, split: None }
+        Self { source, class, identity: None, camera: None, split: None, view: View::default() }
     }
 
     /// The same item in a part.
@@ -187,6 +212,52 @@ impl Index {
     /// The class of every item.
     pub fn labels(&self) -> Vec<u32> {
         self.items.iter().map(|item| item.class).collect()
+    }
+
+    /// The items of both, the names merged and sorted, and the items numbered anew.
+    pub(crate) fn joined(&self, other: &Self) -> Self {
+        let merged = |own: &[String], others: &[String]| -> Vec<String> {
+            own.iter().chain(others).collect::<BTreeSet<_>>().into_iter().cloned().collect()
+        };
+        let classes = merged(&self.classes, &other.classes);
+        let identities = merged(&self.identities, &other.identities);
+        let cameras = merged(&self.cameras, &other.cameras);
+        let renumber = |all: &[String], name: &String| {
+            all.binary_search(name).expect("invariant: every name was merged") as u32
+        };
+        let items = [self, other].into_iter().flat_map(|index| {
+            index.items.iter().map(|item| Item {
+                class: renumber(&classes, &index.classes[item.class as usize]),
+                identity: item.identity.map(|n| renumber(&identities, &index.identities[n as usize])),
+                camera: item.camera.map(|n| renumber(&cameras, &index.cameras[n as usize])),
+                ..item.clone()
+            })
+        });
+        let items = items.collect();
+        Self::with_names(items, classes, identities, cameras)
+    }
+
+    /// The same items in their parts, each shown whole and upright: for pictures that were cut and turned already.
+    pub(crate) fn with_plain_views(&self) -> Self {
+        let items = self.items.iter().map(|item| Item { view: View::default(), ..item.clone() });
+        self.with_items(items.collect())
+    }
+
+    /// A hash of what a list of positions means: the names of the classes, and the file name, class, identity, camera,
+    /// part and view of every item, in order. Where the data set lies does not matter.
+    pub fn fingerprint(&self) -> String {
+        let mut text = String::new();
+        for name in self.classes.iter().chain(&self.identities).chain(&self.cameras) {
+            text.push_str(name);
+            text.push('\n');
+        }
+        for item in &self.items {
+            let source = item.source.to_string();
+            let name = source.rsplit(['/', '\\']).next().unwrap_or_default();
+            let Item { class, identity, camera, split, view, .. } = item;
+            let _ = writeln!(text, "{name} {class} {identity:?} {camera:?} {split:?} {view:?}");
+        }
+        sha256(text.as_bytes()).expect("invariant: memory can be read").0
     }
 
     /// The positions of the items of a part, ascending.

@@ -57,7 +57,7 @@ pub mod verify;
 pub use crate::dataset::Dataset;
 pub use crate::error::DataError;
 pub use crate::image::{Colour, Image};
-pub use crate::index::{Index, Item, Source};
+pub use crate::index::{Index, Item, Region, Source, View};
 pub use crate::loader::{Batch, Epoch, Loader, LoaderOptions};
 pub use crate::manifest::Manifest;
 pub use crate::seed::Random;

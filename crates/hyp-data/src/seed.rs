@@ -1,5 +1,7 @@
 //! Randomness that a seed alone decides: one small generator, keyed by what it is for.
 
+use std::collections::BTreeMap;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
@@ -13,6 +15,10 @@ pub(crate) enum Purpose {
     Augment = 2,
     /// The making of a synthetic picture.
     Synthetic = 3,
+    /// The classes and pictures of one episode.
+    Episode = 4,
+    /// The batches of people of one epoch.
+    Identity = 5,
 }
 
 /// A stream of random numbers.
@@ -55,6 +61,23 @@ impl Random {
         low + (high - low) * self.unit()
     }
 
+    /// `count` different numbers of `0..bound` in the order drawn, each sequence equally likely.
+    ///
+    /// # Panics
+    /// If `count` is larger than `bound`.
+    pub fn choose(&mut self, bound: usize, count: usize) -> Vec<usize> {
+        assert!(count <= bound, "{count} different numbers below {bound}");
+        // Fisher and Yates, of which only the moved numbers are kept: the cost does not depend on the bound.
+        let mut moved = BTreeMap::new();
+        (0..count)
+            .map(|at| {
+                let drawn = at + self.below(bound - at);
+                let own = moved.get(&at).copied().unwrap_or(at);
+                moved.insert(drawn, own).unwrap_or(drawn)
+            })
+            .collect()
+    }
+
     /// Puts `items` in random order (Fisher and Yates), each order equally likely.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
@@ -93,6 +116,24 @@ mod tests {
         for count in counts {
             assert!(count.abs_diff(10_000) < 465, "{counts:?}");
         }
+    }
+
+    #[test]
+    fn chosen_numbers_differ_and_every_sequence_is_equally_likely() {
+        let mut random = Random::new(4);
+        let mut counts = BTreeMap::new();
+        for _ in 0..12_000 {
+            *counts.entry(random.choose(4, 2)).or_insert(0_u32) += 1;
+        }
+        // Twelve sequences of 1,000 each, deviation 30; five of them are allowed.
+        assert_eq!(counts.len(), 12);
+        assert!(
+            counts.iter().all(|(pair, count)| pair[0] != pair[1] && count.abs_diff(1000) < 152),
+            "{counts:?}"
+        );
+        let mut all = random.choose(50, 50);
+        all.sort_unstable();
+        assert_eq!(all, (0..50).collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,8 +1,14 @@
 //! Which pictures make up the batches of an epoch.
 
+mod episode;
+mod episode_list;
+mod identity;
 mod sequential;
 mod shuffled;
 
+pub use self::episode::{Episode, EpisodeSampler, EpisodeShape};
+pub use self::episode_list::EpisodeList;
+pub use self::identity::IdentitySampler;
 pub use self::sequential::Sequential;
 pub use self::shuffled::Shuffled;
 

@@ -1,13 +1,13 @@
 //! A CSV file that lists pictures: `path,class[,identity,camera,split]`.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::image::Colour;
-use crate::index::{Index, Item, Source};
+use crate::index::Source;
+use crate::source::listed::{self, Listed};
 use crate::source::{Loaded, ReadOptions, Unusable, tree};
 use crate::split::Split;
 
@@ -70,25 +70,14 @@ pub fn load_with(path: &Path, options: ReadOptions) -> Result<Loaded, DataError>
         }
         twice
     });
-    let names = |cell: fn(&Row) -> Option<&String>| -> Vec<String> {
-        rows.iter().filter_map(cell).cloned().collect::<BTreeSet<_>>().into_iter().collect()
-    };
-    let classes = names(|row| Some(&row.class));
-    let identities = names(|row| row.identity.as_ref());
-    let cameras = names(|row| row.camera.as_ref());
-    let number = |names: &[String], name: &String| {
-        names.binary_search(name).expect("invariant: every name was collected") as u32
-    };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let items = rows.iter().map(|row| Item {
-        source: Source::File(folder.join(&row.path)),
-        class: number(&classes, &row.class),
-        identity: row.identity.as_ref().map(|name| number(&identities, name)),
-        camera: row.camera.as_ref().map(|name| number(&cameras, name)),
+    let listed = rows.into_iter().map(|row| Listed {
+        identity: row.identity,
+        camera: row.camera,
         split: row.split,
+        ..Listed::new(Source::File(folder.join(&row.path)), row.class)
     });
-    let items = items.collect();
-    let index = Index::with_names(items, classes, identities, cameras);
+    let index = listed::index(listed.collect());
     let dataset = Dataset::encoded(index, options.colour, Vec::new());
     Loaded::new(dataset, problems, options.unusable, path)
 }
@@ -156,7 +145,9 @@ fn read_row(
     let split = match cell(4) {
         None => None,
         Some(name) => Some(Split::from_name(&name).ok_or_else(|| {
-            wrong(format!("`{name}` is no split; write train, val or test, or leave the cell empty"))
+            wrong(format!(
+                "`{name}` is no split; write train, val, test, query or gallery, or leave the cell empty"
+            ))
         })?),
     };
     Ok(Row { line, path: PathBuf::from(name), class, identity: cell(2), camera: cell(3), split })

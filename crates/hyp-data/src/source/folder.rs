@@ -11,7 +11,8 @@ use std::path::Path;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::image::Colour;
-use crate::index::{Index, Item};
+use crate::index::Index;
+use crate::source::listed::{self, Listed};
 use crate::source::tree::{self, Entry, Tree};
 use crate::source::{Loaded, ReadOptions, Unusable};
 use crate::split::Split;
@@ -83,21 +84,18 @@ fn index(tree: &Tree, problems: &mut Vec<DataError>) -> Result<Index, DataError>
         false
     };
     let files: Vec<&Entry> = tree.files.iter().filter(usable).collect();
-    let classes: BTreeSet<&String> = files.iter().map(|entry| &entry.parts[above]).collect();
-    if classes.is_empty() && problems.is_empty() {
+    if files.is_empty() && problems.is_empty() {
         return Err(DataError::missing("class folder", &tree.root, REMEDY));
     }
-    let classes: Vec<String> = classes.into_iter().cloned().collect();
-    let items = files.iter().map(|entry| {
-        let class = classes.binary_search(&entry.parts[above]).expect("invariant: every class was collected");
-        let item = Item::new(entry.source.clone(), class as u32);
-        Item { split: has_splits.then(|| Split::from_name(&entry.parts[0])).flatten(), ..item }
+    let listed = files.into_iter().map(|entry| Listed {
+        split: has_splits.then(|| Split::from_name(&entry.parts[0])).flatten(),
+        ..Listed::new(entry.source.clone(), &entry.parts[above])
     });
-    Ok(Index::new(items.collect(), classes))
+    Ok(listed::index(listed.collect()))
 }
 
 /// Whether every top folder names a part and holds folders itself (a class may well be called `train`).
-fn has_split_folders(tree: &Tree) -> bool {
+pub(super) fn has_split_folders(tree: &Tree) -> bool {
     let below = tree.files.iter().filter(|entry| entry.parts.len() > 1);
     let tops: BTreeSet<&String> = below.map(|entry| &entry.parts[0]).collect();
     let empty = tree.empty_folders.iter().filter(|parts| !parts.is_empty()).map(|parts| &parts[0]);

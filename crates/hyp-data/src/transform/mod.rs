@@ -1,14 +1,19 @@
 //! The steps between a decoded picture and the numbers of a batch.
 
-mod crop;
+mod colour;
+pub(crate) mod crop;
 mod normalise;
+pub mod recipe;
 mod resize;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::colour::JitterOrder;
 pub use self::normalise::Normalise;
 pub use self::resize::Filter;
 
+use self::window::Window;
 use crate::error::DataError;
 use crate::image::Image;
 use crate::seed::Random;
@@ -27,19 +32,45 @@ pub enum Step {
         /// How pixels are averaged.
         filter: Filter,
     },
-    /// So that the shorter side becomes `side`; proportions stay.
+    /// So that the shorter side becomes `side`; proportions stay, the longer side is cut to a whole pixel.
     ResizeShorter {
         /// The shorter side of the result.
         side: usize,
         /// How pixels are averaged.
         filter: Filter,
     },
-    /// The middle `height` × `width`; where an odd pixel is left over, the window starts nearer to the top and left.
+    /// The middle `height` × `width`; where an odd pixel is left over, the window starts at the even one of two places.
     CenterCrop {
         /// Rows of the result.
         height: usize,
         /// Columns of the result.
         width: usize,
+    },
+    /// A window at a place of one's choice.
+    Crop {
+        /// The first row.
+        top: usize,
+        /// The first column.
+        left: usize,
+        /// Rows of the result.
+        height: usize,
+        /// Columns of the result.
+        width: usize,
+    },
+    /// A window of random size and place, resized: torchvision's `RandomResizedCrop`.
+    RandomResizedCrop {
+        /// Rows of the result.
+        height: usize,
+        /// Columns of the result.
+        width: usize,
+        /// How pixels are averaged.
+        filter: Filter,
+        /// The window's area as a fraction of the picture's, from and to.
+        #[serde(default = "window::default_scale")]
+        scale: [f64; 2],
+        /// The window's width divided by its height, from and to.
+        #[serde(default = "window::default_ratio")]
+        ratio: [f64; 2],
     },
     /// Black borders of `padding` pixels, then a window of the former size at a random place.
     PadCrop {
@@ -51,13 +82,73 @@ pub enum Step {
         /// Between 0 and 1.
         probability: f64,
     },
+    /// Brightness, contrast and saturation, each times a factor drawn from `[max(0, 1 − strength), 1 + strength)`.
+    ColourJitter {
+        /// The strength of the change of brightness; 0 for none.
+        brightness: f64,
+        /// The strength of the change of contrast.
+        contrast: f64,
+        /// The strength of the change of saturation.
+        saturation: f64,
+        /// In which order.
+        #[serde(default)]
+        order: JitterOrder,
+    },
+    /// Brightness times `factor`.
+    Brightness {
+        /// Below 1 darker, above 1 brighter.
+        factor: f32,
+    },
+    /// Contrast times `factor`: away from the mean grey of the picture.
+    Contrast {
+        /// Below 1 flatter, above 1 harder.
+        factor: f32,
+    },
+    /// Saturation times `factor`: away from the grey of each pixel.
+    Saturation {
+        /// 0 for a grey picture, above 1 for brighter colours.
+        factor: f32,
+    },
+    /// A window of random size and place is filled with one colour: torchvision's `RandomErasing`.
+    RandomErasing {
+        /// How often, between 0 and 1.
+        probability: f64,
+        /// The colour, one byte for each of three channels; a grey picture takes the first.
+        fill: [u8; 3],
+        /// The window's area as a fraction of the picture's, from and to.
+        #[serde(default = "window::default_erased")]
+        scale: [f64; 2],
+        /// The window's height divided by its width, from and to.
+        #[serde(default = "window::default_erased_ratio")]
+        ratio: [f64; 2],
+    },
+    /// A window at a place of one's choice is filled with one colour.
+    Erase {
+        /// The first row.
+        top: usize,
+        /// The first column.
+        left: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// The colour, as for [`Step::RandomErasing`].
+        fill: [u8; 3],
+    },
     /// Every byte `v` becomes `255 − v`: black on white becomes white on black.
     Invert,
 }
 
 impl Step {
     fn is_random(self) -> bool {
-        matches!(self, Self::PadCrop { .. } | Self::HorizontalFlip { .. })
+        matches!(
+            self,
+            Self::PadCrop { .. }
+                | Self::HorizontalFlip { .. }
+                | Self::RandomResizedCrop { .. }
+                | Self::ColourJitter { .. }
+                | Self::RandomErasing { .. }
+        )
     }
 
     fn apply(self, mut image: Image, random: &mut Random) -> Result<Image, DataError> {
@@ -68,6 +159,14 @@ impl Step {
                 resize::resize(image, height, width, filter)
             }
             Self::CenterCrop { height, width } => crop::center(&image, height, width),
+            Self::Crop { top, left, height, width } => {
+                crop::chosen(&image, Window { top, left, height, width })
+            }
+            Self::RandomResizedCrop { height, width, filter, scale, ratio } => {
+                window::check(scale, ratio)?;
+                let window = window::to_resize(&image, scale, ratio, random);
+                resize::resize_window(&image, window, height, width, filter)
+            }
             Self::PadCrop { padding } => {
                 let top = random.below(2 * padding + 1);
                 let left = random.below(2 * padding + 1);
@@ -78,6 +177,37 @@ impl Step {
                 if random.unit() < probability {
                     crop::flip_horizontally(&mut image);
                 }
+                Ok(image)
+            }
+            Self::ColourJitter { brightness, contrast, saturation, order } => {
+                colour::jitter(&mut image, [brightness, contrast, saturation], order, random)?;
+                Ok(image)
+            }
+            Self::Brightness { factor } => {
+                colour::brightness(&mut image, factor);
+                Ok(image)
+            }
+            Self::Contrast { factor } => {
+                colour::contrast(&mut image, factor);
+                Ok(image)
+            }
+            Self::Saturation { factor } => {
+                colour::saturation(&mut image, factor);
+                Ok(image)
+            }
+            Self::RandomErasing { probability, fill, scale, ratio } => {
+                window::check(scale, ratio)?;
+                if random.unit() < probability
+                    && let Some(window) = window::to_erase(&image, scale, ratio, random)
+                {
+                    window::erase(&mut image, window, fill);
+                }
+                Ok(image)
+            }
+            Self::Erase { top, left, height, width, fill } => {
+                let window = Window { top, left, height, width };
+                window.check_within(&image)?;
+                window::erase(&mut image, window, fill);
                 Ok(image)
             }
             Self::Invert => {

@@ -1,11 +1,15 @@
 //! Resizing with a filter that grows with the reduction, so that thin strokes do not vanish between samples.
 
+use std::cell::RefCell;
+
 use fast_image_resize as fir;
-use fir::images::{TypedImage, TypedImageRef};
+use fir::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
 use crate::image::Image;
+use crate::transform::crop;
+use crate::transform::window::Window;
 
 /// How the pixels under a pixel of the result are averaged; every filter is antialiased when the picture shrinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +21,7 @@ pub enum Filter {
     /// A triangle two pixels of the result wide.
     Bilinear,
     /// A cubic four pixels of the result wide (Catmull and Rom), often called bicubic.
+    #[serde(alias = "bicubic")]
     CatmullRom,
     /// A windowed sinc six pixels of the result wide; the sharpest, with slight overshoot.
     Lanczos3,
@@ -35,13 +40,29 @@ impl Filter {
 
 /// The picture at `height` × `width`.
 pub(super) fn resize(image: Image, height: usize, width: usize, filter: Filter) -> Result<Image, DataError> {
+    if (height, width) == (image.height(), image.width()) {
+        return Ok(image);
+    }
+    let whole = Window { top: 0, left: 0, height: image.height(), width: image.width() };
+    resize_window(&image, whole, height, width, filter)
+}
+
+/// A window of the picture at `height` × `width`; what lies outside the window has no say.
+pub(super) fn resize_window(
+    image: &Image,
+    window: Window,
+    height: usize,
+    width: usize,
+    filter: Filter,
+) -> Result<Image, DataError> {
+    window.check_within(image)?;
     if height == 0 || width == 0 {
         return Err(DataError::Setting {
             reason: format!("a picture cannot be resized to {height} × {width}; give both sides at least 1"),
         });
     }
-    if (height, width) == (image.height(), image.width()) {
-        return Ok(image);
+    if (height, width) == (window.height, window.width) {
+        return crop::chosen(image, window);
     }
     let from_size = (image.width() as u32, image.height() as u32);
     let to_size = (width as u32, height as u32);
@@ -53,9 +74,13 @@ pub(super) fn resize(image: Image, height: usize, width: usize, filter: Filter) 
         ($pixel:ty) => {{
             let from = TypedImageRef::<$pixel>::from_buffer(from_size.0, from_size.1, image.data());
             let from = from.expect("invariant: the bytes of a picture fit its shape");
+            let (left, top) = (window.left as u32, window.top as u32);
+            let from =
+                TypedCroppedImage::from_ref(&from, left, top, window.width as u32, window.height as u32);
+            let from = from.expect("invariant: the window lies within the picture");
             let to = TypedImage::<$pixel>::from_buffer(to_size.0, to_size.1, &mut data);
             let mut to = to.expect("invariant: the buffer was made for the shape");
-            fir::Resizer::new().resize_typed(&from, &mut to, &options)
+            RESIZER.with_borrow_mut(|resizer| resizer.resize_typed(&from, &mut to, &options))
         }};
     }
     let outcome = match channels {
@@ -67,13 +92,18 @@ pub(super) fn resize(image: Image, height: usize, width: usize, filter: Filter) 
             });
         }
     };
-    outcome.expect("invariant: the whole picture lies within the picture");
+    outcome.expect("invariant: the whole window lies within itself");
     Ok(Image::new(height, width, channels, data))
 }
 
-/// Height and width at which the shorter side is `side`, the longer one rounded to the nearest whole pixel.
+thread_local! {
+    /// The buffers of one thread, kept from picture to picture.
+    static RESIZER: RefCell<fir::Resizer> = RefCell::new(fir::Resizer::new());
+}
+
+/// Height and width at which the shorter side is `side`, the longer one cut to a whole pixel, as torchvision does.
 pub(super) fn shorter_side(image: &Image, side: usize) -> (usize, usize) {
-    let scale = |longer: usize, shorter: usize| (longer * side + shorter / 2) / shorter;
+    let scale = |longer: usize, shorter: usize| (longer * side / shorter).max(1);
     if image.height() <= image.width() {
         (side, scale(image.width(), image.height()))
     } else {
@@ -130,7 +160,7 @@ mod tests {
     fn proportions_stay_when_the_shorter_side_is_given() {
         assert_eq!(shorter_side(&Image::filled(100, 150, &[0]), 84), (84, 126));
         assert_eq!(shorter_side(&Image::filled(150, 100, &[0]), 84), (126, 84));
-        assert_eq!(shorter_side(&Image::filled(3, 7, &[0]), 2), (2, 5));
+        assert_eq!(shorter_side(&Image::filled(3, 7, &[0]), 2), (2, 4));
     }
 
     #[test]

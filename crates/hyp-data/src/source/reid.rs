@@ -1,0 +1,214 @@
+//! Market-1501 and DukeMTMC-reID: folders of pictures whose names say who is seen by which camera.
+//!
+//! ```text
+//! bounding_box_train/0002_c1s1_000451_03.jpg     Market-1501: identity 2, camera 1, sequence 1
+//! query/0001_c2_f0046182.jpg                     DukeMTMC-reID: identity 1, camera 2
+//! bounding_box_test/-1_c3s2_013243_04.jpg        a detection that shows nobody in particular: dropped
+//! bounding_box_test/0000_c1s1_000151_01.jpg      somebody who is in no query: kept as a distractor
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use crate::dataset::Dataset;
+use crate::error::{DataError, OBTAIN_AGAIN};
+use crate::image::Colour;
+use crate::manifest::Manifest;
+use crate::source::listed::{self, Listed};
+use crate::source::tree::{self, Tree};
+use crate::source::{self, data_folder};
+use crate::split::{Split, SplitRule};
+
+/// One of the two data sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// Market-1501.
+    Market1501,
+    /// DukeMTMC-reID; withdrawn by its authors, for those who hold it lawfully.
+    Duke,
+}
+
+impl Variant {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Market1501 => "market1501",
+            Self::Duke => "duke",
+        }
+    }
+
+    /// Folders that the published archive puts around the three parts.
+    fn wrapper(self) -> &'static str {
+        match self {
+            Self::Market1501 => "Market-1501-v15.09.15",
+            Self::Duke => "DukeMTMC-reID",
+        }
+    }
+}
+
+/// The folders of the parts.
+pub const FOLDERS: [(&str, Split); 3] =
+    [("bounding_box_train", Split::Train), ("query", Split::Query), ("bounding_box_test", Split::Gallery)];
+
+/// The class and identity of distractors.
+pub const DISTRACTOR: &str = "0000";
+
+/// Loads a data set from `root/market1501` or `root/duke`, or from `root`, and checks the published counts.
+///
+/// Class and identity are one and the same; subsets of a part number their classes from 0.
+/// Pictures of identity −1 are left out; pictures of identity 0 stay in the gallery without an identity.
+///
+/// # Errors
+/// [`DataError`] naming what is missing, a name that does not parse, or the count that differs.
+///
+/// # Examples
+/// ```no_run
+/// # use std::path::Path;
+/// use hyp_data::{Split, source::reid};
+/// let market = reid::load(Path::new("data/cache"), reid::Variant::Market1501)?;
+/// assert_eq!(market.index().positions(Split::Query).len(), 3_368);
+/// # Ok::<(), hyp_data::DataError>(())
+/// ```
+pub fn load(root: &Path, variant: Variant) -> Result<Dataset, DataError> {
+    let manifest = Manifest::builtin(variant.name()).expect("invariant: the manifest is part of the crate");
+    let has_parts = |folder: &Path| FOLDERS.iter().all(|(name, _)| part(folder, name, variant).is_some());
+    let here = data_folder(root, variant.name(), has_parts);
+    let mut all: Option<Dataset> = None;
+    for (name, split) in FOLDERS {
+        let Some(path) = part(&here, name, variant) else {
+            let what = format!("folder of {}", manifest.title);
+            return Err(DataError::missing(what, &here.join(name), manifest.by_hand.trim()));
+        };
+        let part = read(&path)?;
+        let items = part.index().items().iter().map(|item| item.clone().in_split(split));
+        let index = part.index().with_items(items.collect());
+        let part = part.with_index(index);
+        all = Some(match all {
+            None => part,
+            Some(before) => before.joined(part),
+        });
+    }
+    let dataset = all.expect("invariant: there are three parts");
+    manifest.check_splits(dataset.index(), &here)?;
+    Ok(dataset)
+}
+
+/// Reads one folder or zip archive of pictures with names of either form; no parts are given.
+///
+/// # Errors
+/// [`DataError`] naming a file whose name does not parse; [`DataError::Missing`] if there is none at all.
+///
+/// # Examples
+/// ```no_run
+/// # use std::path::Path;
+/// use hyp_data::{SplitRule, source::reid};
+/// // Market-1501's training part alone: 501 people for training, 250 to be found.
+/// let people = reid::read(Path::new("market1501/bounding_box_train"))?;
+/// let people = people.with_split(&SplitRule::Identities { train: 501 }, Path::new("the command line"))?;
+/// # Ok::<(), hyp_data::DataError>(())
+/// ```
+pub fn read(path: &Path) -> Result<Dataset, DataError> {
+    if !path.exists() {
+        return Err(DataError::missing("folder of people", path, "name a folder or zip archive of pictures"));
+    }
+    let tree = source::whole(Tree::open(path, 0)?)?;
+    let mut listed = Vec::with_capacity(tree.files.len());
+    for entry in tree.files {
+        let file = &entry.parts[entry.parts.len() - 1];
+        let name = parse(file).filter(|_| tree::is_picture(file)).ok_or_else(|| {
+            let reason = "its name does not say identity and camera, as `0002_c1s1_000451_03.jpg` does";
+            DataError::corrupt(&entry.source.path(), reason, "rename it, or list such pictures in a CSV file")
+        })?;
+        if name.identity == Identity::Nobody {
+            continue;
+        }
+        let identity = match name.identity {
+            Identity::Person(number) if number > 0 => Some(format!("{number:04}")),
+            _ => None,
+        };
+        let class = identity.clone().unwrap_or_else(|| DISTRACTOR.to_owned());
+        let camera = Some(format!("c{}", name.camera));
+        listed.push(Listed { identity, camera, ..Listed::new(entry.source, class) });
+    }
+    if listed.is_empty() {
+        return Err(DataError::missing("picture of a person", path, OBTAIN_AGAIN));
+    }
+    Ok(Dataset::encoded(listed::index(listed), Colour::Rgb, tree.archive.into_iter().collect()))
+}
+
+/// As [`read`], then cut by identity: see [`SplitRule::Identities`].
+///
+/// # Errors
+/// As [`read`]; [`DataError::Invalid`] if `train` leaves nobody for one of the sides.
+pub fn read_cut(path: &Path, train: usize) -> Result<Dataset, DataError> {
+    read(path)?.with_split(&SplitRule::Identities { train }, path)
+}
+
+/// A part's folder or archive below `folder`, with or without the published archive's own folder.
+fn part(folder: &Path, name: &str, variant: Variant) -> Option<PathBuf> {
+    [folder.to_owned(), folder.join(variant.wrapper())]
+        .iter()
+        .flat_map(|home| [home.join(name), home.join(format!("{name}.zip"))])
+        .find(|path| path.exists())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Identity {
+    /// −1: a false detection.
+    Nobody,
+    /// A number; 0 is a distractor.
+    Person(u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Name {
+    identity: Identity,
+    camera: u32,
+}
+
+/// `<identity>_c<camera>[s<sequence>]_…`
+fn parse(file: &str) -> Option<Name> {
+    let (identity, rest) = file.split_once('_')?;
+    let identity = match identity {
+        "-1" => Identity::Nobody,
+        digits => Identity::Person(number(digits)?),
+    };
+    let (camera, _) = rest.strip_prefix('c')?.split_once('_')?;
+    let camera = number(camera.split_once('s').map_or(camera, |(camera, _)| camera))?;
+    Some(Name { identity, camera })
+}
+
+/// Digits only, no sign.
+fn number(digits: &str) -> Option<u32> {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_both_data_sets_parse_and_others_do_not() {
+        let person = |number, camera| Some(Name { identity: Identity::Person(number), camera });
+        assert_eq!(parse("0002_c1s1_000451_03.jpg"), person(2, 1));
+        assert_eq!(parse("1501_c6s4_002052_01.jpg"), person(1501, 6));
+        assert_eq!(parse("0001_c2_f0046182.jpg"), person(1, 2));
+        assert_eq!(parse("0000_c12_f1.jpg"), person(0, 12));
+        assert_eq!(parse("-1_c3s2_013243_04.jpg"), Some(Name { identity: Identity::Nobody, camera: 3 }));
+        for bad in [
+            "",
+            "_c1_",
+            "2",
+            "-2_c1s1_1.jpg",
+            "+2_c1s1_1.jpg",
+            "0002_1_2.jpg",
+            "0002_cs1_2.jpg",
+            "0002_c1.jpg",
+            "99999999999_c1_1.jpg",
+            "二_c1_1.jpg",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}
