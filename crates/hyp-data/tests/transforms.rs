@@ -53,6 +53,7 @@ fn golden() -> (Golden, BTreeMap<String, Image>) {
 fn every_golden_picture_is_torchvisions_within_one_level() {
     let (golden, pictures) = golden();
     assert!(golden.case.len() > 50, "{} cases", golden.case.len());
+    let (mut identical, mut count) = (0, 0);
     for case in golden.case {
         let image = pictures[&case.input].clone();
         let channels = image.channels();
@@ -63,16 +64,23 @@ fn every_golden_picture_is_torchvisions_within_one_level() {
         let differences: Vec<u8> = ours.data().iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b)).collect();
         let worst = *differences.iter().max().unwrap();
         let differing = differences.iter().filter(|d| **d > 0).count();
-        // Resizing may round otherwise; everything else is the same arithmetic, byte for byte.
+        // The same arithmetic in the same fixed point: no byte may differ but where a picture is resized in the other order.
         let resizes = case
             .steps
             .steps()
             .iter()
             .any(|step| matches!(step, Step::Resize { .. } | Step::ResizeShorter { .. }));
-        let allowed = u8::from(resizes);
-        println!("{}: worst {worst}, {differing} of {} differ", case.name, theirs.len());
-        assert!(worst <= allowed, "{}: {worst} levels, {differing} of {} bytes", case.name, theirs.len());
+        assert!(
+            worst <= u8::from(resizes),
+            "{}: {worst} levels, {differing} of {} bytes",
+            case.name,
+            theirs.len()
+        );
+        identical += usize::from(worst == 0);
+        count += 1;
     }
+    println!("{identical} of {count} pictures are byte for byte the same");
+    assert!(identical * 10 >= count * 9, "{identical} of {count}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod colour;
 pub(crate) mod crop;
 mod normalise;
 pub mod recipe;
+mod resample;
 mod resize;
 mod window;
 

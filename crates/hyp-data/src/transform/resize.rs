@@ -1,14 +1,14 @@
-//! Resizing with a filter that grows with the reduction, so that thin strokes do not vanish between samples.
+//! Resizing with a filter that grows with the reduction, so that thin strokes do not vanish between samples; in the fixed
+//! point of Pillow.
 
-use std::cell::RefCell;
+use std::f64::consts::PI;
 
-use fast_image_resize as fir;
-use fir::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
 use crate::image::Image;
 use crate::transform::crop;
+use crate::transform::resample::{Kernel, Rows, resample};
 use crate::transform::window::Window;
 
 /// How the pixels under a pixel of the result are averaged; every filter is antialiased when the picture shrinks.
@@ -28,14 +28,31 @@ pub enum Filter {
 }
 
 impl Filter {
-    fn kind(self) -> fir::FilterType {
-        match self {
-            Self::Box => fir::FilterType::Box,
-            Self::Bilinear => fir::FilterType::Bilinear,
-            Self::CatmullRom => fir::FilterType::CatmullRom,
-            Self::Lanczos3 => fir::FilterType::Lanczos3,
-        }
+    fn kernel(self) -> Kernel {
+        let (value, support): (fn(f64) -> f64, f64) = match self {
+            Self::Box => (|x| f64::from(u8::from(x > -0.5 && x <= 0.5)), 0.5),
+            Self::Bilinear => (|x| (1.0 - x.abs()).max(0.0), 1.0),
+            Self::CatmullRom => (catmull_rom, 2.0),
+            Self::Lanczos3 => (|x| if (-3.0..3.0).contains(&x) { sinc(x) * sinc(x / 3.0) } else { 0.0 }, 3.0),
+        };
+        Kernel { value, support }
     }
+}
+
+fn catmull_rom(x: f64) -> f64 {
+    const A: f64 = -0.5;
+    let x = x.abs();
+    if x < 1.0 {
+        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+    } else {
+        0.0
+    }
+}
+
+fn sinc(x: f64) -> f64 {
+    if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) }
 }
 
 /// The picture at `height` × `width`.
@@ -64,41 +81,23 @@ pub(super) fn resize_window(
     if (height, width) == (window.height, window.width) {
         return crop::chosen(image, window);
     }
-    let from_size = (image.width() as u32, image.height() as u32);
-    let to_size = (width as u32, height as u32);
     let channels = image.channels();
-    let mut data = vec![0; height * width * channels];
-    let options = fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(filter.kind()));
-    // The two kinds of pixel are named one by one: the form that takes any kind compiles the kernels of all fifteen.
-    macro_rules! resize_pixels {
-        ($pixel:ty) => {{
-            let from = TypedImageRef::<$pixel>::from_buffer(from_size.0, from_size.1, image.data());
-            let from = from.expect("invariant: the bytes of a picture fit its shape");
-            let (left, top) = (window.left as u32, window.top as u32);
-            let from =
-                TypedCroppedImage::from_ref(&from, left, top, window.width as u32, window.height as u32);
-            let from = from.expect("invariant: the window lies within the picture");
-            let to = TypedImage::<$pixel>::from_buffer(to_size.0, to_size.1, &mut data);
-            let mut to = to.expect("invariant: the buffer was made for the shape");
-            RESIZER.with_borrow_mut(|resizer| resizer.resize_typed(&from, &mut to, &options))
-        }};
-    }
-    let outcome = match channels {
-        1 => resize_pixels!(fir::pixels::U8),
-        3 => resize_pixels!(fir::pixels::U8x3),
+    let rows = Rows {
+        bytes: &image.data()[window.top * image.width() * channels..],
+        stride: image.width() * channels,
+        skip: window.left * channels,
+    };
+    let (from, to) = ((window.height, window.width), (height, width));
+    let data = match channels {
+        1 => resample::<1>(rows, from, to, filter.kernel()),
+        3 => resample::<3>(rows, from, to, filter.kernel()),
         _ => {
             return Err(DataError::Setting {
                 reason: format!("{image:?} cannot be resized; decode it to one or three channels"),
             });
         }
     };
-    outcome.expect("invariant: the whole window lies within itself");
     Ok(Image::new(height, width, channels, data))
-}
-
-thread_local! {
-    /// The buffers of one thread, kept from picture to picture.
-    static RESIZER: RefCell<fir::Resizer> = RefCell::new(fir::Resizer::new());
 }
 
 /// Height and width at which the shorter side is `side`, the longer one cut to a whole pixel, as torchvision does.

@@ -190,8 +190,8 @@ mod tests {
         assert_eq!(draw(10, 40), Window { top: 0, left: 15, height: 10, width: 10 });
         assert_eq!(draw(40, 10), Window { top: 15, left: 0, height: 10, width: 10 });
         assert_eq!(draw(7, 7), Window { top: 0, left: 0, height: 7, width: 7 });
-        let sliver = Image::filled(1, 1, &[0]);
-        assert_eq!(to_erase(&sliver, default_erased(), default_erased_ratio(), &mut Random::new(0)), None);
+        let small = Image::filled(4, 4, &[0]);
+        assert_eq!(to_erase(&small, [0.9, 1.0], [1.0, 1.0], &mut Random::new(0)), None);
     }
 
     #[test]
