@@ -271,7 +271,7 @@ fn seen(image: Image, view: View, source: &Source) -> Result<Image, DataError> {
             crop::window(&image, top as usize, left as usize, height as usize, width as usize)
         }
     };
-    Ok(if quarter_turns % 4 == 0 { cut } else { crop::turned(&cut, quarter_turns) })
+    Ok(if quarter_turns.is_multiple_of(4) { cut } else { crop::turned(&cut, quarter_turns) })
 }
 
 fn shape(image: &Image) -> (usize, usize, usize) {

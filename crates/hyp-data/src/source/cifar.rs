@@ -179,7 +179,7 @@ fn decode(
     if bytes.is_empty() {
         return Err(DataError::corrupt(path, "the file is empty", OBTAIN_AGAIN));
     }
-    if bytes.len() % size != 0 {
+    if !bytes.len().is_multiple_of(size) {
         let whole = bytes.len().div_ceil(size) * size;
         return Err(DataError::Truncated {
             path: path.to_owned(),

@@ -78,8 +78,11 @@ impl Lists {
     }
 }
 
+/// The text that belongs to each number, with its line in the file.
+type Lines = BTreeMap<u32, (u64, String)>;
+
 /// The lines of a list by their number, each with its line in the file; nothing if there is no such file.
-fn lines(path: &Path) -> Result<Option<BTreeMap<u32, (u64, String)>>, DataError> {
+fn lines(path: &Path) -> Result<Option<Lines>, DataError> {
     if !path.is_file() {
         return Ok(None);
     }
@@ -94,7 +97,7 @@ fn lines(path: &Path) -> Result<Option<BTreeMap<u32, (u64, String)>>, DataError>
     parse(&text).map_err(|(line, reason)| DataError::invalid(path, Some(line), reason)).map(Some)
 }
 
-fn parse(text: &str) -> Result<BTreeMap<u32, (u64, String)>, (u64, String)> {
+fn parse(text: &str) -> Result<Lines, (u64, String)> {
     let mut lines = BTreeMap::new();
     for (at, line) in text.lines().enumerate() {
         let at = at as u64 + 1;

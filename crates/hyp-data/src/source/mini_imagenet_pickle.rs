@@ -45,7 +45,7 @@ pub(super) fn read(files: &[(PathBuf, Split)]) -> Result<Dataset, DataError> {
             return Err(DataError::corrupt(path, reason, OBTAIN_AGAIN));
         }
         let bytes = fs::read(path).map_err(DataError::io("read", path))?;
-        let (shape, classes, pictures) =
+        let Cache { shape, classes, pictures } =
             parse(&bytes).map_err(|reason| DataError::corrupt(path, reason, OBTAIN_AGAIN))?;
         match &mut all {
             None => all = Some((shape, pictures)),
@@ -66,8 +66,16 @@ pub(super) fn read(files: &[(PathBuf, Split)]) -> Result<Dataset, DataError> {
     Ok(Dataset::packed(index, Packed { height, width, channels, data: data.into() }))
 }
 
-/// Height, width and channels, the class of every picture, and the pictures.
-fn parse(bytes: &[u8]) -> Result<([usize; 3], Vec<String>, Vec<u8>), String> {
+/// What one file holds.
+struct Cache {
+    /// Height, width and channels.
+    shape: [usize; 3],
+    /// The class of every picture.
+    classes: Vec<String>,
+    pictures: Vec<u8>,
+}
+
+fn parse(bytes: &[u8]) -> Result<Cache, String> {
     let pickle = Pickle::parse(bytes, NUMPY).map_err(|error| error.to_string())?;
     let root = pickle.root();
     let entry = |key: &str| {
@@ -84,7 +92,7 @@ fn parse(bytes: &[u8]) -> Result<([usize; 3], Vec<String>, Vec<u8>), String> {
         return Err("it holds no pixels".to_owned());
     }
     let classes = classes(entry("class_dict")?, count)?;
-    Ok(([height, width, 3], classes, array.bytes.into_owned()))
+    Ok(Cache { shape: [height, width, 3], classes, pictures: array.bytes.into_owned() })
 }
 
 /// The class of each of `count` pictures.

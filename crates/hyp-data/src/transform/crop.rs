@@ -62,7 +62,7 @@ pub(super) fn padded_window(image: &Image, padding: usize, top: usize, left: usi
 /// The picture turned anticlockwise by quarter turns.
 pub(crate) fn turned(image: &Image, quarter_turns: u8) -> Image {
     let (height, width, channels) = (image.height(), image.width(), image.channels());
-    let (rows, columns) = if quarter_turns % 2 == 0 { (height, width) } else { (width, height) };
+    let (rows, columns) = if quarter_turns.is_multiple_of(2) { (height, width) } else { (width, height) };
     let mut data = Vec::with_capacity(image.data().len());
     for row in 0..rows {
         for column in 0..columns {
