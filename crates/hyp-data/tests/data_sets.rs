@@ -4,6 +4,7 @@
 #[path = "miniature/mod.rs"]
 mod miniature;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -342,7 +343,7 @@ fn people_in_a_list_are_cut_like_those_in_a_folder() {
     let mut list = "path,class,identity,camera\n".to_owned();
     for entry in fs::read_dir(&folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        list += &format!("bounding_box_train/{name},person,{},c{}\n", &name[..4], &name[6..7]);
+        writeln!(list, "bounding_box_train/{name},person,{},c{}", &name[..4], &name[6..7]).unwrap();
     }
     put(root.path(), "people.csv", list.as_bytes());
     let rule = SplitRule::Identities { train: 2 };

@@ -1,6 +1,7 @@
 //! Writers of the published layouts, a few pictures each.
 #![allow(dead_code, reason = "each test binary uses some of them")]
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
@@ -64,7 +65,7 @@ pub(crate) fn write_cifar(root: &Path, hundred: bool, labels: &[(u8, u8)], pictu
         for name in ["train.bin", "test.bin"] {
             put(root, &format!("cifar-100-binary/{name}"), &records);
         }
-        let names: String = (0..100).map(|n| format!("class{n:02}\n")).collect();
+        let names: String = (0..100).map(|n| format!("class{n:02}")).collect::<Vec<_>>().join("\n");
         put(root, "cifar-100-binary/fine_label_names.txt", names.as_bytes());
     } else {
         for n in 1..=5 {
@@ -93,12 +94,13 @@ pub(crate) fn write_cub(root: &Path, pictures: &[CubPicture]) {
         let CubPicture { class, name, region, training } = picture;
         put(&home, &format!("images/{class}/{name}"), &noise(16, 16, 3, n as u64).to_png());
         let number = n + 1;
-        images += &format!("{number} {class}/{name}\n");
-        split += &format!("{number} {}\n", u8::from(*training));
+        writeln!(images, "{number} {class}/{name}").unwrap();
+        writeln!(split, "{number} {}", u8::from(*training)).unwrap();
         let Region { left, top, width, height } = region;
-        boxes += &format!("{number} {left}.0 {top}.0 {width}.0 {height}.0\n");
+        writeln!(boxes, "{number} {left}.0 {top}.0 {width}.0 {height}.0").unwrap();
     }
-    let classes: String = classes.iter().enumerate().map(|(n, name)| format!("{} {name}\n", n + 1)).collect();
+    let classes = classes.iter().enumerate().map(|(n, name)| format!("{} {name}", n + 1));
+    let classes = classes.collect::<Vec<_>>().join("\n");
     for (name, text) in [
         ("images.txt", images),
         ("train_test_split.txt", split),
