@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::manifest::sha256;
+use crate::checksum::sha256;
 use crate::split::Split;
 
 /// Where a picture comes from; shown in messages.
