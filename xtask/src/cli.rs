@@ -45,7 +45,7 @@ enum Command {
     /// Measure speed, with the figures of other libraries beside ours.
     #[cfg(feature = "experiments")]
     #[command(
-        after_help = "Example:\n  cargo xtask bench nn\n  cargo xtask bench nn --write    and update docs/performance.md"
+        after_help = "Example:\n  cargo xtask bench nn                   this project alone, development build\n  cargo run --release -p xtask -- bench nn --peer --write    against other libraries, and update docs/performance.md"
     )]
     Bench(crate::bench::Options),
 }

@@ -1,61 +1,197 @@
-//! Timing of a closure.
+//! Timing of one row: our work and that of every peer in turn, so that a ratio compares times of one run.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// How to measure.
-pub(super) struct Setting {
-    /// Runs of each line.
-    pub(super) runs: usize,
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::peer::Peer;
+
+/// Seconds that one visit of a contender may fill with repetitions.
+const VISIT: f64 = 0.25;
+/// Repetitions of one visit at most.
+const MOST: usize = 9;
+/// A contender slower than this, in seconds, is visited only [`FEW`] times.
+const SLOW: f64 = 1.5;
+/// Visits of slow work.
+const FEW: usize = 3;
+/// Threads that spin after their work are given this long to fall asleep before the next contender starts.
+const SETTLE: Duration = Duration::from_millis(30);
+
+/// How many repetitions a visit may hold; also what a peer is told.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Visit {
+    pub(super) seconds: f64,
+    pub(super) most: usize,
 }
 
-/// One measured line, in milliseconds.
-pub(super) struct Line {
-    pub(super) name: String,
-    pub(super) median: f64,
-    pub(super) fastest: f64,
-    pub(super) slowest: f64,
-    pub(super) peers: Vec<(&'static str, f64)>,
+/// What is measured, and what it takes.
+pub(super) struct Row {
+    /// The name by which the peers' script knows it too: `kebab-case`.
+    key: &'static str,
+    title: String,
+    work: Option<Work>,
 }
 
-impl Setting {
-    /// Times the closure after one run that is not counted.
-    pub(super) fn line<E>(
-        &self,
-        name: &str,
-        peers: &[(&'static str, f64)],
-        mut work: impl FnMut() -> Result<(), E>,
-    ) -> Result<Line, E> {
-        work()?;
-        let mut times = Vec::with_capacity(self.runs);
-        for _ in 0..self.runs {
-            let start = Instant::now();
-            work()?;
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-        times.sort_by(f64::total_cmp);
-        Ok(Line {
-            name: name.to_owned(),
-            median: times[times.len() / 2],
-            fastest: times[0],
-            slowest: times[times.len() - 1],
-            peers: peers.to_vec(),
-        })
+/// The amount of work of one run.
+pub(super) enum Work {
+    /// Floating-point operations in `f32`.
+    Single(f64),
+    /// Floating-point operations in `f64`.
+    Double(f64),
+    /// Things done, and their name in the plural.
+    Items(f64, &'static str),
+}
+
+impl Row {
+    pub(super) fn new(key: &'static str, title: impl Into<String>) -> Self {
+        Self { key, title: title.into(), work: None }
     }
+
+    pub(super) fn key(&self) -> &'static str {
+        self.key
+    }
+
+    pub(super) fn work(mut self, work: Work) -> Self {
+        self.work = Some(work);
+        self
+    }
+}
+
+/// Times of one contender, in milliseconds, sorted.
+pub(super) struct Times(Vec<f64>);
+
+impl Times {
+    pub(super) fn new(mut milliseconds: Vec<f64>) -> Self {
+        milliseconds.sort_by(f64::total_cmp);
+        Self(milliseconds)
+    }
+
+    pub(super) fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    /// First and third quartile.
+    pub(super) fn quartiles(&self) -> (f64, f64) {
+        (self.quantile(0.25), self.quantile(0.75))
+    }
+
+    fn quantile(&self, share: f64) -> f64 {
+        let at = (self.0.len() - 1) as f64 * share;
+        let (low, high) = (self.0[at.floor() as usize], self.0[at.ceil() as usize]);
+        low + (high - low) * at.fract()
+    }
+}
+
+/// One measured row.
+pub(super) struct Line {
+    pub(super) title: String,
+    pub(super) work: Option<Work>,
+    pub(super) ours: Times,
+    pub(super) peers: Vec<(String, Times)>,
+}
+
+/// Measures rows and keeps them.
+pub(super) struct Bench<'a> {
+    pub(super) rounds: usize,
+    pub(super) only: Option<&'a str>,
+    pub(super) peer: Option<&'a mut Peer>,
+    pub(super) lines: Vec<Line>,
+}
+
+impl Bench<'_> {
+    /// Whether the row is asked for; ask before building what is large.
+    pub(super) fn wants(&self, key: &str) -> bool {
+        self.only.is_none_or(|part| key.contains(part))
+    }
+
+    /// Times `work` and the contenders that the peers' script has under the same key, one visit each in every round.
+    ///
+    /// The first run of each is not counted.
+    pub(super) fn row(&mut self, row: Row, mut work: impl FnMut() -> Result<()>) -> Result<()> {
+        let Row { key, title, work: amount } = row;
+        if !self.wants(key) {
+            return Ok(());
+        }
+        let visit = Visit { seconds: VISIT, most: MOST };
+        let names = self.peer.as_ref().map_or_else(Vec::new, |peer| peer.contenders(key));
+        let mut ours = Vec::new();
+        let mut theirs = vec![Vec::new(); names.len()];
+        work().with_context(|| format!("the row {key}"))?;
+        let mut round = 0;
+        while round < self.rounds {
+            std::thread::sleep(SETTLE);
+            repeat(visit, &mut ours, &mut work).with_context(|| format!("the row {key}"))?;
+            for (name, times) in names.iter().zip(&mut theirs) {
+                let peer = self.peer.as_mut().context("invariant: contenders come from a peer")?;
+                times.extend(peer.visit(key, name, visit)?);
+            }
+            round += 1;
+            let slowest = ours.iter().chain(theirs.iter().flatten()).copied().fold(0.0, f64::max);
+            if round >= FEW && slowest > SLOW * 1e3 {
+                break;
+            }
+        }
+        if let Some(peer) = &mut self.peer {
+            peer.forget(key)?;
+        }
+        let peers = names.into_iter().zip(theirs.into_iter().map(Times::new)).collect();
+        let line = Line { title, work: amount, ours: Times::new(ours), peers };
+        eprintln!("{key}: ours {:.3} ms{}", line.ours.median(), beside(&line.peers));
+        self.lines.push(line);
+        Ok(())
+    }
+}
+
+fn beside(peers: &[(String, Times)]) -> String {
+    peers.iter().map(|(name, times)| format!(", {name} {:.3} ms", times.median())).collect()
+}
+
+/// Runs `work` until the visit is full, at least once.
+fn repeat(visit: Visit, times: &mut Vec<f64>, work: &mut impl FnMut() -> Result<()>) -> Result<()> {
+    let mut spent = 0.0;
+    for _ in 0..visit.most {
+        let start = Instant::now();
+        work()?;
+        let seconds = start.elapsed().as_secs_f64();
+        times.push(seconds * 1e3);
+        spent += seconds;
+        if spent + seconds > visit.seconds {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Setting;
+    use super::*;
 
     #[test]
-    fn the_first_run_is_not_counted() {
+    fn the_first_run_is_not_counted_and_every_round_is_a_visit() {
         let mut count = 0;
-        let line = Setting { runs: 5 }.line("x", &[], || {
-            count += 1;
-            Ok::<(), ()>(())
-        });
-        let line = line.unwrap();
-        assert_eq!(count, 6);
-        assert!(line.fastest <= line.median && line.median <= line.slowest);
+        let mut bench = Bench { rounds: 2, only: None, peer: None, lines: Vec::new() };
+        bench
+            .row(Row::new("x", "X"), || {
+                count += 1;
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(count, 1 + 2 * MOST);
+        let (low, high) = bench.lines[0].ours.quartiles();
+        assert!(low <= bench.lines[0].ours.median() && bench.lines[0].ours.median() <= high);
+    }
+
+    #[test]
+    fn rows_that_are_not_asked_for_are_not_run() {
+        let mut bench = Bench { rounds: 1, only: Some("conv"), peer: None, lines: Vec::new() };
+        bench.row(Row::new("lenet-step", "LeNet"), || panic!("not asked for")).unwrap();
+        assert!(bench.lines.is_empty() && bench.wants("conv4-step"));
+    }
+
+    #[test]
+    fn quantiles_lie_between_the_times_around_them() {
+        let times = Times::new(vec![4.0, 1.0, 3.0, 2.0]);
+        assert_eq!((times.median(), times.quartiles()), (2.5, (1.75, 3.25)));
     }
 }

@@ -1,106 +1,120 @@
-//! Speed, with the figures of other libraries beside ours.
+//! Speed, with other libraries measured in turn beside ours.
 //!
-//! The peers' figures were measured once, on the processor named with them; a ratio across machines is a hint, not a claim.
+//! A subject is one file here with its parts, one line in [`SUBJECTS`], and one script `xtask/peers/SUBJECT.py` for
+//! those who do the same work elsewhere. A part becomes one table of `docs/performance.md`.
 
 mod measure;
 mod nn;
+mod peak;
+mod peer;
+mod python;
+mod table;
 
-use std::fmt::Write as _;
-use std::path::Path;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use anyhow::{Result, bail};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 
-use self::measure::{Line, Setting};
-use crate::record::processor;
-use crate::workspace;
+use self::measure::Bench;
+use self::peer::Peer;
+use self::table::Conditions;
+
+/// A subject of measurement: its name and its parts.
+type Subject = (&'static str, &'static [Part]);
+
+/// A part: its name, and the function that measures its rows.
+type Part = (&'static str, fn(&mut Bench) -> Result<()>);
+
+const SUBJECTS: &[Subject] = &[("nn", nn::PARTS)];
+
+const ALL: &str = "all";
 
 /// Options of `bench`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     /// What to measure.
-    #[arg(value_enum, default_value_t = What::All)]
-    what: What,
-    /// Runs of each line; the median is shown.
-    #[arg(long, default_value_t = 9, value_name = "N")]
-    runs: usize,
-    /// Put the table into `docs/performance.md`.
+    #[arg(default_value = ALL, value_parser = PossibleValuesParser::new(SUBJECTS.iter().map(|s| s.0).chain([ALL])))]
+    what: String,
+    /// Only this part of the subject, such as `ops`.
+    #[arg(long, value_name = "NAME")]
+    part: Option<String>,
+    /// Only rows whose name contains this.
+    #[arg(long, value_name = "TEXT", conflicts_with = "write")]
+    only: Option<String>,
+    /// Run the other libraries too, in turn with ours (Python; installs them the first time).
     #[arg(long)]
+    peer: bool,
+    /// The Python interpreter that has the packages of `xtask/peers/requirements.txt`.
+    #[arg(long, value_name = "PATH", requires = "peer")]
+    python: Option<PathBuf>,
+    /// Visits of each contender; medians are over all runs of all visits.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    rounds: usize,
+    /// Put the tables into `docs/performance.md`.
+    #[arg(long, requires = "peer")]
     write: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum What {
-    /// A training step of the LeNet, and operations of the ball.
-    Nn,
-    /// Everything there is.
-    All,
-}
-
-const FILE: &str = "docs/performance.md";
-
-/// Measures, prints, and writes the table when asked.
+/// Measures, prints, and writes the tables when asked.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
-    if options.runs < 3 {
-        bail!("the median of {} runs says little; give `--runs` at least 3", options.runs);
+    if options.rounds < 3 {
+        bail!("the median of {} visits says little; give `--rounds` at least 3", options.rounds);
     }
-    let sections = match options.what {
-        What::Nn | What::All => [("nn", nn::measure(&Setting { runs: options.runs })?)],
-    };
-    for (name, lines) in sections {
-        let text = table(&lines, options.runs);
-        print!("{text}");
-        if options.write {
-            write_section(root, name, &text)?;
-            println!("wrote the section {name} of {FILE}");
+    if cfg!(debug_assertions) {
+        eprintln!(
+            "this is the development build; `cargo run --release -p xtask -- bench` measures what users run"
+        );
+    }
+    let peak = peak::measure();
+    let mut found = false;
+    for (subject, parts) in SUBJECTS.iter().filter(|s| options.what == ALL || options.what == s.0) {
+        let parts = parts.iter().filter(|part| options.part.as_ref().is_none_or(|name| name == part.0));
+        let mut peer = None;
+        for (part, measure) in parts {
+            found = true;
+            if options.peer && peer.is_none() {
+                peer = start_peer(root, subject, options.python.as_deref())?;
+            }
+            let mut bench = Bench {
+                rounds: options.rounds,
+                only: options.only.as_deref(),
+                peer: peer.as_mut(),
+                lines: Vec::new(),
+            };
+            measure(&mut bench)?;
+            let lines = bench.lines;
+            if lines.is_empty() {
+                continue;
+            }
+            let versions = peer.as_ref().map(Peer::versions);
+            let text = table::table(&lines, &Conditions { peak: &peak, rounds: options.rounds, versions });
+            let name = format!("{subject}-{part}");
+            println!("{name}: {text}");
+            if options.write {
+                table::write(root, &name, &text)?;
+                println!("wrote the table {name} of {}", table::FILE);
+            }
         }
+    }
+    if !found {
+        let names: Vec<_> = SUBJECTS
+            .iter()
+            .flat_map(|s| s.1.iter().map(move |p| format!("{} --part {}", s.0, p.0)))
+            .collect();
+        bail!("there is no such part; there are: {}", names.join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The lines as a Markdown table, with the processor and the number of threads.
-fn table(lines: &[Line], runs: usize) -> String {
-    let threads = rayon::current_num_threads();
-    let build = if cfg!(debug_assertions) { "development build" } else { "release build" };
-    let mut text = format!(
-        "{}, {threads} threads, {build}, medians of {runs} runs.\n\n\
-         | op/dim/batch | ours, ms | spread, ms | peers, ms | ours ÷ best peer |\n| --- | --- | --- | --- | --- |\n",
-        processor()
-    );
-    for line in lines {
-        let peers: Vec<String> = line.peers.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        let best = line.peers.iter().map(|(_, value)| *value).fold(f64::INFINITY, f64::min);
-        let ratio = if best.is_finite() { format!("{:.2}", line.median / best) } else { "—".to_owned() };
-        let peers = if peers.is_empty() { "—".to_owned() } else { peers.join("; ") };
-        let _ = writeln!(
-            text,
-            "| {} | {:.2} | {:.2} … {:.2} | {peers} | {ratio} |",
-            line.name, line.median, line.fastest, line.slowest
-        );
+/// The subject's script, if it has one.
+fn start_peer(root: &Path, subject: &str, python: Option<&Path>) -> Result<Option<Peer>> {
+    let script = root.join("xtask/peers").join(format!("{subject}.py"));
+    if !script.is_file() {
+        return Ok(None);
     }
-    text
-}
-
-/// Replaces the lines between the section's markers; a file without them gets them at its end.
-fn write_section(root: &Path, name: &str, table: &str) -> Result<()> {
-    let path = root.join(FILE);
-    let old = if path.is_file() {
-        workspace::read(&path)?
-    } else {
-        "# Performance\n\n\
-         Measured by `cargo xtask bench`; a figure is a claim only with its processor and its peer beside it.\n\
-         Peers: PyTorch 2.15.0 (oneDNN), geoopt 0.5.1, hypll 0.1.1 and the authors' released code (reference), f32, two threads of an AMD Zen 4 with AVX-512.\n\
-         They come from another run than ours, and from another processor wherever the table names a different one: the last column is a guide, not a claim, until both sides have been measured in one run.\n\
-         The machines were shared: differences under 15 % are noise.\n"
-            .to_owned()
-    };
-    let (begin, end) = (format!("<!-- bench:{name}:begin -->"), format!("<!-- bench:{name}:end -->"));
-    let section = format!("{begin}\n{table}{end}");
-    let new = match (old.split_once(&begin), old.split_once(&end)) {
-        (Some((before, _)), Some((_, after))) => format!("{before}{section}{after}"),
-        (None, None) => format!("{}\n\n{section}\n", old.trim_end()),
-        _ => bail!("{FILE} has only one of the lines {begin} and {end}; restore the other"),
-    };
-    workspace::write_atomic(&path, new.as_bytes()).context("the table was measured but not written")
+    let mut command = Command::new(python::interpreter(root, python)?);
+    command.arg(script);
+    Peer::start(command, rayon::current_num_threads()).map(Some)
 }

@@ -1,0 +1,21 @@
+//! Networks and operations of the ball, against PyTorch and what is built on it.
+
+mod ops;
+mod step;
+
+use anyhow::Result;
+use hyp_data::Random;
+use hyp_nn::candle_core::{Device, Tensor};
+
+use super::Part;
+
+/// What there is.
+pub(super) const PARTS: &[Part] = &[("step", step::measure), ("ops", ops::measure)];
+
+/// A tensor of numbers of `(-bound, bound)`, always the same.
+fn uniform(dims: &[usize], bound: f64) -> Result<Tensor> {
+    let count: usize = dims.iter().product();
+    let mut random = Random::new(count as u64);
+    let values: Vec<f32> = (0..count).map(|_| random.between(-bound, bound) as f32).collect();
+    Ok(Tensor::from_vec(values, dims, &Device::Cpu)?)
+}

@@ -1,0 +1,84 @@
+//! Operations of the ball on f32 rows, forward alone and with the gradient by every operand.
+
+use anyhow::Result;
+use hyp_math::Curvature;
+use hyp_nn::candle_core::{Tensor, Var};
+use hyp_nn::op::{self, BallParameter};
+
+use super::super::measure::{Bench, Row, Work};
+use super::uniform;
+
+/// Rows of the row-wise operations.
+const ROWS: usize = 10_000;
+/// Their width.
+const DIM: usize = 128;
+/// Coordinates below this keep 128 of them inside the ball of curvature −1.
+const INSIDE: f64 = 0.04;
+
+/// All rows.
+pub(super) fn measure(bench: &mut Bench) -> Result<()> {
+    let c = BallParameter::from(Curvature::new(1.0)?);
+    let inside = |count| Ok::<_, anyhow::Error>(Var::from_tensor(&uniform(&[count, DIM], INSIDE)?)?);
+    let (x, y) = (inside(ROWS)?, inside(ROWS)?);
+    let size = "10,000 × 128";
+    let points = || [ROWS, ROWS].map(|rows| Work::Items(rows as f64, "points"));
+    pair(bench, ["exp-map-zero", "exp-map-zero-gradient"], "exp₀", size, points(), || {
+        Ok(op::exp_map_zero(&x, &c)?)
+    })?;
+    pair(bench, ["log-map-zero", "log-map-zero-gradient"], "log₀", size, points(), || {
+        Ok(op::from_ball(&x, &c)?)
+    })?;
+    pair(bench, ["mobius-add", "mobius-add-gradient"], "Möbius addition", size, points(), || {
+        Ok(op::mobius_add(&x, &y, &c)?)
+    })?;
+    pair(bench, ["distance", "distance-gradient"], "paired distance", size, points(), || {
+        Ok(op::distance(&x, &y, &c)?)
+    })?;
+    let shots = Var::from_tensor(&uniform(&[5, 20, 1600], 0.02)?)?;
+    pair(
+        bench,
+        ["midpoint", "midpoint-gradient"],
+        "Einstein midpoint",
+        "5 × 20 × 1600",
+        [100.0, 100.0].map(|count| Work::Items(count, "points")),
+        || Ok(op::einstein_midpoint(&shots, None, &c)?),
+    )?;
+
+    let (x, y) = (inside(1000)?, inside(1000)?);
+    // Difference, product and sum of each coordinate of each pair; two weighted sums of as much in the gradient.
+    let flops = 3e6 * DIM as f64;
+    pair(
+        bench,
+        ["distance-matrix", "distance-matrix-gradient"],
+        "all distances",
+        "1000 × 1000 × 128",
+        [Work::Double(flops), Work::Double(3.0 * flops)],
+        || Ok(op::distance_matrix(&x, &y, &c)?),
+    )?;
+    let (x, p, a) = (inside(1024)?, inside(751)?, Var::from_tensor(&uniform(&[751, DIM], 1.0)?)?);
+    let flops = 5.0 * (1024 * 751 * DIM) as f64;
+    pair(
+        bench,
+        ["mlr", "mlr-gradient"],
+        "MLR logits",
+        "1024 × 128 → 751",
+        [Work::Double(flops), Work::Double(2.0 * flops)],
+        || Ok(op::mlr_logits(&x, &p, &a, &c)?),
+    )
+}
+
+/// Two rows: the value, and the value with the gradient by every operand, with ones from above.
+fn pair(
+    bench: &mut Bench,
+    [value, gradient]: [&'static str; 2],
+    name: &str,
+    size: &str,
+    [work, gradient_work]: [Work; 2],
+    run: impl Fn() -> Result<Tensor>,
+) -> Result<()> {
+    bench.row(Row::new(value, format!("{name}, {size}")).work(work), || run().map(drop))?;
+    bench.row(Row::new(gradient, format!("{name} with gradient, {size}")).work(gradient_work), || {
+        run()?.backward()?;
+        Ok(())
+    })
+}
