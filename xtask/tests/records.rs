@@ -136,3 +136,43 @@ fn a_table_that_was_never_run_is_said_to_be_so() {
     assert_eq!(run(&bed, &["report"]).0, 0);
     assert!(bed.read("README.md").contains("table9: A table, 1 printed values, verdict not-run"));
 }
+
+#[test]
+fn a_setting_that_the_scan_does_not_pick_is_found() {
+    let scan = "schema = 1\nid = \"scan\"\ntitle = \"A scan\"\nrunner = \"constructions\"\nseeds = [0, 1]\n\
+                [smoke]\n[full]\n\
+                [[row]]\nid = \"low\"\ndrawing = \"geodesics\"\nc = 0.5\n\
+                [[row]]\nid = \"high\"\ndrawing = \"geodesics\"\nc = 2.0\n";
+    let bed = workspace(&record(90.5, "match", ""));
+    bed.write("docs/experiments/scan.toml", scan);
+    let (code, text) = run(&bed, &["reproduce", "scan", "--print-config"]);
+    assert_eq!(code, 0, "{text}");
+    let hashes: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("config_sha256"))
+        .map(|line| line.split('"').nth(1).unwrap())
+        .collect();
+    let rows = [("low", 80.0, hashes[0]), ("high", 70.0, hashes[1])].map(|(id, mean, hash)| {
+        let one: serde_json::Value = serde_json::from_str(&record(mean, "not-comparable", hash)).unwrap();
+        let mut row = one["rows"][0].clone();
+        row["id"] = id.into();
+        row
+    });
+    let mut whole: serde_json::Value = serde_json::from_str(&record(80.0, "not-comparable", "")).unwrap();
+    whole["id"] = "scan".into();
+    whole["rows"] = rows.into_iter().collect();
+    bed.write("docs/results/scan.full.json", &whole.to_string());
+    let choice = "[choice]\nsetting = \"c\"\nfrom = \"scan\"\nmetric = \"accuracy\"\n[full]\n";
+    bed.replace("docs/experiments/table9.toml", "[full]\n", choice);
+    bed.replace("docs/experiments/table9.toml", "dim = 2\n", "dim = 2\nc = 2.0\n");
+    assert_eq!(run(&bed, &["report"]).0, 0);
+    let (code, text) = run(&bed, &["report", "--check"]);
+    assert_eq!(code, 1);
+    assert!(text.contains("docs/experiments/table9.toml") && text.contains("picks c = 0.5"), "{text}");
+    assert!(text.contains("1 problem found"), "{text}");
+    assert!(bed.read("docs/results/README.md").contains("0.5 (80.00); then 2.0 (70.00)"));
+    bed.replace("docs/experiments/table9.toml", "c = 2.0\n", "c = 0.5\n");
+    assert_eq!(run(&bed, &["report"]).0, 0);
+    let (code, text) = run(&bed, &["report", "--check"]);
+    assert_eq!(code, 0, "{text}");
+}

@@ -1,11 +1,11 @@
-//! A training that is killed without warning goes on and ends with the bits of one that was not.
+//! A training that is killed goes on, and one beside others runs, to the bits of one that was left alone.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bed;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bed::{Bed, program, run};
@@ -34,6 +34,51 @@ fn workspace() -> Bed {
     bed
 }
 
+/// Starts a command without waiting for its end.
+fn start(bed: &Bed, arguments: &[&str]) -> Child {
+    let mut command = Command::new(program());
+    command.args(arguments).arg("--root").arg(bed.root()).env_remove("HYP_DATA");
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn weights(bed: &Bed, job: &str) -> Vec<u8> {
+    std::fs::read(bed.root().join(job).join("last.safetensors")).unwrap()
+}
+
+#[test]
+fn jobs_side_by_side_and_two_programs_at_once_give_the_bits_of_one_alone() {
+    let alone = workspace();
+    let rows = [&COMMAND[..], &["--row", "euclidean/n2"]].concat();
+    let (code, text) = run(&alone, &rows);
+    assert_eq!(code, 0, "{text}");
+
+    let shared = workspace();
+    let both = [&rows[..], &["--jobs", "2"]].concat();
+    let mut first = start(&shared, &both);
+    let mut second = start(&shared, &both);
+    assert!(first.wait().unwrap().success() && second.wait().unwrap().success());
+    for job in [JOB, "runs/table3.smoke/euclidean/n2/seed0"] {
+        assert!(weights(&alone, job) == weights(&shared, job), "{job}");
+    }
+    let record: serde_json::Value =
+        serde_json::from_str(&shared.read("runs/table3.smoke/record.json")).unwrap();
+    let ids: Vec<&str> =
+        record["rows"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+    assert!(ids.contains(&"poincare/n2") && ids.contains(&"euclidean/n2"), "{ids:?}");
+}
+
+#[test]
+fn a_changed_config_starts_anew() {
+    let bed = workspace();
+    let (code, text) = run(&bed, &COMMAND);
+    assert_eq!(code, 0, "{text}");
+    let before = weights(&bed, JOB);
+    bed.replace("docs/experiments/table3.toml", "adam_lr = 1e-3", "adam_lr = 2e-3");
+    let (code, text) = run(&bed, &[&COMMAND[..], &["--resume"]].concat());
+    assert_eq!(code, 0, "{text}");
+    assert!(weights(&bed, JOB) != before, "the outcome of another config was kept");
+}
+
 #[test]
 fn a_killed_run_that_is_resumed_ends_with_the_same_bits() {
     let whole = workspace();
@@ -41,15 +86,7 @@ fn a_killed_run_that_is_resumed_ends_with_the_same_bits() {
     assert_eq!(code, 0, "{text}");
 
     let broken = workspace();
-    let mut child = Command::new(program())
-        .args(COMMAND)
-        .arg("--root")
-        .arg(broken.root())
-        .env_remove("HYP_DATA")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = start(&broken, &COMMAND);
     let checkpoint = broken.root().join(JOB).join("last.safetensors");
     while !checkpoint.exists() {
         assert!(child.try_wait().unwrap().is_none(), "the run ended before its first checkpoint");
@@ -61,8 +98,17 @@ fn a_killed_run_that_is_resumed_ends_with_the_same_bits() {
 
     let (code, text) = run(&broken, &[&COMMAND[..], &["--resume"]].concat());
     assert_eq!(code, 0, "{text}");
-    let weights = |bed: &Bed| std::fs::read(bed.root().join(JOB).join("last.safetensors")).unwrap();
-    assert!(weights(&whole) == weights(&broken), "the weights differ");
+    let record: serde_json::Value =
+        serde_json::from_str(&broken.read("runs/table3.smoke/record.json")).unwrap();
+    let commands: Vec<&str> = record["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["host"]["command"].as_str().unwrap())
+        .collect();
+    assert_eq!(commands.len(), 2, "both runs had a part in it: {commands:?}");
+    assert!(!commands[0].contains("--resume") && commands[1].contains("--resume"), "{commands:?}");
+    assert!(weights(&whole, JOB) == weights(&broken, JOB), "the weights differ");
     let metrics = |bed: &Bed| {
         let outcome: serde_json::Value =
             serde_json::from_str(&bed.read(&format!("{JOB}/outcome.json"))).unwrap();

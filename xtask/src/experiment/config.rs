@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Options;
 use super::contract::{RowTable, ScaleTable};
-use crate::record::{ConfigFile, Scale};
+use crate::record::{Choice, ConfigFile, Scale};
 
 /// The config of a runner with those tables.
 #[derive(Deserialize)]
@@ -23,6 +23,9 @@ pub(crate) struct Config<S, R> {
     deviations: Vec<String>,
     #[serde(default)]
     not_comparable: Option<String>,
+    /// Why a setting is what it is; `report --check` reads it.
+    #[serde(default, rename = "choice")]
+    _choice: Option<Choice>,
     smoke: S,
     reduced: Option<S>,
     full: S,

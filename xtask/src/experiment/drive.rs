@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use super::config::{Config, Plan};
 use super::contract::{Experiment, Interrupted, Job, Plots, RowTable};
+use super::held::Held;
 use super::outcome::{self, Outcome, complete};
 use super::{Environment, Options, pool, tally};
 use crate::record::{self, ConfigFile, Paper, Record, Run, SCHEMA, Scale};
@@ -83,6 +84,8 @@ fn save(new: Record, file: &ConfigFile, options: &Options, environment: &Environ
     } else {
         record::path(&environment.root, &new.id, new.scale)
     };
+    // Another run may be about to add its own rows.
+    let _held = Held::take(&environment.run_folder(&new.id, new.scale).join("record"), &environment.stop)?;
     let old = record::read(&path)?;
     let paper = Paper::read(&environment.root, &new.id)?;
     let rows: Vec<String> = new.rows.iter().map(|row| row.id.clone()).collect();

@@ -81,7 +81,7 @@ impl Experiment for Figure {
     }
 
     fn job(&self, job: &Job<'_, FigureRow>) -> Result<Metrics> {
-        let found = self.trained.finished(&job.row.model, job.seed, job.side_by_side, job.stop)?;
+        let found = self.trained.finished(job, &job.row.model)?;
         let evaluation = Evaluation::read(&found.folder)?;
         evaluation.write(&job.folder)?;
         let shown = found.metrics.into_iter().filter(|(name, _)| SHOWN.contains(&name.as_str()));

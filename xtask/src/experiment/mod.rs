@@ -8,6 +8,7 @@ mod drive;
 mod environment;
 mod figures;
 mod grid;
+mod held;
 mod mnist_ood;
 mod outcome;
 mod pool;

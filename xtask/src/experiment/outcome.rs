@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Environment;
 use super::contract::{Experiment, Finished, Job, Metrics, RowTable};
+use super::held::Held;
 use crate::record::Run;
 use crate::{metric, workspace};
 
@@ -17,8 +18,8 @@ use crate::{metric, workspace};
 pub(crate) struct Outcome {
     /// Hash of what decided the job.
     pub(crate) config_sha256: String,
-    /// Where the numbers come from.
-    pub(crate) run: Run,
+    /// The runs that had a part in it: more than one if the job was interrupted, or rests on another job's work.
+    pub(crate) runs: Vec<Run>,
     /// Seconds that the job took; of a resumed job, the last part.
     pub(crate) wall_s: f64,
     /// What it measured.
@@ -26,6 +27,8 @@ pub(crate) struct Outcome {
 }
 
 const FILE: &str = "outcome.json";
+/// The runs that worked on a job so far.
+const RUNS: &str = "runs.json";
 
 /// Does one job, or takes its outcome from its folder when it was done before and is not to be done anew.
 pub(crate) fn complete<E: Experiment>(
@@ -34,12 +37,14 @@ pub(crate) fn complete<E: Experiment>(
     config_sha256: &str,
     environment: &Environment,
 ) -> Result<Outcome> {
+    let _held = Held::take(&job.folder, job.stop)?;
     if job.resume
         && let Some(outcome) = read(&job.folder, config_sha256)?
     {
         return Ok(outcome);
     }
     prepare_folder(job, config_sha256)?;
+    note_runs(&job.folder, std::slice::from_ref(&environment.run))?;
     let start = Instant::now();
     let metrics = experiment.job(job)?;
     let wall_s = start.elapsed().as_secs_f64();
@@ -50,10 +55,32 @@ pub(crate) fn complete<E: Experiment>(
         bail!("the metric {name} has no line in metric.rs; add one");
     }
     let outcome =
-        Outcome { config_sha256: config_sha256.to_owned(), run: environment.run.clone(), wall_s, metrics };
+        Outcome { config_sha256: config_sha256.to_owned(), runs: runs(&job.folder)?, wall_s, metrics };
     let text = serde_json::to_string_pretty(&outcome).context("invariant: an outcome is plain data")?;
     workspace::write_atomic(&job.folder.join(FILE), text.as_bytes())?;
     Ok(outcome)
+}
+
+/// Remembers in the job's folder that those runs had a part in it.
+pub(crate) fn note_runs(folder: &Path, more: &[Run]) -> Result<()> {
+    let mut known = runs(folder)?;
+    for run in more {
+        if !known.contains(run) {
+            known.push(run.clone());
+        }
+    }
+    let text = serde_json::to_string_pretty(&known).context("invariant: runs are plain data")?;
+    workspace::write_atomic(&folder.join(RUNS), text.as_bytes())
+}
+
+/// The runs that had a part in the job so far.
+fn runs(folder: &Path) -> Result<Vec<Run>> {
+    let path = folder.join(RUNS);
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_str(&workspace::read(&path)?)
+        .with_context(|| format!("{} is damaged; run without `--resume`", path.display()))
 }
 
 /// Empties the job's folder unless it is to go on with the same config.
@@ -70,11 +97,13 @@ fn prepare_folder<R>(job: &Job<'_, R>, config_sha256: &str) -> Result<()> {
 /// The outcome in a job's folder, when it was measured with this config.
 fn read(folder: &Path, config_sha256: &str) -> Result<Option<Outcome>> {
     let path = folder.join(FILE);
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let outcome: Outcome = serde_json::from_str(&workspace::read(&path)?)
-        .with_context(|| format!("{} is damaged; delete it", path.display()))?;
+    let text = match std::fs::read_to_string(&path) {
+        // Never done, or another run has just begun it anew.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let outcome: Outcome = serde_json::from_str(&text)
+        .with_context(|| format!("{} is damaged or of another version; delete it", path.display()))?;
     Ok((outcome.config_sha256 == config_sha256).then_some(outcome))
 }
 

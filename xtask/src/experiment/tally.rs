@@ -11,7 +11,7 @@ use crate::record::{Ours, Row, Run, Verdict};
 
 /// The record's rows for one row of the config: one for each metric that every seed has.
 ///
-/// The run of each outcome is added to `runs` unless it stands there already.
+/// The runs of each outcome are added to `runs` unless they stand there already.
 pub(crate) fn rows(
     id: &str,
     seeds: &[u64],
@@ -20,9 +20,9 @@ pub(crate) fn rows(
     runs: &mut Vec<Run>,
 ) -> Result<Vec<Row>> {
     let mut used = Vec::new();
-    for outcome in outcomes {
-        let at = runs.iter().position(|run| *run == outcome.run).unwrap_or_else(|| {
-            runs.push(outcome.run.clone());
+    for of_outcome in outcomes.iter().flat_map(|outcome| &outcome.runs) {
+        let at = runs.iter().position(|run| run == of_outcome).unwrap_or_else(|| {
+            runs.push(of_outcome.clone());
             runs.len() - 1
         });
         if !used.contains(&at) {

@@ -1,8 +1,6 @@
 //! The trained classifiers of another experiment, for experiments that only look at them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 
@@ -11,7 +9,7 @@ use super::config::Config;
 use super::contract::{Experiment, Finished, Job, RowTable};
 use super::mnist_ood::MnistOod;
 use super::mnist_ood::config::{OodRow, OodScale};
-use super::outcome::complete;
+use super::outcome::{complete, note_runs};
 use crate::record::{ConfigFile, Scale};
 
 /// The experiment whose classifiers are looked at, at one scale.
@@ -37,20 +35,18 @@ impl Trained {
         Ok(Self { ood, file, rows, scale, folder, environment: environment.clone() })
     }
 
-    /// The finished job of that row and seed; it is trained here when its run folder has none for the present config.
-    pub(crate) fn finished(
-        &self,
-        row_id: &str,
-        seed: u64,
-        side_by_side: bool,
-        stop: &Arc<AtomicBool>,
-    ) -> Result<Finished<OodRow>> {
+    /// The finished job of that row with the seed of the job that asks; it is trained here when its run folder has none for
+    /// the present config. The runs that trained it are noted with the job that asks.
+    pub(crate) fn finished<R>(&self, asking: &Job<'_, R>, row_id: &str) -> Result<Finished<OodRow>> {
         let row = self.rows.iter().find(|row| row.id() == row_id);
         let row = row.with_context(|| format!("{} has no row {row_id}", self.file.file))?;
         let sha256 = self.file.row_sha256(row_id, self.scale).context("invariant: the row is in the file")?;
+        let seed = asking.seed;
         let folder = self.folder.join(row_id).join(format!("seed{seed}"));
+        let (side_by_side, stop) = (asking.side_by_side, asking.stop);
         let job = Job { row, seed, folder: folder.clone(), resume: true, side_by_side, stop };
         let outcome = complete(&self.ood, &job, &sha256, &self.environment)?;
+        note_runs(&asking.folder, &outcome.runs)?;
         Ok(Finished { row: row.clone(), seed, folder, metrics: outcome.metrics })
     }
 }

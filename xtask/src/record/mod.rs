@@ -3,6 +3,7 @@
 //! A record is written by a run and read by the report.
 //! The verdict in it is computed from the record's own numbers and `docs/paper`, never typed.
 
+mod choice;
 mod config;
 mod paper;
 mod provenance;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::Direction;
 
+pub(crate) use choice::{Choice, Chosen};
 pub(crate) use config::ConfigFile;
 pub(crate) use paper::{Paper, PaperValue};
 pub(crate) use provenance::Run;

@@ -86,7 +86,7 @@ pub(crate) fn judge(row: &Row, scale: Scale, paper: Option<&Paper>) -> Judgement
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::{Ours, Paper, Row, Scale};
     use super::{Verdict, judge};
     use crate::metric::Direction;
@@ -97,7 +97,8 @@ mod tests {
         Paper::parse(text).unwrap()
     }
 
-    fn row(id: &str, mean: f64, ci95: Option<f64>) -> Row {
+    /// A measured row of the metric `accuracy` with seed 0.
+    pub(in crate::record) fn row(id: &str, mean: f64, ci95: Option<f64>) -> Row {
         Row {
             id: id.to_owned(),
             metric: "accuracy".to_owned(),

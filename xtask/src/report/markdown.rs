@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Results, Shown, reading_order, verdict_words};
+use super::{Results, Shown, choices, reading_order, verdict_words};
 use crate::metric;
 use crate::record::{PaperValue, Row, Scale, Verdict};
 
@@ -51,6 +51,9 @@ pub(super) fn page(results: &Results) -> String {
         }
         if !record.deviations.is_empty() {
             let _ = writeln!(text, "Deviations: {}.", record.deviations.join(", "));
+        }
+        if let Some(line) = choices::line(&results.choices, &record.id) {
+            text.push_str(&line);
         }
         let _ = write!(text, "\n{}", table(shown));
     }

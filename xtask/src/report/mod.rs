@@ -1,5 +1,6 @@
 //! What a reader sees of the records: tables in Markdown, and one page with the plots.
 
+mod choices;
 mod html;
 mod markdown;
 
@@ -50,6 +51,8 @@ pub(crate) struct Results {
     pub(crate) shown: Vec<Shown>,
     /// Printed tables and figures for which no full record stands.
     pub(crate) not_run: Vec<Paper>,
+    /// Settings that a scan decides.
+    choices: Vec<choices::Applied>,
 }
 
 /// Reads records, configs and printed values.
@@ -64,7 +67,8 @@ fn gather(root: &Path) -> Result<Results> {
         shown.iter().any(|shown| shown.record.id == paper.id && shown.record.scale == Scale::Full)
     };
     let not_run = Paper::read_all(root)?.into_iter().filter(|paper| !has_record(paper)).collect();
-    Ok(Results { shown, not_run })
+    let choices = choices::gather(root, &shown)?;
+    Ok(Results { shown, not_run, choices })
 }
 
 /// Judges every record anew and writes the tables and the page.
@@ -139,6 +143,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Problem>> {
             }
         }
     }
+    choices::check(&results.choices, &mut problems);
     let page = root.join(RESULTS);
     if page.is_file() || !results.shown.is_empty() {
         let text = if page.is_file() { workspace::read(&page)? } else { String::new() };

@@ -110,9 +110,14 @@ impl Experiment for Degradation {
     }
 
     fn job(&self, job: &Job<'_, DamageRow>) -> Result<Metrics> {
-        let found = self.trained.finished(&job.row.model, job.seed, job.side_by_side, job.stop)?;
+        let found = self.trained.finished(job, &job.row.model)?;
         if let Measure::RadiusDecile { decile } = job.row.measure {
-            return decile_metrics(&Evaluation::read(&found.folder)?, decile);
+            let evaluation = Evaluation::read(&found.folder)?;
+            if decile == 1 {
+                // For the contact sheet, which shows all tenths.
+                evaluation.write(&job.folder)?;
+            }
+            return decile_metrics(&evaluation, decile);
         }
         let damaged = self.damaged(job.row.measure, job.seed);
         let model = model::load(&found.row, &found.folder, &self.trained.ood.device)?;
@@ -130,11 +135,9 @@ impl Experiment for Degradation {
 
     fn draw(&self, done: &[Finished<DamageRow>], plots: &Plots) -> Result<()> {
         save(&Lines { charts: charts(done), columns: METRICS.len() }, &plots.stem(""))?;
-        let first = done.iter().find(|job| matches!(job.row.measure, Measure::RadiusDecile { .. }));
+        let first = done.iter().find(|job| job.row.measure == Measure::RadiusDecile { decile: 1 });
         if let Some(job) = first {
-            let stop = std::sync::Arc::default();
-            let found = self.trained.finished(&job.row.model, job.seed, true, &stop)?;
-            let evaluation = Evaluation::read(&found.folder)?;
+            let evaluation = Evaluation::read(&job.folder)?;
             let sheet = self.sheet(&evaluation, &job.row.model);
             save_png(&sheet, &plots.stem("sheet").with_added_extension("png"))?;
         }
