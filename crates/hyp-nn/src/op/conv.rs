@@ -10,6 +10,7 @@ use super::gemm::{Former, Matrix, product};
 use super::im2col::{ConvOptions, Plan, fold_add, unfold};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
 use super::pool::{PoolOptions, max_pool_plane};
+use super::scratch::scratch;
 use super::wide::wide;
 
 /// Columns of an unfolded chunk below which further images join it.
@@ -241,6 +242,23 @@ impl Conv {
         weight_wanted: bool,
         pooled: usize,
     ) -> (Vec<T>, Vec<f64>) {
+        let columns = self.chunk() * self.plan.out_plane();
+        scratch(self.plan.filters * columns, |maps| {
+            scratch(self.plan.rows() * columns, |unfolded| {
+                self.backward_in(task, weight, weight_wanted, pooled, maps, unfolded)
+            })
+        })
+    }
+
+    fn backward_in<T: Element>(
+        &self,
+        task: Task<'_, T>,
+        weight: &[T],
+        weight_wanted: bool,
+        pooled: usize,
+        maps: &mut [T],
+        unfolded: &mut [T],
+    ) -> (Vec<T>, Vec<f64>) {
         let plan = &self.plan;
         let groups = plan.options.groups;
         let (rows, filters) = (plan.rows() / groups, plan.filters / groups);
@@ -248,8 +266,6 @@ impl Conv {
         let chunk = self.chunk();
         let mut gw = vec![T::zero(); if weight_wanted { weight.len() } else { 0 }];
         let mut gb = vec![0.0; plan.filters];
-        let mut maps = vec![T::zero(); chunk * plan.filters * plan.out_plane()];
-        let mut unfolded = vec![T::zero(); chunk * plan.rows() * plan.out_plane()];
         let mut gx_chunks = task.gx.map(|gx| gx.chunks_mut(chunk * image));
         for (n, x) in task.x.chunks(chunk * image).enumerate() {
             let images = x.len() / image;
@@ -347,18 +363,17 @@ impl Kernel for Conv {
             .collect();
         tasks.into_par_iter().for_each(|(y, x, winners)| {
             let columns = x.len() / plan.image() * plan.out_plane();
-            let buffer: Vec<T>;
-            let unfolded = if plan.is_pointwise() && x.len() == plan.image() {
-                x
-            } else {
-                let mut columns_of = vec![T::zero(); plan.rows() * columns];
-                unfold(plan, x, &mut columns_of);
-                buffer = columns_of;
-                &buffer
-            };
-            let mut maps = vec![T::zero(); plan.filters * columns];
-            self.forward_product(weight, unfolded, &mut maps, columns);
-            self.finish(&maps, bias, y, winners, size);
+            scratch(plan.filters * columns, |maps| {
+                if plan.is_pointwise() && x.len() == plan.image() {
+                    self.forward_product(weight, x, maps, columns);
+                } else {
+                    scratch(plan.rows() * columns, |unfolded| {
+                        unfold(plan, x, unfolded);
+                        self.forward_product(weight, unfolded, maps, columns);
+                    });
+                }
+                self.finish(maps, bias, y, winners, size);
+            });
         });
         self.winners.get_or_init(|| winners);
         Ok((y, vec![plan.batch, plan.filters, size[0], size[1]]))

@@ -172,27 +172,33 @@ fn unfold_lines<T: Element>(plan: &Plan, images: &[T], matrix: &mut [T]) {
     let (out_plane, out_w) = (plan.out_plane(), plan.out[1]);
     let columns = images.len() / size * out_plane;
     let [stride_y, stride_x] = plan.options.stride;
-    plan.for_each_tap(|row, channel, tap| {
-        let row = &mut matrix[row * columns..(row + 1) * columns];
-        if tap.ys.len() < plan.out[0] || tap.xs.len() < out_w {
-            row.fill(T::zero());
-        }
-        for (image, row) in images.chunks_exact(size).zip(row.chunks_exact_mut(out_plane)) {
-            let source = &image[channel * plane..(channel + 1) * plane];
-            let lines = row.chunks_exact_mut(out_w).skip(tap.ys.start).take(tap.ys.len());
-            for (i, line) in lines.enumerate() {
-                let source = &source[(tap.iy + i * stride_y) * width + tap.ix..];
-                let line = &mut line[tap.xs.clone()];
+    plan.for_each_tap(
+        #[inline(always)]
+        |row, channel, tap| {
+            let row = &mut matrix[row * columns..(row + 1) * columns];
+            if tap.ys.len() < plan.out[0] || tap.xs.len() < out_w {
+                row.fill(T::zero());
+            }
+            if tap.ys.is_empty() || tap.xs.is_empty() {
+                return;
+            }
+            let first = tap.ys.start * out_w + tap.xs.start;
+            for (image, row) in images.chunks_exact(size).zip(row.chunks_exact_mut(out_plane)) {
+                let source = &image[channel * plane + tap.iy * width + tap.ix..(channel + 1) * plane];
+                let lines =
+                    source.chunks(stride_y * width).zip(row[first..].chunks_mut(out_w)).take(tap.ys.len());
                 if stride_x == 1 {
-                    copy(&source[..line.len()], line);
-                } else {
-                    for (v, s) in line.iter_mut().zip(source.iter().step_by(stride_x)) {
+                    copy_lines(lines, tap.xs.len());
+                    continue;
+                }
+                for (source, line) in lines {
+                    for (v, s) in line[..tap.xs.len()].iter_mut().zip(source.iter().step_by(stride_x)) {
                         *v = *s;
                     }
                 }
             }
-        }
-    });
+        },
+    );
 }
 
 /// Adds each element of an unfolded matrix to the pixel that it came from.
@@ -209,54 +215,119 @@ fn fold_lines<T: Element>(plan: &Plan, matrix: &[T], images: &mut [T]) {
     let (out_plane, out_w) = (plan.out_plane(), plan.out[1]);
     let columns = images.len() / size * out_plane;
     let [stride_y, stride_x] = plan.options.stride;
-    plan.for_each_tap(|row, channel, tap| {
-        let row = &matrix[row * columns..(row + 1) * columns];
-        for (image, row) in images.chunks_exact_mut(size).zip(row.chunks_exact(out_plane)) {
-            let target = &mut image[channel * plane..(channel + 1) * plane];
-            let lines = row.chunks_exact(out_w).skip(tap.ys.start).take(tap.ys.len());
-            for (i, line) in lines.enumerate() {
-                let target = &mut target[(tap.iy + i * stride_y) * width + tap.ix..];
-                let line = &line[tap.xs.clone()];
+    plan.for_each_tap(
+        #[inline(always)]
+        |row, channel, tap| {
+            let row = &matrix[row * columns..(row + 1) * columns];
+            if tap.ys.is_empty() || tap.xs.is_empty() {
+                return;
+            }
+            let first = tap.ys.start * out_w + tap.xs.start;
+            for (image, row) in images.chunks_exact_mut(size).zip(row.chunks_exact(out_plane)) {
+                let target = &mut image[channel * plane + tap.iy * width + tap.ix..(channel + 1) * plane];
+                let lines =
+                    row[first..].chunks(out_w).zip(target.chunks_mut(stride_y * width)).take(tap.ys.len());
                 if stride_x == 1 {
-                    add(line, &mut target[..line.len()]);
-                } else {
-                    for (v, t) in line.iter().zip(target.iter_mut().step_by(stride_x)) {
+                    add_lines(lines, tap.xs.len());
+                    continue;
+                }
+                for (line, target) in lines {
+                    for (v, t) in line[..tap.xs.len()].iter().zip(target.iter_mut().step_by(stride_x)) {
                         *t += *v;
                     }
                 }
             }
+        },
+    );
+}
+
+/// Copies the first `length` elements of each line, by vectors: a call of `memcpy` costs more than a short line.
+#[inline(always)]
+fn copy_lines<'a, T: Element>(lines: impl Iterator<Item = (&'a [T], &'a mut [T])>, length: usize) {
+    match length {
+        64.. => {
+            for (from, to) in lines {
+                to[..length].copy_from_slice(&from[..length]);
+            }
         }
-    });
+        16.. => {
+            for (from, to) in lines {
+                copy_by::<T, 16>(&from[..length], &mut to[..length]);
+            }
+        }
+        8.. => {
+            for (from, to) in lines {
+                copy_by::<T, 8>(&from[..length], &mut to[..length]);
+            }
+        }
+        4.. => {
+            for (from, to) in lines {
+                copy_by::<T, 4>(&from[..length], &mut to[..length]);
+            }
+        }
+        _ => {
+            for (from, to) in lines {
+                for (t, f) in to[..length].iter_mut().zip(from) {
+                    *t = *f;
+                }
+            }
+        }
+    }
 }
 
-/// Copies a line, in runs of eight when it is short: a call of `memcpy` costs more than such a line.
+/// Copies a line of at least `N` elements by runs of `N`; the last run may repeat a part of the one before.
 #[inline(always)]
-fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-    if from.len() > 32 {
-        to.copy_from_slice(from);
-        return;
-    }
-    let (from_runs, from_rest) = from.as_chunks::<8>();
-    let (to_runs, to_rest) = to.as_chunks_mut::<8>();
-    for (t, f) in to_runs.iter_mut().zip(from_runs) {
+fn copy_by<T: Element, const N: usize>(from: &[T], to: &mut [T]) {
+    for (t, f) in to.as_chunks_mut::<N>().0.iter_mut().zip(from.as_chunks::<N>().0) {
         *t = *f;
     }
-    for (t, f) in to_rest.iter_mut().zip(from_rest) {
+    if let (Some(t), Some(f)) = (to.last_chunk_mut::<N>(), from.last_chunk::<N>()) {
         *t = *f;
     }
 }
 
-/// Adds a line to another, in runs of eight.
+/// Adds the first `length` elements of each line to another line, by vectors.
 #[inline(always)]
-fn add<T: Element>(from: &[T], to: &mut [T]) {
-    let (from_runs, from_rest) = from.as_chunks::<8>();
-    let (to_runs, to_rest) = to.as_chunks_mut::<8>();
-    for (t, f) in to_runs.iter_mut().zip(from_runs) {
-        for i in 0..8 {
+fn add_lines<'a, T: Element>(lines: impl Iterator<Item = (&'a [T], &'a mut [T])>, length: usize) {
+    match length {
+        16.. => {
+            for (from, to) in lines {
+                add_by::<T, 16>(&from[..length], &mut to[..length]);
+            }
+        }
+        8.. => {
+            for (from, to) in lines {
+                add_by::<T, 8>(&from[..length], &mut to[..length]);
+            }
+        }
+        4.. => {
+            for (from, to) in lines {
+                add_by::<T, 4>(&from[..length], &mut to[..length]);
+            }
+        }
+        _ => {
+            for (from, to) in lines {
+                for (t, f) in to[..length].iter_mut().zip(from) {
+                    *t += *f;
+                }
+            }
+        }
+    }
+}
+
+/// Adds a line of at least `N` elements by runs of `N`; the last run adds zero where the one before has been.
+#[inline(always)]
+fn add_by<T: Element, const N: usize>(from: &[T], to: &mut [T]) {
+    let (from_runs, rest) = from.as_chunks::<N>();
+    for (t, f) in to.as_chunks_mut::<N>().0.iter_mut().zip(from_runs) {
+        for i in 0..N {
             t[i] += f[i];
         }
     }
-    for (t, f) in to_rest.iter_mut().zip(from_rest) {
-        *t += *f;
+    let done = N - rest.len();
+    if let (false, Some(t), Some(f)) = (rest.is_empty(), to.last_chunk_mut::<N>(), from.last_chunk::<N>()) {
+        for i in 0..N {
+            t[i] += if i < done { T::zero() } else { f[i] };
+        }
     }
 }

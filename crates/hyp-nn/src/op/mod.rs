@@ -15,6 +15,7 @@ mod linear;
 mod loss;
 mod pool;
 mod reduce;
+mod scratch;
 mod wide;
 
 pub use activation::relu;
@@ -33,3 +34,4 @@ pub use linear::{linear, linear_relu};
 pub use loss::cross_entropy;
 pub use pool::{PoolOptions, adaptive_avg_pool2d, avg_pool2d, max_pool2d};
 pub use reduce::{mean, norm, sum};
+pub(crate) use wide::wide;

@@ -4,6 +4,7 @@ use super::{
     Step, require,
     slot::{Element, Kernel, Moments, PIECE, Slot, run_on_slices},
 };
+use crate::op::wide;
 use candle_core::{Result, Tensor, Var};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -107,12 +108,17 @@ impl Kernel for Coefficients {
         let [step_size, root_correction, eps] =
             [self.step_size, self.root_correction, self.eps].map(T::from_f64);
         let update = |param: &mut [T], grad: &[T], first: &mut [T], second: &mut [T]| {
-            for (((p, &g), m), v) in param.iter_mut().zip(grad).zip(first).zip(second) {
-                let g = g * scale + l2 * *p;
-                *m += (g - *m) * rise1;
-                *v = *v * keep2 + g * g * rise2;
-                *p = *p * shrink - step_size * (*m / (v.square_root() / root_correction + eps));
-            }
+            wide(
+                #[inline(always)]
+                || {
+                    for (((p, &g), m), v) in param.iter_mut().zip(grad).zip(first).zip(second) {
+                        let g = g * scale + l2 * *p;
+                        *m += (g - *m) * rise1;
+                        *v = *v * keep2 + g * g * rise2;
+                        *p = *p * shrink - step_size * (*m / (v.square_root() / root_correction + eps));
+                    }
+                },
+            );
         };
         if param.len() <= PIECE {
             update(param, grad, first, second);

@@ -1,6 +1,6 @@
 //! The norm of all gradients together, and clipping by it.
 
-use crate::{error::Result, parameter::ParameterStore};
+use crate::{error::Result, op::wide, parameter::ParameterStore};
 use candle_core::{CpuStorage, DType, Storage, Tensor, backprop::GradStore};
 
 /// Euclidean norm of all gradients of the store's parameters taken as one vector, summed in `f64`.
@@ -52,15 +52,20 @@ pub(crate) fn sum_of_squares(tensor: &Tensor) -> Result<f64> {
 
 /// Eight running sums, so that the additions do not wait for one another.
 fn squares<T>(values: &[T], widen: impl Fn(&T) -> f64) -> f64 {
-    let mut lanes = [0.0_f64; 8];
-    let blocks = values.chunks_exact(8);
-    let rest = blocks.remainder();
-    for block in blocks {
-        for (lane, value) in lanes.iter_mut().zip(block) {
-            let value = widen(value);
-            *lane += value * value;
-        }
-    }
+    let (blocks, rest) = values.as_chunks::<8>();
+    let lanes = wide(
+        #[inline(always)]
+        || {
+            let mut lanes = [0.0_f64; 8];
+            for block in blocks {
+                for (lane, value) in lanes.iter_mut().zip(block) {
+                    let value = widen(value);
+                    *lane += value * value;
+                }
+            }
+            lanes
+        },
+    );
     lanes.iter().sum::<f64>() + rest.iter().map(|value| widen(value) * widen(value)).sum::<f64>()
 }
 
