@@ -316,18 +316,23 @@ fn add_lines<'a, T: Element>(lines: impl Iterator<Item = (&'a [T], &'a mut [T])>
 }
 
 /// Adds a line of at least `N` elements by runs of `N`; the last run adds zero where the one before has been.
+/// The sums are made beside the lines, because the compiler cannot know that these do not overlap.
 #[inline(always)]
 fn add_by<T: Element, const N: usize>(from: &[T], to: &mut [T]) {
     let (from_runs, rest) = from.as_chunks::<N>();
     for (t, f) in to.as_chunks_mut::<N>().0.iter_mut().zip(from_runs) {
+        let mut sum = *t;
         for i in 0..N {
-            t[i] += f[i];
+            sum[i] += f[i];
         }
+        *t = sum;
     }
     let done = N - rest.len();
     if let (false, Some(t), Some(f)) = (rest.is_empty(), to.last_chunk_mut::<N>(), from.last_chunk::<N>()) {
+        let (mut sum, more) = (*t, *f);
         for i in 0..N {
-            t[i] += if i < done { T::zero() } else { f[i] };
+            sum[i] += if i < done { T::zero() } else { more[i] };
         }
+        *t = sum;
     }
 }
