@@ -149,7 +149,8 @@ fn channel_sum<T: Element>(
     lanes.iter().sum::<f64>() + rest
 }
 
-fn batch_statistics<T: Element>(x: View<'_, T>) -> BatchStatistics {
+/// Mean and variance of each channel, in `f64` and two passes.
+pub(super) fn batch_statistics<T: Element>(x: View<'_, T>) -> BatchStatistics {
     let channels = x.dims[1];
     let count = x.data.len() / channels;
     let (mean, variance) = (0..channels)
@@ -173,11 +174,11 @@ impl BatchNorm {
     fn statistics(&self) -> &BatchStatistics {
         self.statistics.get().expect("invariant: given, or set by forward")
     }
+}
 
-    /// 1/√(variance + ε) of each channel.
-    fn inverse_deviations(&self) -> Vec<f64> {
-        self.statistics().variance.iter().map(|v| 1.0 / (v + self.eps).sqrt()).collect()
-    }
+/// 1/√(variance + ε) of each channel.
+pub(super) fn inverse_deviations(statistics: &BatchStatistics, eps: f64) -> Vec<f64> {
+    statistics.variance.iter().map(|v| 1.0 / (v + eps).sqrt()).collect()
 }
 
 impl Kernel for BatchNorm {
@@ -189,7 +190,7 @@ impl Kernel for BatchNorm {
         let (x, gamma, beta) = (inputs[0], inputs[1].data, inputs[2].data);
         let (channels, plane) = (x.dims[1], x.dims[2..].iter().product::<usize>());
         let statistics = self.statistics.get_or_init(|| batch_statistics(x));
-        let inverse = self.inverse_deviations();
+        let inverse = inverse_deviations(statistics, self.eps);
         let mut y = x.data.to_vec();
         y.par_chunks_mut(plane).enumerate().for_each(|(n, y)| {
             let c = n % channels;
@@ -212,7 +213,7 @@ impl Kernel for BatchNorm {
     ) -> Result<Gradients<T>> {
         let (x, gamma) = (inputs[0], inputs[1].data);
         let (channels, plane) = (x.dims[1], x.dims[2..].iter().product::<usize>());
-        let (mean, inverse) = (&self.statistics().mean, self.inverse_deviations());
+        let (mean, inverse) = (&self.statistics().mean, inverse_deviations(self.statistics(), self.eps));
         // Per channel: Σ g, and Σ g·x̂ with the normalised x̂.
         let sums: Vec<(f64, f64)> = (0..channels)
             .into_par_iter()

@@ -84,7 +84,7 @@ fn convolve(
     options: &ConvOptions,
 ) -> Result<Tensor> {
     let plan = Plan::new(x.dims(), weight.dims(), options)?;
-    let kernel = Conv { plan, epilogue, winners: OnceLock::new() };
+    let kernel = Conv::new(plan, epilogue);
     match bias {
         Some(b) if b.dims() != [plan.filters] => {
             let (got, want) = (b.dims(), plan.filters);
@@ -96,21 +96,35 @@ fn convolve(
 }
 
 /// What follows the convolution in the same pass.
-enum Epilogue {
+pub(super) enum Epilogue {
     None,
     Relu,
     ReluMaxPool(PoolOptions),
 }
 
-struct Conv {
-    plan: Plan,
-    epilogue: Epilogue,
+pub(super) struct Conv {
+    pub(super) plan: Plan,
+    pub(super) epilogue: Epilogue,
     winners: OnceLock<Vec<u32>>,
 }
 
 impl Conv {
+    pub(super) fn new(plan: Plan, epilogue: Epilogue) -> Self {
+        Self { plan, epilogue, winners: OnceLock::new() }
+    }
+
+    /// Where in its map each pooled maximum stands; empty without pooling.
+    pub(super) fn winners(&self) -> &[u32] {
+        self.winners.get().expect("invariant: forward ran before backward")
+    }
+
+    /// Sets what [`Conv::winners`] gives.
+    pub(super) fn keep_winners(&self, winners: Vec<u32>) {
+        self.winners.get_or_init(|| winners);
+    }
+
     /// Height and width of the result.
-    fn result_size(&self) -> Result<[usize; 2]> {
+    pub(super) fn result_size(&self) -> Result<[usize; 2]> {
         match self.epilogue {
             Epilogue::ReluMaxPool(pool) => pool.output_size(self.plan.out[0], self.plan.out[1]),
             _ => Ok(self.plan.out),
@@ -231,6 +245,33 @@ struct Task<'a, T> {
     output: &'a [T],
     winners: &'a [u32],
     gx: Option<&'a mut [T]>,
+    normalised: Option<Normalised<'a, T>>,
+}
+
+/// A batch normalisation between convolution and rectifier, as the gradient passes it.
+#[derive(Clone, Copy)]
+pub(super) struct Normalised<'a, T> {
+    /// What was convolved, `[image][filter][position]`.
+    pub(super) maps: &'a [T],
+    /// `[a, b, s, m]` of each filter: the gradient g at the convolved value v becomes a·g − b − s·(v − m).
+    pub(super) lines: &'a [[T; 4]],
+}
+
+impl<T: Element> Normalised<'_, T> {
+    /// Takes the gradient maps `[filter][image][position]` of some images, from number `first` on, through it.
+    #[inline(always)]
+    fn pass(&self, maps: &mut [T], first: usize, images: usize) {
+        let filters = self.lines.len();
+        let plane = maps.len() / (filters * images);
+        for (n, map) in maps.chunks_exact_mut(plane).enumerate() {
+            let (f, i) = (n / images, n % images);
+            let [scale, flat, slope, mean] = self.lines[f];
+            let at = ((first + i) * filters + f) * plane;
+            for (g, v) in map.iter_mut().zip(&self.maps[at..at + plane]) {
+                *g = *g * scale - flat - (*v - mean) * slope;
+            }
+        }
+    }
 }
 
 impl Conv {
@@ -274,6 +315,12 @@ impl Conv {
             let winners = if task.winners.is_empty() { &[] } else { &task.winners[at.clone()] };
             let maps = &mut maps[..plan.filters * columns];
             self.unfinish(&task.grad[at.clone()], &task.output[at], winners, maps, pooled);
+            if let Some(normalised) = &task.normalised {
+                wide(
+                    #[inline(always)]
+                    || normalised.pass(maps, n * chunk, images),
+                );
+            }
             for (total, map) in gb.iter_mut().zip(maps.chunks_exact(columns)) {
                 *total += sum(map);
             }
@@ -336,6 +383,57 @@ fn sum<T: Element>(row: &[T]) -> f64 {
     lanes.iter().sum::<f64>() + rest.iter().map(|v| v.to_f64()).sum::<f64>()
 }
 
+impl Conv {
+    /// The gradients of the inputs, through a batch normalisation if there is one.
+    pub(super) fn backward_through<T: Element>(
+        &self,
+        inputs: &[View<'_, T>],
+        output: View<'_, T>,
+        grad: View<'_, T>,
+        wanted: &[bool],
+        normalised: Option<Normalised<'_, T>>,
+    ) -> Gradients<T> {
+        let plan = &self.plan;
+        let (x, weight) = (inputs[0].data, inputs[1].data);
+        let pooled = output.dims[2] * output.dims[3];
+        let result = plan.filters * pooled;
+        let winners = self.winners();
+        let mut gx = wanted[0].then(|| vec![T::zero(); x.len()]);
+        let chunk = self.chunk();
+        let images = plan.batch.div_ceil(TASKS).next_multiple_of(chunk);
+        let mut gx_parts = gx.as_mut().map(|gx| gx.chunks_mut(images * plan.image()));
+        let maps =
+            normalised.map_or(&[][..], |all| all.maps).chunks(images * plan.filters * plan.out_plane());
+        let mut normalised_parts = maps.filter_map(|maps| normalised.map(|all| Normalised { maps, ..all }));
+        let mut winner_parts = winners.chunks(images * result);
+        let tasks: Vec<Task<'_, T>> = x
+            .chunks(images * plan.image())
+            .zip(grad.data.chunks(images * result).zip(output.data.chunks(images * result)))
+            .map(|(x, (grad, output))| Task {
+                x,
+                grad,
+                output,
+                winners: winner_parts.next().unwrap_or_default(),
+                gx: gx_parts.as_mut().and_then(Iterator::next),
+                normalised: normalised_parts.next(),
+            })
+            .collect();
+        let parts: Vec<(Vec<T>, Vec<f64>)> =
+            tasks.into_par_iter().map(|task| self.backward_task(task, weight, wanted[1], pooled)).collect();
+        let mut parts = parts.into_iter();
+        let (mut gw, mut gb) = parts.next().expect("invariant: forward refuses an empty batch");
+        for (w, b) in parts {
+            gw.iter_mut().zip(&w).for_each(|(total, part)| *total += *part);
+            gb.iter_mut().zip(&b).for_each(|(total, part)| *total += *part);
+        }
+        let mut gradients = vec![gx, wanted[1].then(|| self.weight_layout(&gw))];
+        if inputs.len() == 3 {
+            gradients.push(wanted[2].then(|| gb.into_iter().map(T::from_f64).collect()));
+        }
+        gradients
+    }
+}
+
 impl Kernel for Conv {
     fn name(&self) -> &'static str {
         "conv2d"
@@ -375,7 +473,7 @@ impl Kernel for Conv {
                 self.finish(maps, bias, y, winners, size);
             });
         });
-        self.winners.get_or_init(|| winners);
+        self.keep_winners(winners);
         Ok((y, vec![plan.batch, plan.filters, size[0], size[1]]))
     }
 
@@ -386,39 +484,6 @@ impl Kernel for Conv {
         grad: View<'_, T>,
         wanted: &[bool],
     ) -> Result<Gradients<T>> {
-        let plan = &self.plan;
-        let (x, weight) = (inputs[0].data, inputs[1].data);
-        let pooled = output.dims[2] * output.dims[3];
-        let result = plan.filters * pooled;
-        let winners = self.winners.get().expect("invariant: forward ran before backward");
-        let mut gx = wanted[0].then(|| vec![T::zero(); x.len()]);
-        let chunk = self.chunk();
-        let images = plan.batch.div_ceil(TASKS).next_multiple_of(chunk);
-        let mut gx_parts = gx.as_mut().map(|gx| gx.chunks_mut(images * plan.image()));
-        let mut winner_parts = winners.chunks(images * result);
-        let tasks: Vec<Task<'_, T>> = x
-            .chunks(images * plan.image())
-            .zip(grad.data.chunks(images * result).zip(output.data.chunks(images * result)))
-            .map(|(x, (grad, output))| Task {
-                x,
-                grad,
-                output,
-                winners: winner_parts.next().unwrap_or_default(),
-                gx: gx_parts.as_mut().and_then(Iterator::next),
-            })
-            .collect();
-        let parts: Vec<(Vec<T>, Vec<f64>)> =
-            tasks.into_par_iter().map(|task| self.backward_task(task, weight, wanted[1], pooled)).collect();
-        let mut parts = parts.into_iter();
-        let (mut gw, mut gb) = parts.next().expect("invariant: forward refuses an empty batch");
-        for (w, b) in parts {
-            gw.iter_mut().zip(&w).for_each(|(total, part)| *total += *part);
-            gb.iter_mut().zip(&b).for_each(|(total, part)| *total += *part);
-        }
-        let mut gradients = vec![gx, wanted[1].then(|| self.weight_layout(&gw))];
-        if inputs.len() == 3 {
-            gradients.push(wanted[2].then(|| gb.into_iter().map(T::from_f64).collect()));
-        }
-        Ok(gradients)
+        Ok(self.backward_through(inputs, output, grad, wanted, None))
     }
 }

@@ -7,6 +7,7 @@ mod activation;
 mod ball;
 mod batch_norm;
 mod conv;
+mod conv_norm;
 mod elementary;
 mod gemm;
 mod im2col;
@@ -27,6 +28,7 @@ pub use ball::{
 };
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_fixed};
 pub use conv::{conv2d, conv2d_relu, conv2d_relu_max_pool};
+pub use conv_norm::{conv2d_batch_norm_relu, conv2d_batch_norm_relu_fixed};
 pub use elementary::{acosh, asinh, atanh, expm1, log1p};
 pub use im2col::{ConvOptions, Padding};
 pub use kernel::Element;

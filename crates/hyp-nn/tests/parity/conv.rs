@@ -2,8 +2,8 @@
 
 use hyp_nn::candle_core::{DType, Device, Tensor, Var};
 use hyp_nn::op::{
-    ConvOptions, Padding, PoolOptions, batch_norm, conv2d, conv2d_relu, conv2d_relu_max_pool, cross_entropy,
-    linear, max_pool2d, relu,
+    ConvOptions, Padding, PoolOptions, batch_norm, batch_norm_fixed, conv2d, conv2d_batch_norm_relu,
+    conv2d_batch_norm_relu_fixed, conv2d_relu, conv2d_relu_max_pool, cross_entropy, linear, max_pool2d, relu,
 };
 
 use crate::difference::{assert_close, check, numbers, weighted};
@@ -120,6 +120,40 @@ fn fused_forms_equal_their_parts() {
     }
 }
 
+/// Convolution, batch normalisation, rectifier and pooling in one operation, with a negative γ among the positive
+/// ones, windows that touch and windows that overlap, and none.
+#[test]
+fn fused_normalisation_equals_its_parts() {
+    let options = ConvOptions::new(1, 1);
+    let gamma = Tensor::new(&[0.9, -0.7, 0.4], &Device::Cpu).unwrap();
+    let inputs = [numbers(&[5, 2, 7, 6], 1), numbers(&[3, 2, 3, 3], 2), gamma, numbers(&[3], 3)];
+    let overlapping = PoolOptions { kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
+    for pool in [None, Some(PoolOptions::square(2)), Some(overlapping)] {
+        let pooled = |y: Tensor| pool.map_or(Ok(y.clone()), |pool| max_pool2d(&y, &pool)).unwrap();
+        let fused = |t: &[Tensor]| {
+            conv2d_batch_norm_relu(&t[0], &t[1], [&t[2], &t[3]], 1e-5, &options, pool.as_ref())
+        };
+        let maps = conv2d(&inputs[0], &inputs[1], None, &options).unwrap();
+        let (normal, want) = batch_norm(&maps, &inputs[2], &inputs[3], 1e-5).unwrap();
+        let (y, statistics) = fused(&inputs).unwrap();
+        assert_eq!(statistics, want);
+        // The same operations on the same numbers in the same order: the same bits.
+        assert_close(&y, &pooled(relu(&normal).unwrap()), 0.0);
+        check(&inputs, |t| weighted(&fused(t)?.0));
+        let given = [&want.mean[..], &want.variance[..]];
+        let fixed = |t: &[Tensor]| {
+            conv2d_batch_norm_relu_fixed(&t[0], &t[1], [&t[2], &t[3]], given, 1e-5, &options, pool.as_ref())
+        };
+        let normal = batch_norm_fixed(&maps, &inputs[2], &inputs[3], given[0], given[1], 1e-5).unwrap();
+        // Statistics multiplied into the weight: other roundings of sums of 18 products of order one.
+        assert_close(&fixed(&inputs).unwrap(), &pooled(relu(&normal).unwrap()), 1e-14);
+        check(&inputs, |t| weighted(&fixed(t)?));
+    }
+    let one = inputs[0].narrow(0, 0, 1).unwrap().narrow(2, 0, 1).unwrap().narrow(3, 0, 1).unwrap();
+    assert!(conv2d_batch_norm_relu(&one, &inputs[1], [&inputs[2], &inputs[3]], 0.0, &options, None).is_err());
+    assert!(conv2d_batch_norm_relu(&inputs[0], &inputs[1], [&one, &inputs[3]], 0.0, &options, None).is_err());
+}
+
 #[test]
 fn a_constant_image_gets_no_gradient() {
     let x = numbers(&[2, 1, 5, 5], 1);
@@ -141,8 +175,12 @@ fn bits_do_not_depend_on_the_thread_count() {
             let w: Vec<Var> =
                 (2..).zip(shapes).map(|(seed, dims)| Var::from_tensor(&f32s(dims, seed)).unwrap()).collect();
             let options = ConvOptions::default();
-            let h = conv2d_relu_max_pool(&x, &w[0], None, &options, &PoolOptions::square(2)).unwrap();
+            let pool = PoolOptions::square(2);
+            let h = conv2d_relu_max_pool(&x, &w[0], None, &options, &pool).unwrap();
             let (h, _) = batch_norm(&h, &w[1], &w[2], 1e-5).unwrap();
+            let norm = [w[1].as_tensor(), w[2].as_tensor()];
+            let (more, _) = conv2d_batch_norm_relu(&x, &w[0], norm, 1e-5, &options, Some(&pool)).unwrap();
+            let h = (h + more).unwrap();
             let y = linear(&h.flatten_from(1).unwrap(), &w[3], Some(&w[4])).unwrap();
             let loss = cross_entropy(&y, &labels).unwrap();
             let gradients = loss.backward().unwrap();

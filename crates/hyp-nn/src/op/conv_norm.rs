@@ -1,0 +1,265 @@
+//! Convolution, batch normalisation, rectifier and maximum pooling as one operation.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+
+use candle_core::{Error, Result, Tensor};
+use rayon::prelude::*;
+
+use super::activation::{gated, rectified};
+use super::batch_norm::{BatchStatistics, batch_statistics, inverse_deviations};
+use super::conv::{Conv, Epilogue, Normalised, conv2d_relu, conv2d_relu_max_pool};
+use super::im2col::{ConvOptions, Plan};
+use super::kernel::{Element, Gradients, Kernel, Output, View, apply3};
+use super::pool::{PoolOptions, max_pool_plane};
+use super::scratch::scratch;
+use super::wide::wide;
+
+/// [`conv2d`](super::conv2d) without bias, [`batch_norm`](super::batch_norm) by the statistics of the batch,
+/// [`relu`](super::relu()) and, if `pool` is given, [`max_pool2d`](super::max_pool2d), in one operation.
+///
+/// **Shapes.** `x`, `weight` and the result as [`conv2d_relu_max_pool`]; `gamma`, `beta`: `[out]`.
+/// **Numerics.** The bits of the four operations one after the other. Only the convolved maps are kept for the
+/// gradient: normalised, rectified and dense gradient maps exist a few images at a time.
+///
+/// # Errors
+/// If the shapes do not fit, or a filter has fewer than two values.
+///
+/// # Examples
+/// ```
+/// use hyp_nn::{candle_core::{Device, Tensor}, op::{ConvOptions, conv2d_batch_norm_relu}};
+/// let x = Tensor::new(&[[[[1.0_f64, 3.0]]]], &Device::Cpu)?; // one row of two pixels
+/// let weight = Tensor::new(&[[[[2.0_f64]]]], &Device::Cpu)?;
+/// let (gamma, beta) = (Tensor::new(&[1.0_f64], &Device::Cpu)?, Tensor::new(&[0.0_f64], &Device::Cpu)?);
+/// let options = ConvOptions::default();
+/// let (y, statistics) = conv2d_batch_norm_relu(&x, &weight, [&gamma, &beta], 0.0, &options, None)?;
+/// assert_eq!(y.flatten_all()?.to_vec1::<f64>()?, [0.0, 1.0]);
+/// assert_eq!((statistics.mean[0], statistics.variance[0]), (4.0, 4.0));
+/// # Ok::<(), hyp_nn::candle_core::Error>(())
+/// ```
+pub fn conv2d_batch_norm_relu(
+    x: &Tensor,
+    weight: &Tensor,
+    [gamma, beta]: [&Tensor; 2],
+    eps: f64,
+    options: &ConvOptions,
+    pool: Option<&PoolOptions>,
+) -> Result<(Tensor, BatchStatistics)> {
+    let plan = Plan::new(x.dims(), weight.dims(), options)?;
+    check(&plan, gamma, beta)?;
+    let count = plan.batch * plan.out_plane();
+    if count < 2 {
+        return Err(Error::Msg(format!(
+            "conv2d_batch_norm_relu: {count} value per filter; training needs at least two, use a larger batch"
+        )));
+    }
+    let statistics = Arc::new(OnceLock::new());
+    let epilogue = pool.map_or(Epilogue::Relu, |pool| Epilogue::ReluMaxPool(*pool));
+    let kernel = ConvNorm {
+        plain: Conv::new(plan, Epilogue::None),
+        fused: Conv::new(plan, epilogue),
+        eps,
+        statistics: Arc::clone(&statistics),
+        maps: OnceLock::new(),
+    };
+    let y = apply3(kernel, x, weight, &Tensor::cat(&[gamma, beta], 0)?)?;
+    let statistics = statistics.get().expect("invariant: forward has run").clone();
+    Ok((y, statistics))
+}
+
+/// The same with given statistics, as in evaluation: they are multiplied into weight and bias beforehand.
+///
+/// **Shapes.** As [`conv2d_batch_norm_relu`]; `mean`, `variance`: one number per filter.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn conv2d_batch_norm_relu_fixed(
+    x: &Tensor,
+    weight: &Tensor,
+    [gamma, beta]: [&Tensor; 2],
+    [mean, variance]: [&[f64]; 2],
+    eps: f64,
+    options: &ConvOptions,
+    pool: Option<&PoolOptions>,
+) -> Result<Tensor> {
+    let plan = Plan::new(x.dims(), weight.dims(), options)?;
+    check(&plan, gamma, beta)?;
+    if mean.len() != plan.filters || variance.len() != plan.filters {
+        let (m, v) = (mean.len(), variance.len());
+        return Err(Error::Msg(format!(
+            "conv2d_batch_norm_relu_fixed: {m} means and {v} variances for {} filters; give one of each per filter",
+            plan.filters
+        )));
+    }
+    let constant = |values: Vec<f64>| Tensor::new(values, weight.device())?.to_dtype(weight.dtype());
+    let inverse = constant(variance.iter().map(|v| 1.0 / (v + eps).sqrt()).collect())?;
+    let scale = (gamma * inverse)?;
+    let bias = (beta - (&scale * constant(mean.to_vec())?)?)?;
+    let weight = weight.broadcast_mul(&scale.reshape((plan.filters, 1, 1, 1))?)?;
+    match pool {
+        None => conv2d_relu(x, &weight, Some(&bias), options),
+        Some(pool) => conv2d_relu_max_pool(x, &weight, Some(&bias), options, pool),
+    }
+}
+
+fn check(plan: &Plan, gamma: &Tensor, beta: &Tensor) -> Result<()> {
+    let (gamma, beta) = (gamma.dims(), beta.dims());
+    if gamma == [plan.filters] && beta == [plan.filters] {
+        return Ok(());
+    }
+    Err(Error::Msg(format!(
+        "conv2d_batch_norm_relu: gamma {gamma:?} and beta {beta:?}; both must be [{}], one value per filter",
+        plan.filters
+    )))
+}
+
+struct ConvNorm {
+    /// The convolution alone.
+    plain: Conv,
+    /// The same with rectifier and pooling, through which the gradient comes back.
+    fused: Conv,
+    eps: f64,
+    statistics: Arc<OnceLock<BatchStatistics>>,
+    /// The convolved maps `[image][filter][position]`, a `Vec` of the element type.
+    maps: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl ConvNorm {
+    /// Normalises, rectifies and pools the maps of one image.
+    ///
+    /// `normal` has room for one map.
+    #[inline(always)]
+    fn finish<T: Element>(
+        &self,
+        maps: &[T],
+        lines: &[[T; 3]],
+        normal: &mut [T],
+        y: &mut [T],
+        winners: &mut [u32],
+        width: usize,
+    ) {
+        let plan = &self.fused.plan;
+        let pooled = y.len() / plan.filters;
+        let maps = maps.chunks_exact(normal.len()).zip(lines);
+        for (f, ((map, &[mean, scale, beta]), y)) in maps.zip(y.chunks_exact_mut(pooled)).enumerate() {
+            for (n, v) in normal.iter_mut().zip(map) {
+                *n = (*v - mean) * scale + beta;
+            }
+            if let Epilogue::ReluMaxPool(pool) = &self.fused.epilogue {
+                let winners = &mut winners[f * pooled..(f + 1) * pooled];
+                max_pool_plane(normal, plan.out[1], pool, width, y, winners);
+            } else {
+                y.copy_from_slice(normal);
+            }
+            for v in y {
+                *v = rectified(*v);
+            }
+        }
+    }
+
+    /// Σ g and Σ g·(v − mean) of one filter, where g is the gradient behind the rectifier and v the convolved value.
+    fn sums<T: Element>(&self, maps: &[T], output: &[T], grad: &[T], filter: usize, mean: f64) -> (f64, f64) {
+        let plan = &self.fused.plan;
+        let (filters, plane) = (plan.filters, plan.out_plane());
+        let pooled = grad.len() / (plan.batch * filters);
+        let winners = self.fused.winners();
+        let (mut total, mut with_value) = (0.0, 0.0);
+        let own = (filter..plan.batch * filters).step_by(filters);
+        for n in own {
+            let span = n * pooled..(n + 1) * pooled;
+            let map = &maps[n * plane..(n + 1) * plane];
+            let gradients =
+                grad[span.clone()].iter().zip(&output[span.clone()]).map(|(g, y)| gated(*g, *y).to_f64());
+            let mut add = |g: f64, v: T| {
+                total += g;
+                with_value += g * (v.to_f64() - mean);
+            };
+            match winners.get(span) {
+                Some(winners) if !winners.is_empty() => {
+                    gradients.zip(winners).for_each(|(g, at)| add(g, map[*at as usize]));
+                }
+                _ => gradients.zip(map).for_each(|(g, v)| add(g, *v)),
+            }
+        }
+        (total, with_value)
+    }
+}
+
+impl Kernel for ConvNorm {
+    fn name(&self) -> &'static str {
+        "conv2d_batch_norm_relu"
+    }
+
+    fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
+        let plan = &self.fused.plan;
+        let (gamma, beta) = inputs[2].data.split_at(plan.filters);
+        let (maps, dims) = self.plain.forward(&inputs[..2])?;
+        let statistics = self.statistics.get_or_init(|| batch_statistics(View { data: &maps, dims: &dims }));
+        let inverse = inverse_deviations(statistics, self.eps);
+        let lines: Vec<[T; 3]> = (0..plan.filters)
+            .map(|f| {
+                let scale = gamma[f].to_f64() * inverse[f];
+                [T::from_f64(statistics.mean[f]), T::from_f64(scale), beta[f]]
+            })
+            .collect();
+        let size = self.fused.result_size()?;
+        let result = plan.filters * size[0] * size[1];
+        let mut y = vec![T::zero(); plan.batch * result];
+        let pools = matches!(self.fused.epilogue, Epilogue::ReluMaxPool(_));
+        let mut winners = vec![0; if pools { y.len() } else { 0 }];
+        let mut winners_of = winners.chunks_mut(result);
+        let tasks: Vec<_> = y
+            .chunks_mut(result)
+            .zip(maps.chunks(plan.filters * plan.out_plane()))
+            .map(|(y, maps)| (y, maps, winners_of.next().unwrap_or_default()))
+            .collect();
+        tasks.into_par_iter().for_each(|(y, maps, winners)| {
+            scratch(plan.out_plane(), |normal| {
+                wide(
+                    #[inline(always)]
+                    || self.finish(maps, &lines, normal, y, winners, size[1]),
+                );
+            });
+        });
+        self.fused.keep_winners(winners);
+        self.maps.get_or_init(|| Box::new(maps));
+        Ok((y, vec![plan.batch, plan.filters, size[0], size[1]]))
+    }
+
+    fn backward<T: Element>(
+        &self,
+        inputs: &[View<'_, T>],
+        output: View<'_, T>,
+        grad: View<'_, T>,
+        wanted: &[bool],
+    ) -> Result<Gradients<T>> {
+        let plan = &self.fused.plan;
+        let maps = self.maps.get().and_then(|maps| maps.downcast_ref::<Vec<T>>());
+        let maps = maps.expect("invariant: forward kept maps of this type");
+        let statistics = self.statistics.get().expect("invariant: forward ran before backward");
+        let inverse = inverse_deviations(statistics, self.eps);
+        let sums: Vec<(f64, f64)> = (0..plan.filters)
+            .into_par_iter()
+            .map(|f| {
+                let (total, with_value) = self.sums(maps, output.data, grad.data, f, statistics.mean[f]);
+                (total, with_value * inverse[f])
+            })
+            .collect();
+        // γ/σ·(g − Σg/N − v̂·Σ(g·v̂)/N) with the normalised value v̂, as a straight line of g and v.
+        let lines: Vec<[T; 4]> = (0..plan.filters)
+            .map(|f| {
+                let (scale, count) = (inputs[2].data[f].to_f64() * inverse[f], statistics.count as f64);
+                let slope = scale * sums[f].1 / count * inverse[f];
+                [scale, scale * sums[f].0 / count, slope, statistics.mean[f]].map(T::from_f64)
+            })
+            .collect();
+        let normalised = Normalised { maps, lines: &lines };
+        let mut gradients =
+            self.fused.backward_through(&inputs[..2], output, grad, &wanted[..2], Some(normalised));
+        gradients.push(wanted[2].then(|| {
+            let (by_gamma, by_beta) = (sums.iter().map(|s| s.1), sums.iter().map(|s| s.0));
+            by_gamma.chain(by_beta).map(T::from_f64).collect()
+        }));
+        Ok(gradients)
+    }
+}
