@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::error::DeltaError;
 
-/// Side of the blocks in which symmetry is checked, so that both halves stay in cache.
+/// Side of the blocks in which symmetry is checked or made, so that both halves stay in cache.
 const BLOCK: usize = 64;
 
 /// The largest distance taken: sums of three stay finite.
@@ -75,7 +75,7 @@ impl DistanceMatrix {
                 *value = distance(i, j);
             }
         });
-        mirror(points, &mut values);
+        mirror(&mut values, points, 0);
         Self::new(points, values)
     }
 
@@ -184,17 +184,32 @@ fn asymmetry(points: usize, values: &[f64]) -> Option<DeltaError> {
     })
 }
 
-/// Copies the half above the diagonal to the half below it.
-pub(crate) fn mirror(points: usize, values: &mut [f64]) {
-    for block_row in (0..points).step_by(BLOCK) {
-        for block_column in (block_row..points).step_by(BLOCK) {
-            for row in block_row..(block_row + BLOCK).min(points) {
-                for column in block_column.max(row + 1)..(block_column + BLOCK).min(points) {
-                    values[column * points + row] = values[row * points + column];
+/// Copies the half above the diagonal of a square matrix to the half below it.
+///
+/// `rows` are whole rows, `stride` apart, from row `first` on; the call from outside starts at 0.
+pub(crate) fn mirror<T: Copy + Send + Sync>(rows: &mut [T], stride: usize, first: usize) {
+    let count = rows.len() / stride;
+    if count <= BLOCK {
+        for i in 0..count {
+            for j in 0..i {
+                rows[i * stride + first + j] = rows[j * stride + first + i];
+            }
+        }
+        return;
+    }
+    let middle = (count / 2).next_multiple_of(BLOCK);
+    let (upper, lower) = rows.split_at_mut(middle * stride);
+    lower.par_chunks_mut(BLOCK * stride).enumerate().for_each(|(part, out)| {
+        for start in (0..middle).step_by(BLOCK) {
+            for (offset, row) in out.chunks_exact_mut(stride).enumerate() {
+                let column = first + middle + part * BLOCK + offset;
+                for (place, to) in row[first + start..][..BLOCK.min(middle - start)].iter_mut().enumerate() {
+                    *to = upper[(start + place) * stride + column];
                 }
             }
         }
-    }
+    });
+    rayon::join(|| mirror(upper, stride, first), || mirror(lower, stride, first + middle));
 }
 
 #[cfg(test)]
@@ -257,5 +272,17 @@ mod tests {
         let matrix = DistanceMatrix::from_fn(5, |i, j| (j - i) as f64).unwrap();
         let sub = matrix.submatrix(&[4, 0, 4]).unwrap();
         assert_eq!(sub.values(), [0.0, 4.0, 0.0, 4.0, 0.0, 4.0, 0.0, 4.0, 0.0]);
+    }
+
+    #[test]
+    fn mirroring_makes_a_matrix_symmetric() {
+        for n in [1, 63, 64, 65, 200, 300] {
+            let stride = n + 3;
+            let mut rows: Vec<usize> = (0..n * stride).collect();
+            mirror(&mut rows, stride, 0);
+            for (i, j) in (0..n).flat_map(|i| (0..i).map(move |j| (i, j))) {
+                assert_eq!(rows[i * stride + j], j * stride + i, "n = {n}");
+            }
+        }
     }
 }

@@ -29,6 +29,12 @@ pub enum Metric {
 /// The largest norm taken: squares of sums stay finite.
 const LARGEST: f64 = 1e150;
 
+/// Rows that are compared with a block of columns while it is in cache.
+const ROWS: usize = 16;
+
+/// Numbers in a block of columns: 256 KB.
+const BLOCK_VALUES: usize = 32_768;
+
 impl DistanceMatrix {
     /// All distances between rows of features.
     ///
@@ -59,10 +65,21 @@ impl DistanceMatrix {
         let points = rows.points();
         let mut values = vec![0.0; points * points];
         let isa = Isa::detect();
-        values.par_chunks_mut(points).enumerate().for_each(|(i, out)| {
-            rows.distances(isa, i, i + 1, &mut out[i + 1..]);
+        // A few rows go through the columns together, so that a block of columns is read once for all of them.
+        let columns = (BLOCK_VALUES / rows.dim).max(1);
+        values.par_chunks_mut(ROWS * points).enumerate().for_each(|(group, out)| {
+            let first = group * ROWS;
+            for start in (first..points).step_by(columns) {
+                let end = (start + columns).min(points);
+                for (i, out) in (first..).zip(out.chunks_exact_mut(points)) {
+                    let start = start.max(i + 1);
+                    if start < end {
+                        rows.distances(isa, i, start, &mut out[start..end]);
+                    }
+                }
+            }
         });
-        mirror(points, &mut values);
+        mirror(&mut values, points, 0);
         Self::new(points, values)
     }
 }

@@ -63,6 +63,11 @@ impl Best {
         f64::from_bits(self.target.load(Ordering::Relaxed))
     }
 
+    /// The largest value so far.
+    pub(crate) fn value(&self) -> f64 {
+        self.found.lock().expect("invariant: no holder of the lock panics").value
+    }
+
     /// Takes a triple into account.
     pub(crate) fn offer(&self, found: Found) {
         if found.value >= self.target() {

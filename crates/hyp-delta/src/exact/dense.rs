@@ -1,53 +1,59 @@
 //! Every pair through the max–min kernels; the few that may beat the best so far are evaluated exactly.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use super::best::{Best, Found};
 use super::levels::Levels;
+use super::report::{Go, Status};
 use super::source::Source;
-use crate::maxmin::{Isa, Level, for_each_block};
-
-/// Whether there is time left; asked between parts of a search.
-pub(crate) type Go<'a> = &'a (dyn Fn() -> bool + Sync);
+use crate::maxmin::{Isa, Level, block_pairs, for_each_block};
 
 /// Calls `evaluate` with the rows of every pair that may matter; false from it, or from `go` between blocks, ends the
-/// search. Returns whether the search ran to its end.
+/// search. Returns whether the search ran to its end. No triple exceeds `ceiling`.
 ///
 /// The threshold of levels must be above zero, or every pair would be a survivor.
 pub(crate) fn search<T: Level>(
     levels: &Levels<T>,
     best: &Best,
+    ceiling: f64,
     isa: Isa,
     go: Go<'_>,
     evaluate: impl Fn(usize, usize) -> bool + Sync,
 ) -> bool {
     let stopped = AtomicBool::new(false);
-    for_each_block(&levels.matrix, isa, |products| {
-        if !go() {
-            stopped.store(true, Ordering::Relaxed);
-        }
-        for i in products.rows.0..products.rows.1 {
-            let first = products.columns.0.max(i + 1);
-            if first >= products.columns.1 || stopped.load(Ordering::Relaxed) {
-                continue;
+    let (blocks, seen) = (block_pairs(levels.order.len()), AtomicUsize::new(0));
+    for_each_block(
+        &levels.matrix,
+        isa,
+        || !stopped.load(Ordering::Relaxed),
+        |products| {
+            let done = seen.fetch_add(1, Ordering::Relaxed) as f64 / blocks as f64;
+            if !go(Status { at_least: best.value(), at_most: ceiling, done }) {
+                stopped.store(true, Ordering::Relaxed);
             }
-            let row = &levels.matrix.row(i)[first..products.columns.1];
-            let found = &products.row(i)[first - products.columns.0..];
-            let threshold = levels.scale.threshold(best.target());
-            if T::most_gained(isa, T::nearest(f64::from(T::TOP)), found, row).number() < threshold {
-                continue;
-            }
-            for (offset, (&product, &entry)) in found.iter().zip(row).enumerate() {
-                let gain = product.number() - entry.number();
-                if gain >= levels.scale.threshold(best.target()) && !evaluate(i, first + offset) {
-                    stopped.store(true, Ordering::Relaxed);
-                    break;
+            for i in products.rows.0..products.rows.1 {
+                let first = products.columns.0.max(i + 1);
+                if first >= products.columns.1 || stopped.load(Ordering::Relaxed) {
+                    continue;
+                }
+                let row = &levels.matrix.row(i)[first..products.columns.1];
+                let found = &products.row(i)[first - products.columns.0..];
+                let threshold = levels.scale.threshold(best.target());
+                if T::most_gained(isa, T::nearest(f64::from(T::TOP)), found, row).number() < threshold {
+                    continue;
+                }
+                for (offset, (&product, &entry)) in found.iter().zip(row).enumerate() {
+                    let gain = product.number() - entry.number();
+                    if gain >= levels.scale.threshold(best.target()) && !evaluate(i, first + offset) {
+                        stopped.store(true, Ordering::Relaxed);
+                        break;
+                    }
                 }
             }
-        }
-    });
+        },
+    );
     !stopped.into_inner()
 }
 

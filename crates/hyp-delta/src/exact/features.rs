@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::levels::{Levels, Scale};
 use super::source::Source;
 use super::turn::{Shape, Turn, Turns};
+use crate::distance::mirror;
 use crate::maxmin::{Isa, Level, Padded};
 use crate::metric::{Metric, Rows};
 
@@ -238,35 +239,6 @@ fn sharpen<T: Level>(
     }
 }
 
-/// Side of the part of a matrix that is mirrored at once.
-const PART: usize = 64;
-
-/// Copies the half above the diagonal to the half below it; `rows` are whole rows from row `first` on.
-fn mirror<T: Copy + Send + Sync>(rows: &mut [T], stride: usize, first: usize) {
-    let count = rows.len() / stride;
-    if count <= PART {
-        for i in 0..count {
-            for j in 0..i {
-                rows[i * stride + first + j] = rows[j * stride + first + i];
-            }
-        }
-        return;
-    }
-    let middle = (count / 2).next_multiple_of(PART);
-    let (upper, lower) = rows.split_at_mut(middle * stride);
-    lower.par_chunks_mut(PART * stride).enumerate().for_each(|(part, out)| {
-        for start in (0..middle).step_by(PART) {
-            for (offset, row) in out.chunks_exact_mut(stride).enumerate() {
-                let column = first + middle + part * PART + offset;
-                for (place, to) in row[first + start..][..PART.min(middle - start)].iter_mut().enumerate() {
-                    *to = upper[(start + place) * stride + column];
-                }
-            }
-        }
-    });
-    rayon::join(|| mirror(upper, stride, first), || mirror(lower, stride, first + middle));
-}
-
 /// The exact diameter and its first pair, from bounds on the furthest distance to the right of each row.
 fn diameter<T: Level>(levels: &Levels<T>, source: &RowsAtBase<'_>, bounds: &[f64]) -> (f64, (usize, usize)) {
     let Levels { matrix, scale, order } = levels;
@@ -339,18 +311,6 @@ mod tests {
                     );
                 }
                 assert!((0..n).all(|i| levels.matrix.row(i)[i] == 0));
-            }
-        }
-    }
-
-    #[test]
-    fn mirroring_makes_a_matrix_symmetric() {
-        for n in [1, 63, 64, 65, 200, 300] {
-            let stride = n + 3;
-            let mut rows: Vec<usize> = (0..n * stride).collect();
-            mirror(&mut rows, stride, 0);
-            for (i, j) in (0..n).flat_map(|i| (0..i).map(move |j| (i, j))) {
-                assert_eq!(rows[i * stride + j], j * stride + i, "n = {n}");
             }
         }
     }

@@ -13,6 +13,7 @@ mod report;
 mod scan;
 mod seed;
 mod source;
+mod spans;
 mod survey;
 mod turn;
 
@@ -24,12 +25,11 @@ use crate::estimate::Hyperbolicity;
 use crate::gromov::gromov_matrix;
 use crate::maxmin::{Isa, Level, largest_excess};
 use crate::metric::{Metric, Rows};
-pub use bases::delta_all_bases_on;
+pub use bases::{delta_all_bases_on, delta_all_bases_within};
 use best::{Best, Found};
-use dense::Go;
 use features::{RowsAtBase, levels_of};
 use levels::{Levels, Scale};
-pub use report::{Interval, Method, Work};
+pub use report::{Go, Interval, Method, Status, Work, to_the_end};
 use source::{MatrixAtBase, Source};
 use survey::{Survey, common_unit};
 
@@ -47,6 +47,9 @@ const STEP_COST: u64 = 6;
 
 /// For each point, how many survivors of levels from features are worth an evaluation before a distance matrix is.
 const CROWD: u64 = 64;
+
+/// For each row, how many survivors of the pruned search are worth levels of four bytes.
+const CROWD_OF_PAIRS: u64 = 8;
 
 /// A filter has to tell this many levels apart below the best triple, or too many pairs survive it.
 const LEAST_THRESHOLD: i64 = 12;
@@ -72,7 +75,7 @@ type Diameter = (f64, (usize, usize));
 /// # Ok::<(), hyp_delta::DeltaError>(())
 /// ```
 pub fn delta_at_base_on(distances: &DistanceMatrix, base: usize, isa: Isa) -> (Hyperbolicity, Work) {
-    let (interval, work) = delta_at_base_within(distances, base, &|| true, isa);
+    let (interval, work) = delta_at_base_within(distances, base, &to_the_end, isa);
     (interval.at_least, work)
 }
 
@@ -87,8 +90,8 @@ pub fn delta_at_base_on(distances: &DistanceMatrix, base: usize, isa: Isa) -> (H
 /// ```
 /// use hyp_delta::{exact::delta_at_base_within, maxmin::Isa, space};
 /// let ball = space::hyperbolic_disk(2500, space::DiskSampling::Euclidean, 1)?;
-/// let (interval, _) = delta_at_base_within(&ball, 0, &|| false, Isa::detect());
-/// let (exact, _) = delta_at_base_within(&ball, 0, &|| true, Isa::detect());
+/// let (interval, _) = delta_at_base_within(&ball, 0, &|_| false, Isa::detect());
+/// let (exact, _) = delta_at_base_within(&ball, 0, &|_| true, Isa::detect());
 /// assert!(interval.at_least.delta <= exact.at_most && exact.at_most <= interval.at_most);
 /// assert_eq!(exact.at_least.delta, exact.at_most);
 /// # Ok::<(), hyp_delta::DeltaError>(())
@@ -96,7 +99,7 @@ pub fn delta_at_base_on(distances: &DistanceMatrix, base: usize, isa: Isa) -> (H
 pub fn delta_at_base_within(
     distances: &DistanceMatrix,
     base: usize,
-    go: &(dyn Fn() -> bool + Sync),
+    go: Go<'_>,
     isa: Isa,
 ) -> (Interval, Work) {
     let points = distances.points();
@@ -138,7 +141,11 @@ fn search(
         let order = order::spatial_order(&source, distances.points());
         let scale = Scale::spread::<u16>(survey.low, survey.high);
         let levels = Levels::<u16>::of_matrix(distances, base, order, scale, isa);
-        if let Some(done) = many(&levels, &source, floor, go, isa) {
+        let finest = || {
+            let scale = Scale::spread::<i32>(survey.low, survey.high);
+            Levels::<i32>::of_matrix(distances, base, levels.order.clone(), scale, isa)
+        };
+        if let Some(done) = many(&levels, Some(&finest), &source, floor, go, isa) {
             return done;
         }
     }
@@ -168,7 +175,7 @@ pub fn delta_of_features_on<T>(
 where
     T: Copy + Into<f64> + Sync,
 {
-    let (interval, work) = delta_of_features_within(features, dim, metric, base, &|| true, isa)?;
+    let (interval, work) = delta_of_features_within(features, dim, metric, base, &to_the_end, isa)?;
     Ok((interval.at_least, work))
 }
 
@@ -184,7 +191,7 @@ pub fn delta_of_features_within<T>(
     dim: usize,
     metric: Metric,
     base: usize,
-    go: &(dyn Fn() -> bool + Sync),
+    go: Go<'_>,
     isa: Isa,
 ) -> Result<(Interval, Work), DeltaError>
 where
@@ -210,7 +217,7 @@ fn search_rows(rows: &Rows, base: usize, go: Go<'_>, isa: Isa) -> Option<(Outcom
         return Some((few(&levels, None, &source, 0.0, isa)?, (diameter, pair)));
     }
     let (levels, diameter, pair) = levels_of::<u16>(&source, order::spatial_order(&source, points), isa)?;
-    Some((many(&levels, &source, 0.0, go, isa)?, (diameter, pair)))
+    Some((many(&levels, None, &source, 0.0, go, isa)?, (diameter, pair)))
 }
 
 /// The best triple of a distance matrix through the kernels, or nothing if the levels tell too little apart.
@@ -252,14 +259,14 @@ fn few<T: Level>(
         seen.fetch_add(1, Ordering::Relaxed) / points as u64
     };
     let crowd = if finest.is_some() { 1 } else { CROWD };
-    let complete = dense::search(levels, &best, isa, &|| true, |i, j| {
+    let complete = dense::search(levels, &best, f64::INFINITY, isa, &to_the_end, |i, j| {
         evaluate(dense::recheck(levels, source, &best, i, j, isa)) < crowd
     });
     if !complete {
         // Made here and not when the first thread needs them: a thread that waits for others to make them may be
         // given another block of this search, and then wait for itself.
         let finest = finest?();
-        dense::search(levels, &best, isa, &|| true, |i, j| {
+        dense::search(levels, &best, f64::INFINITY, isa, &to_the_end, |i, j| {
             evaluate(dense::recheck(&finest, source, &best, i, j, isa));
             true
         });
@@ -272,10 +279,17 @@ fn few<T: Level>(
 
 /// The best triple by pruning, or through the kernels where that leaves too much; nothing if the levels tell too
 /// little apart.
-fn many(levels: &Levels<u16>, source: &impl Source, floor: f64, go: Go<'_>, isa: Isa) -> Option<Outcome> {
+fn many(
+    levels: &Levels<u16>,
+    finest: Option<pruned::Finest<'_>>,
+    source: &impl Source,
+    floor: f64,
+    go: Go<'_>,
+    isa: Isa,
+) -> Option<Outcome> {
     let points = levels.order.len();
     let bounds = pruned::Bounds::of(levels, isa);
-    let mut starts = bounds.promising(levels, MANY_STARTS, isa);
+    let mut starts = bounds.promising(MANY_STARTS);
     starts.extend(seed::spread(points, MANY_STARTS));
     let start = seed::ascend(levels, source, &starts, isa);
     let best = Best::new(start.or(floor));
@@ -283,10 +297,11 @@ fn many(levels: &Levels<u16>, source: &impl Source, floor: f64, go: Go<'_>, isa:
         return None;
     }
     let most_steps = (points as u64).pow(3) / (2 * 64 * STEP_COST);
-    let effort = pruned::search(levels, &bounds, source, &best, most_steps, go, isa);
+    let effort =
+        pruned::search(levels, &bounds, source, (finest, CROWD_OF_PAIRS), &best, most_steps, go, isa);
     let mut work = Work { method: Method::Pruned, refined: effort.refined, steps: effort.steps };
-    let mut complete = effort.complete;
-    if !complete && !effort.out_of_time {
+    let mut open = effort.open;
+    if let Some(ceiling) = open.filter(|_| !effort.out_of_time) {
         let refined = AtomicU64::new(0);
         let evaluate = |i, j| {
             let counted = dense::recheck(levels, source, &best, i, j, isa);
@@ -294,19 +309,19 @@ fn many(levels: &Levels<u16>, source: &impl Source, floor: f64, go: Go<'_>, isa:
             true
         };
         let coarse = levels.coarse();
-        if coarse.scale.threshold(best.target()) >= LEAST_THRESHOLD {
+        let complete = if coarse.scale.threshold(best.target()) >= LEAST_THRESHOLD {
             work.method = Method::Dense { bits: 8 };
-            complete = dense::search(&coarse, &best, isa, go, evaluate);
+            dense::search(&coarse, &best, ceiling, isa, go, evaluate)
         } else {
             work.method = Method::Dense { bits: 16 };
-            complete = dense::search(levels, &best, isa, go, evaluate);
-        }
+            dense::search(levels, &best, ceiling, isa, go, evaluate)
+        };
         work.refined += refined.into_inner();
+        open = open.filter(|_| !complete);
     }
     dense::search_diagonal(levels, source, &best, isa);
     let found = best.into_found();
-    let at_most = if complete { found.value } else { found.value.max(bounds.ceiling(levels, isa)) };
-    Some((found, work, at_most))
+    Some((found, work, f64::max(found.value, open.unwrap_or(0.0))))
 }
 
 /// The best triple by the definition.
@@ -350,21 +365,39 @@ mod tests {
                     let order = order::spatial_order(&source, n);
                     let scale = Scale::spread::<u16>(survey.low, survey.high);
                     let levels = Levels::<u16>::of_matrix(&distances, base, order, scale, isa);
-                    let (found, work, _) = many(&levels, &source, 0.0, &|| true, isa).unwrap();
+                    let finest = || {
+                        let scale = Scale::spread::<i32>(survey.low, survey.high);
+                        Levels::<i32>::of_matrix(&distances, base, levels.order.clone(), scale, isa)
+                    };
+                    let (found, work, _) = many(&levels, None, &source, 0.0, &to_the_end, isa).unwrap();
                     assert_eq!(found.value, want, "seed {seed} {isa:?} {work:?}");
                     assert_eq!(source.excess(found.triple), want);
                     pruned += usize::from(work.method == Method::Pruned);
                     // Out of time at once, the interval still holds the value.
-                    let (start, _, at_most) = many(&levels, &source, 0.0, &|| false, isa).unwrap();
+                    let (start, _, at_most) = many(&levels, None, &source, 0.0, &|_| false, isa).unwrap();
                     assert!(start.value <= want && want <= at_most, "{} {want} {at_most}", start.value);
-                    // From a start that knows nothing, everything has to be found by the search itself.
-                    let best = Best::new(Found { value: 0.3 * want, triple: [0; 3] });
+                    // At every moment, too, and it never widens.
+                    let last = std::sync::Mutex::new((0.0, f64::INFINITY));
+                    let closing = |status: Status| {
+                        let mut last = last.lock().unwrap();
+                        assert!(status.at_least <= want && want <= status.at_most, "{status:?} {want}");
+                        last.0 = f64::max(last.0, status.at_least);
+                        last.1 = f64::min(last.1, status.at_most);
+                        true
+                    };
+                    many(&levels, Some(&finest), &source, 0.0, &closing, isa).unwrap();
+                    // From a start that knows nothing, everything has to be found by the search itself, with and
+                    // without finer levels.
                     let bounds = pruned::Bounds::of(&levels, isa);
-                    assert!(
-                        pruned::search(&levels, &bounds, &source, &best, u64::MAX, &|| true, isa).complete
-                    );
-                    dense::search_diagonal(&levels, &source, &best, isa);
-                    assert_eq!(best.into_found().value, want, "seed {seed} {isa:?} from below");
+                    for finer in [None, Some(&finest as pruned::Finest<'_>)] {
+                        let best = Best::new(Found { value: 0.3 * want, triple: [0; 3] });
+                        let (steps, go) = (u64::MAX / 2, &to_the_end);
+                        let effort =
+                            pruned::search(&levels, &bounds, &source, (finer, 0), &best, steps, go, isa);
+                        assert_eq!(effort.open, None);
+                        dense::search_diagonal(&levels, &source, &best, isa);
+                        assert_eq!(best.into_found().value, want, "seed {seed} {isa:?} from below");
+                    }
                 }
             }
         }

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::best::Best;
-use super::dense::Go;
 use super::levels::Levels;
 use super::order::BLOCK;
-use super::scan::{Middles, block_maxima, block_minima, common_in_block};
+use super::report::{Go, Status};
+use super::scan::{Middles, block_maxima, block_minima, common_in_block, fine_in_block};
 use super::source::Source;
 use crate::maxmin::{Isa, Scans};
 
@@ -28,19 +28,21 @@ pub(crate) struct Bounds {
     of_blocks: Vec<u16>,
     /// The largest level of each row.
     reach: Vec<u16>,
+    /// For each row i, by how many levels any min(reach i, reach j) exceeds level ij.
+    gains: Vec<u16>,
 }
 
 /// How much a pruned search did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Effort {
     /// Pairs evaluated in `f64`.
     pub(crate) refined: u64,
     /// Middles combined with a block of 64 columns each.
     pub(crate) steps: u64,
-    /// Whether the search ran to its end.
-    pub(crate) complete: bool,
     /// Whether it stopped because there was no time left.
     pub(crate) out_of_time: bool,
+    /// A value that no triple exceeds which was not looked at; none where all were.
+    pub(crate) open: Option<f64>,
 }
 
 impl Bounds {
@@ -59,14 +61,20 @@ impl Bounds {
                 }
             }
         });
-        let reach = of_rows.par_chunks(blocks).map(|row| u16::largest(isa, row)).collect();
+        let reach: Vec<u16> = of_rows.par_chunks(blocks).map(|row| u16::largest(isa, row)).collect();
+        let gain = |i: usize| {
+            let row = levels.matrix.row(i);
+            let before = u16::most_gained(isa, reach[i], &reach[..i], &row[..i]);
+            before.max(u16::most_gained(isa, reach[i], &reach[i + 1..], &row[i + 1..]))
+        };
+        let gains = (0..points).into_par_iter().with_min_len(64).map(gain).collect();
         let mut of_columns = vec![0; blocks * points];
         of_columns.par_chunks_mut(points).enumerate().for_each(|(block, out)| {
             for (to, row) in out.iter_mut().zip(of_rows.chunks_exact(blocks)) {
                 *to = row[block];
             }
         });
-        Self { blocks, of_rows, of_columns, of_blocks, reach }
+        Self { blocks, of_rows, of_columns, of_blocks, reach, gains }
     }
 
     fn row(&self, i: usize) -> &[u16] {
@@ -82,89 +90,129 @@ impl Bounds {
         &self.of_blocks[block * self.blocks..(block + 1) * self.blocks]
     }
 
-    /// A value that no triple exceeds: by how much any row's highest level exceeds its lowest.
-    pub(crate) fn ceiling(&self, levels: &Levels<u16>, isa: Isa) -> f64 {
-        let open = vec![u16::MAX; levels.matrix.stride()];
-        let gain = |(limits, least): &mut (Vec<u16>, Vec<u16>), i: usize| {
-            let row = levels.matrix.padded_row(i);
-            // Neither the row itself nor the padding is a column to compare with.
-            limits[i] = 0;
-            limits[self.reach.len()..].fill(0);
-            block_minima(isa, row, limits, least);
-            limits[i] = u16::MAX;
-            let lowest = least.iter().copied().fold(u16::MAX, Ord::min);
-            self.reach[i].saturating_sub(lowest)
-        };
-        let rows = (0..self.reach.len()).into_par_iter().with_min_len(64);
-        let most = rows.map_init(|| (open.clone(), vec![0; self.blocks]), gain).max().unwrap_or(0);
-        levels.scale.most(i64::from(most))
+    /// The rows that may gain most, most promising first.
+    pub(crate) fn promising(&self, count: usize) -> Vec<usize> {
+        let mut rows: Vec<usize> = (0..self.gains.len()).collect();
+        rows.sort_unstable_by_key(|&i| (std::cmp::Reverse(self.gains[i]), i));
+        rows.truncate(count);
+        rows
     }
 
-    /// The rows with the largest difference between what they reach and their least level, most promising first.
-    ///
-    /// For the start of a search only: the row's own block and the last are not looked at.
-    pub(crate) fn promising(&self, levels: &Levels<u16>, count: usize, isa: Isa) -> Vec<usize> {
-        let open = vec![u16::MAX; levels.matrix.stride()];
-        let mut gains: Vec<(u16, usize)> = (0..self.reach.len())
-            .into_par_iter()
-            .with_min_len(64)
-            .map_init(
-                || vec![0; self.blocks],
-                |least, i| {
-                    block_minima(isa, levels.matrix.padded_row(i), &open, least);
-                    let others =
-                        least[..self.blocks - 1].iter().enumerate().filter(|&(block, _)| block != i / BLOCK);
-                    let lowest = others.map(|(_, &level)| level).fold(u16::MAX, Ord::min);
-                    (self.reach[i].saturating_sub(lowest), i)
-                },
-            )
-            .collect();
-        gains.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        gains.into_iter().take(count).map(|(_, i)| i).collect()
+    /// The rows of a group, and the largest gain of any.
+    fn group(&self, group: usize) -> ((usize, usize), u16) {
+        let rows = (group * GROUP, ((group + 1) * GROUP).min(self.gains.len()));
+        (rows, self.gains[rows.0..rows.1].iter().copied().fold(0, Ord::max))
     }
 }
 
-/// Offers every triple that can matter to `best`; gives up when it has taken more than `most_steps`, or when `go` says
-/// so.
+/// Levels of the same rows in more bits, made when they are needed.
+pub(crate) type Finest<'a> = &'a (dyn Fn() -> Levels<i32> + Sync);
+
+/// Groups that foretell the steps and the survivors of all.
+const PROBES: usize = 16;
+
+/// Offers every triple that can matter to `best`; gives up when that would take more than `most_steps`, or when `go`
+/// says so. From `crowd` survivors for each row on, finer levels look at them again before `f64` does.
+///
+/// Few groups spread over all are taken first. Then those that may gain most come first, so that what no triple
+/// exceeds falls as the search goes on.
 pub(crate) fn search(
     levels: &Levels<u16>,
     bounds: &Bounds,
     source: &impl Source,
+    (finest, crowd): (Option<Finest<'_>>, u64),
     best: &Best,
     most_steps: u64,
     go: Go<'_>,
     isa: Isa,
 ) -> Effort {
-    let points = levels.order.len();
-    let (refined, steps) = (AtomicU64::new(0), AtomicU64::new(0));
-    let (stopped, out_of_time) = (AtomicBool::new(false), AtomicBool::new(false));
-    // Groups in an order that mixes all regions, so that the steps so far foretell those to come.
-    let mut order: Vec<usize> = (0..points.div_ceil(GROUP)).collect();
-    order.sort_by_key(|&group| (group.reverse_bits(), group));
-    order.into_par_iter().with_max_len(1).for_each_init(
-        || Scratch::new(levels, bounds),
-        |scratch, group| {
-            if stopped.load(Ordering::Relaxed) || out_of_time.load(Ordering::Relaxed) {
-                return;
-            }
-            if !go() {
-                out_of_time.store(true, Ordering::Relaxed);
-                return;
-            }
-            let rows = (group * GROUP, ((group + 1) * GROUP).min(points));
-            let effort = search_rows(levels, bounds, source, best, rows, scratch, isa);
-            refined.fetch_add(effort.refined, Ordering::Relaxed);
-            if steps.fetch_add(effort.steps, Ordering::Relaxed) + effort.steps > most_steps {
-                stopped.store(true, Ordering::Relaxed);
-            }
-        },
-    );
-    let out_of_time = out_of_time.into_inner();
+    let groups = levels.order.len().div_ceil(GROUP);
+    let mut order: Vec<usize> = (0..groups).collect();
+    order.sort_by_key(|&group| (std::cmp::Reverse(bounds.group(group).1), group));
+    let probes = PROBES.min(groups.div_ceil(8));
+    let is_probe =
+        |group: usize| (group * probes).is_multiple_of(groups) || (group * probes) % groups < probes;
+    let (first, rest): (Vec<usize>, Vec<usize>) = order.iter().partition(|&&group| is_probe(group));
+    let run = Run {
+        levels,
+        bounds,
+        best,
+        isa,
+        order,
+        open: (0..groups).map(|_| AtomicBool::new(true)).collect(),
+        refined: AtomicU64::new(0),
+        steps: AtomicU64::new(0),
+        out_of_time: AtomicBool::new(false),
+    };
+    run.groups(&first, source, None, u64::MAX, go);
+    let foretold = |count: &AtomicU64| count.load(Ordering::Relaxed) * groups as u64 / first.len() as u64;
+    if foretold(&run.steps) <= most_steps && !run.out_of_time.load(Ordering::Relaxed) {
+        let crowded = foretold(&run.refined) >= crowd * levels.order.len() as u64;
+        let finer = finest.filter(|_| crowded).map(|make| make());
+        run.groups(&rest, source, finer.as_ref(), 2 * most_steps, go);
+    }
     Effort {
-        refined: refined.into_inner(),
-        steps: steps.into_inner(),
-        complete: !stopped.into_inner() && !out_of_time,
-        out_of_time,
+        refined: run.refined.load(Ordering::Relaxed),
+        steps: run.steps.load(Ordering::Relaxed),
+        out_of_time: run.out_of_time.load(Ordering::Relaxed),
+        open: run.ceiling(),
+    }
+}
+
+/// What the parts of one search share.
+struct Run<'a> {
+    levels: &'a Levels<u16>,
+    bounds: &'a Bounds,
+    best: &'a Best,
+    isa: Isa,
+    /// All groups, those that may gain most first.
+    order: Vec<usize>,
+    /// Whether a group is still to be done.
+    open: Vec<AtomicBool>,
+    refined: AtomicU64,
+    steps: AtomicU64,
+    out_of_time: AtomicBool,
+}
+
+impl Run<'_> {
+    /// A value that no triple of an open group exceeds.
+    fn ceiling(&self) -> Option<f64> {
+        let open = self.order.iter().find(|&&group| self.open[group].load(Ordering::Relaxed));
+        open.map(|&group| self.levels.scale.most(i64::from(self.bounds.group(group).1)))
+    }
+
+    /// Does some groups, unless there is no time or they have taken more than `most_steps`.
+    fn groups(
+        &self,
+        groups: &[usize],
+        source: &impl Source,
+        finer: Option<&Levels<i32>>,
+        most_steps: u64,
+        go: Go<'_>,
+    ) {
+        let seen = AtomicU64::new(0);
+        groups.par_iter().with_max_len(1).for_each_init(
+            || Scratch::new(self.levels, self.bounds),
+            |scratch, &group| {
+                if self.out_of_time.load(Ordering::Relaxed) || self.steps.load(Ordering::Relaxed) > most_steps
+                {
+                    return;
+                }
+                let at_least = self.best.value();
+                let at_most = self.ceiling().unwrap_or(at_least).max(at_least);
+                let done = seen.fetch_add(1, Ordering::Relaxed) as f64 / groups.len() as f64;
+                if !go(Status { at_least, at_most, done }) {
+                    self.out_of_time.store(true, Ordering::Relaxed);
+                    return;
+                }
+                let rows = self.bounds.group(group).0;
+                let (refined, steps) =
+                    search_rows(self.levels, self.bounds, source, finer, self.best, rows, scratch, self.isa);
+                self.refined.fetch_add(refined, Ordering::Relaxed);
+                self.steps.fetch_add(steps, Ordering::Relaxed);
+                self.open[group].store(false, Ordering::Relaxed);
+            },
+        );
     }
 }
 
@@ -192,17 +240,18 @@ impl Scratch {
     }
 }
 
-/// The rows of one group with all columns to their right.
+/// The rows of one group with all columns to their right: how many pairs were evaluated in `f64`, and the steps.
 fn search_rows(
     levels: &Levels<u16>,
     bounds: &Bounds,
     source: &impl Source,
+    finer: Option<&Levels<i32>>,
     best: &Best,
     (first, last): (usize, usize),
     scratch: &mut Scratch,
     isa: Isa,
-) -> Effort {
-    let mut effort = Effort::default();
+) -> (u64, u64) {
+    let (mut refined, mut steps) = (0, 0);
     let (points, blocks) = (levels.order.len(), bounds.blocks);
     let block = first / BLOCK;
     let threshold = threshold_of(levels, best);
@@ -212,8 +261,12 @@ fn search_rows(
         *limit = reach.saturating_sub(threshold - 1);
     }
     for i in first..last {
-        let row = levels.matrix.padded_row(i);
         let least = &mut least[(i - first) * blocks..][..blocks];
+        if bounds.gains[i] < threshold {
+            least.fill(u16::MAX);
+            continue;
+        }
+        let row = levels.matrix.padded_row(i);
         // The row itself stands at the lowest level, and is no column to compare with.
         let own = std::mem::replace(&mut limits[i], 0);
         block_minima(isa, &row[block * BLOCK..], &limits[block * BLOCK..], &mut least[block..]);
@@ -232,20 +285,36 @@ fn search_rows(
                 continue;
             }
             let listed = middles[i - first].reaching(needed);
+            let bounded = bounds.column(column);
             let mut most = [0; BLOCK];
-            effort.steps +=
-                common_in_block(isa, &levels.matrix, listed, bounds.column(column), start, needed, &mut most);
+            steps += common_in_block(isa, &levels.matrix, listed, bounded, start, needed, &mut most);
             let row = &levels.matrix.padded_row(i)[start..];
-            for (offset, (&common, &level)) in most.iter().zip(row).enumerate() {
-                let j = start + offset;
-                if j > i && j < points && common.saturating_sub(level) >= threshold_of(levels, best) {
-                    best.offer(levels.refine(source, (i, j), common, isa));
-                    effort.refined += 1;
+            let right = (i + 1).saturating_sub(start).min(BLOCK)..BLOCK.min(points - start);
+            let matters =
+                |offset: usize| most[offset].saturating_sub(row[offset]) >= threshold_of(levels, best);
+            if let Some(finer) = finer.filter(|_| right.clone().filter(|&offset| matters(offset)).count() > 1)
+            {
+                let mut most = [0; BLOCK];
+                let own = finer.matrix.padded_row(i);
+                fine_in_block(isa, &finer.matrix, own, listed, bounded, start, needed, &mut most);
+                for offset in right {
+                    let gained = i64::from(most[offset]) - i64::from(own[start + offset]);
+                    if gained >= finer.scale.threshold(best.target()) {
+                        best.offer(finer.refine(source, (i, start + offset), most[offset], isa));
+                        refined += 1;
+                    }
+                }
+                continue;
+            }
+            for offset in right {
+                if matters(offset) {
+                    best.offer(levels.refine(source, (i, start + offset), most[offset], isa));
+                    refined += 1;
                 }
             }
         }
     }
-    effort
+    (refined, steps)
 }
 
 /// The least difference of levels that matters now. The caller starts only if it is positive, and it never falls.

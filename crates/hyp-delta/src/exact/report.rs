@@ -12,6 +12,26 @@ pub struct Interval {
     pub at_most: f64,
 }
 
+/// How far a search has come, for who decides whether it goes on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Status {
+    /// The largest value found so far.
+    pub at_least: f64,
+    /// A value that δ does not exceed; infinite as long as nothing is known.
+    pub at_most: f64,
+    /// The share of the present part of the search that is done, from 0 to 1.
+    pub done: f64,
+}
+
+/// Whether a search goes on; asked between its parts, by any of its threads.
+pub type Go<'a> = &'a (dyn Fn(Status) -> bool + Sync);
+
+/// Goes on to the end.
+pub fn to_the_end(_: Status) -> bool {
+    true
+}
+
 /// How a search went. The counts depend on the timing of threads; the result does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -72,6 +72,34 @@ versions! {
     }
 }
 
+versions! {
+    /// As [`common_in_block`] in finer levels, of which `row` holds those of i.
+    pub(crate) fn fine_in_block(
+        matrix: &Padded<i32>,
+        row: &[i32],
+        middles: &[Middle],
+        bounds: &[u16],
+        start: usize,
+        least: u16,
+        most: &mut [i32; BLOCK]
+    ) -> () {
+        const FINE: usize = WIDTH / 2;
+        let end = (start + BLOCK).min(matrix.stride());
+        for &Middle { place, level } in middles {
+            if level < least || bounds[place as usize] < least {
+                continue;
+            }
+            let level = row[place as usize];
+            let others = &matrix.padded_row(place as usize)[start..end];
+            for (part, common) in others.chunks_exact(FINE).zip(most.chunks_exact_mut(FINE)) {
+                for l in 0..FINE {
+                    common[l] = common[l].max(level.min(part[l]));
+                }
+            }
+        }
+    }
+}
+
 /// A middle k of one row i: its place and the level ik.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Middle {
@@ -177,9 +205,23 @@ mod tests {
                 common_in_block(isa, &matrix, middles.reaching(20_000), &bounds, 64, 20_000, &mut most);
             let ks: Vec<usize> = (0..n).filter(|&k| plain[k] >= 20_000 && bounds[k] >= 20_000).collect();
             assert_eq!(count, ks.len() as u64);
+            let wide: Vec<i32> = values.iter().map(|&v| i32::from(v) << 8).collect();
+            let fine = Padded::from_rows(n, &wide, 0);
+            let mut finely = [0; BLOCK];
+            fine_in_block(
+                isa,
+                &fine,
+                fine.row(7),
+                middles.reaching(20_000),
+                &bounds,
+                64,
+                20_000,
+                &mut finely,
+            );
             for j in 64..128 {
                 let want = ks.iter().map(|&k| plain[k].min(matrix.row(k)[j])).max().unwrap_or(0);
                 assert_eq!(most[j - 64], want, "{isa:?} {j}");
+                assert_eq!(finely[j - 64], i32::from(want) << 8, "{isa:?} {j}");
             }
         }
     }

@@ -23,12 +23,19 @@ impl<T: Copy> Products<'_, T> {
     }
 }
 
-/// Calls `visit` with the products of every pair of blocks on or above the diagonal, in parallel.
+/// How many pairs of blocks [`for_each_block`] visits.
+pub(crate) fn block_pairs(points: usize) -> usize {
+    let blocks = points.div_ceil(BLOCK);
+    blocks * (blocks + 1) / 2
+}
+
+/// Calls `visit` with the products of every pair of blocks on or above the diagonal, in parallel, as long as `wanted`.
 ///
 /// Memory: one block for each thread beside the matrix.
 pub(crate) fn for_each_block<T: Element>(
     matrix: &Padded<T>,
     isa: Isa,
+    wanted: impl Fn() -> bool + Sync,
     visit: impl Fn(&Products<'_, T>) + Sync,
 ) {
     let points = matrix.points();
@@ -38,6 +45,9 @@ pub(crate) fn for_each_block<T: Element>(
     pairs.into_par_iter().for_each_init(
         || vec![T::LOWEST; BLOCK * BLOCK],
         |values, (i, j)| {
+            if !wanted() {
+                return;
+            }
             let (rows, columns) = (range(i), range(j));
             multiply(isa, &mut Block { matrix, rows, columns, out: values });
             visit(&Products { rows, columns, values });
@@ -63,23 +73,28 @@ pub(crate) fn for_each_block<T: Element>(
 pub fn largest_excess_of<T: Element>(matrix: &Padded<T>, isa: Isa) -> Excess {
     assert!(matrix.points() > 0, "an empty matrix has no largest entry");
     let best = std::sync::Mutex::new(Excess::NONE);
-    for_each_block(matrix, isa, |products| {
-        let mut found = Excess::NONE;
-        for i in products.rows.0..products.rows.1 {
-            let first = products.columns.0.max(i);
-            let row = &matrix.row(i)[first..products.columns.1];
-            for ((&product, &entry), j) in
-                products.row(i)[first - products.columns.0..].iter().zip(row).zip(first..)
-            {
-                let value = product.into() - entry.into();
-                if value > found.value {
-                    found = Excess { value, i, j, k: 0 };
+    for_each_block(
+        matrix,
+        isa,
+        || true,
+        |products| {
+            let mut found = Excess::NONE;
+            for i in products.rows.0..products.rows.1 {
+                let first = products.columns.0.max(i);
+                let row = &matrix.row(i)[first..products.columns.1];
+                for ((&product, &entry), j) in
+                    products.row(i)[first - products.columns.0..].iter().zip(row).zip(first..)
+                {
+                    let value = product.into() - entry.into();
+                    if value > found.value {
+                        found = Excess { value, i, j, k: 0 };
+                    }
                 }
             }
-        }
-        let mut best = best.lock().expect("invariant: no holder of the lock panics");
-        *best = best.better(found);
-    });
+            let mut best = best.lock().expect("invariant: no holder of the lock panics");
+            *best = best.better(found);
+        },
+    );
     let mut best = best.into_inner().expect("invariant: no holder of the lock panics");
     let (x, y) = (matrix.row(best.i), matrix.row(best.j));
     let mut most = T::LOWEST;

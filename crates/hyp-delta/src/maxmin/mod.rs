@@ -13,8 +13,8 @@ mod padded;
 mod portable;
 
 pub use block::Element;
-pub(crate) use dense::for_each_block;
 pub use dense::largest_excess_of;
+pub(crate) use dense::{block_pairs, for_each_block};
 pub use isa::Isa;
 pub(crate) use isa::versions;
 pub(crate) use level::{Level, Scans};
