@@ -42,6 +42,10 @@ enum Command {
         after_help = "Example:\n  cargo xtask ci\n  cargo xtask ci --no-test    when the tests ran already"
     )]
     Ci(CiOptions),
+    /// Say how hyperbolic a file of features or distances is: δ, δ_rel, the curvature they suggest, and controls.
+    #[cfg(feature = "experiments")]
+    #[command(after_help = DELTA_EXAMPLES)]
+    Delta(crate::delta::Options),
     /// Measure speed, with the figures of other libraries beside ours.
     #[cfg(feature = "experiments")]
     #[command(
@@ -58,6 +62,16 @@ Examples:
   cargo xtask reproduce table3 --data-root DIR --jobs 2      real MNIST and Omniglot, the paper's protocol
   cargo xtask reproduce table3 --row poincare/n2 --resume    go on where it stopped
   cargo xtask reproduce table3 --print-config                show what would run";
+
+#[cfg(feature = "experiments")]
+const DELTA_EXAMPLES: &str = "\
+Examples:
+  cargo xtask delta features.npy                             exact δ of all points at the first of them
+  cargo xtask delta features.npz --key pool --metric cosine  one array of several, by angle
+  cargo xtask delta points.csv --metric poincare --c 0.1     points of the ball of curvature −0.1
+  cargo xtask delta distances.npy --all-bases                the four-point constant of a distance matrix
+  cargo xtask delta features.safetensors --budget 30s        a certain interval after half a minute
+  cargo xtask delta features.npy --protocol khrulkov2020     the paper's estimate: 10 draws of 1,000 points";
 
 #[derive(Debug, Args)]
 struct ReportOptions {
@@ -93,6 +107,8 @@ pub(crate) fn run() -> Result<ExitCode> {
             Ok(verdict_of(&problems, "the house is tidy"))
         }
         Command::Ci(options) => ci::run(&root, options.no_test),
+        #[cfg(feature = "experiments")]
+        Command::Delta(options) => crate::delta::run(&root, &options),
         #[cfg(feature = "experiments")]
         Command::Bench(options) => crate::bench::run(&root, &options),
     }

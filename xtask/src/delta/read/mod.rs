@@ -1,0 +1,107 @@
+//! Tables of numbers from the files that people keep features and distances in.
+
+mod npy;
+mod npz;
+mod tensors;
+mod text;
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace;
+
+/// Rows of equal length, in the precision of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Table {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) values: Values,
+}
+
+/// Row-major numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Values {
+    Single(Vec<f32>),
+    Double(Vec<f64>),
+}
+
+impl Values {
+    pub(crate) fn get(&self, at: usize) -> f64 {
+        match self {
+            Self::Single(values) => f64::from(values[at]),
+            Self::Double(values) => values[at],
+        }
+    }
+
+    pub(crate) fn into_doubles(self) -> Vec<f64> {
+        match self {
+            Self::Single(values) => values.into_iter().map(f64::from).collect(),
+            Self::Double(values) => values,
+        }
+    }
+}
+
+impl Table {
+    /// Whether these are distances rather than features: as many rows as columns, and each row at no distance from
+    /// itself.
+    pub(crate) fn looks_like_distances(&self) -> bool {
+        self.rows == self.columns
+            && self.rows > 2
+            && (0..self.rows).all(|i| self.values.get(i * self.rows + i) == 0.0)
+    }
+
+    /// A table of those numbers, or what is wrong with its shape.
+    fn of_shape(shape: &[usize], values: Values) -> Result<Self> {
+        let (rows, columns) = match *shape {
+            [rows, columns] => (rows, columns),
+            [rows] => (rows, 1),
+            // Features after global pooling often keep two axes of length one.
+            [rows, columns, 1, 1] => (rows, columns),
+            _ => bail!("the array has the shape {shape:?}; give rows of features, [points, dimension]"),
+        };
+        if rows == 0 || columns == 0 {
+            bail!("the array of shape {shape:?} holds no numbers; give at least one row");
+        }
+        Ok(Self { rows, columns, values })
+    }
+}
+
+/// The table in a file; `key` names the array where a file holds several.
+pub(crate) fn read(path: &Path, key: Option<&str>) -> Result<Table> {
+    read_any(path, key).with_context(|| format!("{}", path.display()))
+}
+
+fn read_any(path: &Path, key: Option<&str>) -> Result<Table> {
+    let length = path.metadata().context("cannot be opened; check the path")?.len();
+    if length == 0 {
+        bail!("the file is empty; write it again");
+    }
+    let open = || File::open(path).context("cannot be opened; check its permissions");
+    match workspace::extension(&path.to_string_lossy()).as_str() {
+        "npy" => npy::read(&mut std::io::BufReader::new(open()?), length),
+        "npz" => npz::read(open()?, key),
+        "safetensors" => tensors::read(path, key),
+        "csv" => text::read(open()?, b','),
+        "tsv" => text::read(open()?, b'\t'),
+        "parquet" => bail!(
+            "Parquet is not read; convert it: python -c \"import pandas, numpy; numpy.save('features.npy', \
+             pandas.read_parquet('FILE').to_numpy('float32'))\""
+        ),
+        other => bail!("files ending in .{other} are not read; give .npy, .npz, .safetensors, .csv or .tsv"),
+    }
+}
+
+/// The array of that name, or the only one; the error lists the names.
+fn choose<'a>(names: &'a [String], key: Option<&str>) -> Result<&'a str> {
+    match (names, key) {
+        ([], _) => bail!("the file holds no array; write it again"),
+        (_, Some(key)) => match names.iter().find(|name| *name == key) {
+            Some(name) => Ok(name),
+            None => bail!("there is no array {key}; there are: {}", names.join(", ")),
+        },
+        ([only], None) => Ok(only),
+        _ => bail!("there are several arrays; choose one by `--key`: {}", names.join(", ")),
+    }
+}

@@ -1,0 +1,22 @@
+//! NumPy's `.npz`: arrays in a zip archive.
+
+use std::fs::File;
+
+use anyhow::{Context, Result};
+use zip::ZipArchive;
+
+use super::{Table, choose, npy};
+
+/// The array of that name, or the only one.
+pub(super) fn read(file: File, key: Option<&str>) -> Result<Table> {
+    let mut archive = ZipArchive::new(std::io::BufReader::new(file))
+        .context("this is no whole .npz archive; copy it again, or write it with numpy.savez")?;
+    let mut names = Vec::new();
+    for name in archive.file_names() {
+        names.extend(name.context("an array's name is damaged")?.strip_suffix(".npy").map(ToOwned::to_owned));
+    }
+    let name = choose(&names, key)?.to_owned();
+    let mut entry = archive.by_name(&format!("{name}.npy")).with_context(|| format!("array {name}"))?;
+    let length = entry.size();
+    npy::read(&mut entry, length).with_context(|| format!("array {name}"))
+}

@@ -1,0 +1,45 @@
+//! A bar that shows the interval closing, and the clock that ends a search.
+
+use std::time::{Duration, Instant};
+
+use hyp_delta::exact::Status;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Watches one search.
+pub(super) struct Watch {
+    start: Instant,
+    budget: Option<Duration>,
+    bar: ProgressBar,
+}
+
+/// Before this the bar stays away.
+const QUIET: Duration = Duration::from_secs(2);
+const STEPS: u64 = 1000;
+
+impl Watch {
+    pub(super) fn new(budget: Option<Duration>) -> Self {
+        let bar = ProgressBar::new(STEPS);
+        let style = ProgressStyle::with_template("[{elapsed}] {bar:30} {percent} % {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { start: Instant::now(), budget, bar }
+    }
+
+    /// Shows where the search is; false when the time is over.
+    pub(super) fn goes_on(&self, status: Status) -> bool {
+        let elapsed = self.start.elapsed();
+        if elapsed > QUIET {
+            self.bar.set_position((status.done * STEPS as f64) as u64);
+            self.bar.set_message(match status.at_most {
+                most if most.is_finite() => format!("δ in [{:.5}, {most:.5}]", status.at_least),
+                _ => format!("δ at least {:.5}", status.at_least),
+            });
+        }
+        self.budget.is_none_or(|budget| elapsed < budget)
+    }
+
+    /// Takes the bar away and says how long it was.
+    pub(super) fn finish(&self) -> Duration {
+        self.bar.finish_and_clear();
+        self.start.elapsed()
+    }
+}

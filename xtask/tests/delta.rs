@@ -1,0 +1,159 @@
+//! `cargo xtask delta` on good and bad files: the right words and exit codes.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bed;
+
+use std::fs::File;
+
+use bed::{Bed, run};
+
+/// A little-endian `.npy` of f32.
+fn npy(rows: usize, columns: usize, values: &[f32]) -> Vec<u8> {
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    bytes
+}
+
+/// Runs `delta` on one file with those bytes.
+fn delta(name: &str, bytes: &[u8], options: &[&str]) -> (i32, String) {
+    let bed = Bed::new();
+    bed.write("Cargo.toml", "[workspace]\n");
+    let path = bed.root().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    let mut arguments = vec!["delta", path.to_str().unwrap()];
+    arguments.extend(options);
+    let result = run(&bed, &arguments);
+    assert!(!result.1.contains("panicked"), "{}", result.1);
+    result
+}
+
+/// The file is refused, and the words stand in the one line that says why, with the file's name.
+fn refused(name: &str, bytes: &[u8], options: &[&str], words: &[&str]) {
+    let (code, text) = delta(name, bytes, options);
+    let error = text.lines().find(|line| line.starts_with("error:")).unwrap_or_default();
+    assert_eq!(code, 1, "{text}");
+    for word in words.iter().copied().chain([name]) {
+        assert!(error.contains(word), "`{word}` is missing in: {text}");
+    }
+}
+
+/// The way round a cycle of n points.
+fn cycle(n: usize) -> Vec<f32> {
+    (0..n * n)
+        .map(|at| {
+            let gap = (at / n).abs_diff(at % n);
+            gap.min(n - gap) as f32
+        })
+        .collect()
+}
+
+#[test]
+fn a_cycle_of_distances_is_found_out_and_measured() {
+    for options in [&["--brief"][..], &["--brief", "--all-bases"], &["--brief", "--instructions", "portable"]]
+    {
+        let (code, text) = delta("cycle.npy", &npy(16, 16, &cycle(16)), options);
+        assert_eq!(code, 0, "{text}");
+        for word in
+            ["distances between 16 points", "is 4, exact", "diameter 8", "δ_rel 1.0000", "0.0207", "0.0032"]
+        {
+            assert!(text.contains(word), "`{word}` is missing in: {text}");
+        }
+    }
+}
+
+#[test]
+fn features_get_controls_and_a_plot() {
+    let bed = Bed::new();
+    bed.write("Cargo.toml", "[workspace]\n");
+    let lines: String =
+        (0..60).map(|i| format!("{},{}\n", (f64::from(i) * 0.7).sin(), (f64::from(i) * 1.3).cos())).collect();
+    bed.write("points.csv", &format!("x,y\n{lines}"));
+    let path = bed.root().join("points.csv");
+    let (code, text) = run(&bed, &["delta", path.to_str().unwrap(), "--controls", "50"]);
+    assert_eq!(code, 0, "{text}");
+    for word in
+        ["60 points of 2 dimensions, Euclidean", "random tree", "Gaussian of 2 dimensions", "→ your data"]
+    {
+        assert!(text.contains(word), "`{word}` is missing in: {text}");
+    }
+    assert!(bed.read("runs/delta/points.svg").contains("<svg"));
+    let poincare = ["delta", path.to_str().unwrap(), "--metric", "poincare", "--c", "0.1", "--brief"];
+    let (code, text) = run(&bed, &poincare);
+    assert!(code == 0 && text.contains("Poincaré distances at c = 0.1"), "{text}");
+}
+
+#[test]
+fn a_budget_of_nothing_leaves_an_interval() {
+    let n = 2100;
+    let values: Vec<f32> =
+        (0..n * 3).map(|at| (at as f32 * 0.37).sin() + (at as f32 * 0.011).cos()).collect();
+    let (code, text) = delta("many.npy", &npy(n, 3, &values), &["--budget", "0s", "--brief"]);
+    assert!(code == 0 && text.contains("the time was over") && text.contains("δ_rel in ["), "{text}");
+}
+
+#[test]
+fn bad_tables_are_refused_with_what_to_do() {
+    refused("nan.csv", b"1,2\n3,NaN\n5,6\n7,8\n", &[], &["line 2, field 2 is NaN", "remove the line"]);
+    refused("ragged.csv", b"1,2\n3\n", &[], &["line 2 has 1 fields", "mend"]);
+    refused("words.csv", b"1,2\n3,four\n", &[], &["not a number", "remove the column"]);
+    refused("empty.npy", b"", &[], &["empty", "write it again"]);
+    refused("not.npy", b"hello, world", &[], &["not NumPy's format", "numpy.save"]);
+    refused("features.parquet", b"PAR1", &[], &["convert"]);
+    refused("features.xls", b"1", &[], &["not read", ".npy"]);
+    refused("equal.npy", &npy(5, 2, &[1.0; 10]), &[], &["all 5 points coincide", "distinct points"]);
+    refused(
+        "nan.npy",
+        &npy(4, 1, &[1.0, 2.0, f32::NAN, 3.0]),
+        &[],
+        &["feature 0 of point 2 is NaN", "remove"],
+    );
+    refused("one.safetensors", b"{}", &[], &["no whole safetensors"]);
+    refused("one.npz", b"PK", &[], &["no whole .npz"]);
+    refused(
+        "out.npy",
+        &npy(2, 1, &[0.1, 3.0]),
+        &["--metric", "poincare"],
+        &["outside the open ball", "project"],
+    );
+    refused("few.csv", b"1,2\n3,4\n5,9\n", &["--protocol", "khrulkov2020"], &["1000 of 3 points"]);
+}
+
+#[test]
+fn bad_distances_are_refused_with_their_place() {
+    let mut values = cycle(6);
+    values[1] = 2.0;
+    refused("asymmetric.npy", &npy(6, 6, &values), &[], &["point 0 to point 1 is 2 but 1", "transpose"]);
+    refused("tall.npy", &npy(3, 2, &values[..6]), &["--distances"], &["no matrix of distances"]);
+}
+
+#[test]
+fn two_points_are_a_tree_and_it_says_so() {
+    let (code, text) = delta("two.csv", b"1,2\n3,4\n", &["--brief"]);
+    assert!(code == 0 && text.contains("any 2 points lie in a tree"), "{text}");
+}
+
+/// A gigabyte that ends ten bytes early. The file is a hole, so that it takes no room on the disk.
+#[test]
+fn a_large_file_with_its_tail_cut_off_is_refused_before_it_is_read() {
+    let bed = Bed::new();
+    bed.write("Cargo.toml", "[workspace]\n");
+    let path = bed.root().join("large.npy");
+    let head = npy(500_000, 512, &[]);
+    std::fs::write(&path, &head).unwrap();
+    File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(head.len() as u64 + 500_000 * 512 * 4 - 10)
+        .unwrap();
+    let (code, text) = run(&bed, &["delta", path.to_str().unwrap()]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("large.npy") && text.contains("cut off") && text.contains("copy it again"),
+        "{text}"
+    );
+}
