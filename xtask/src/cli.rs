@@ -29,6 +29,10 @@ enum Command {
     #[cfg(feature = "experiments")]
     #[command(after_help = REPRODUCE_EXAMPLES)]
     Reproduce(crate::experiment::Options),
+    /// Fetch data sets and weights, whole and checked; without a name, list what there is.
+    #[cfg(feature = "experiments")]
+    #[command(after_help = FETCH_EXAMPLES)]
+    Fetch(crate::fetch::Options),
     /// Write the tables of results, the README's table and `runs/report.html` from the records.
     #[command(after_help = "Example:\n  cargo xtask report            write them\n  \
                             cargo xtask report --check    only say whether they are current")]
@@ -59,7 +63,7 @@ const REPRODUCE_EXAMPLES: &str = "\
 Examples:
   cargo xtask reproduce table3 --scale smoke                 two minutes, shipped data
   cargo xtask reproduce table1                               no data needed, under a minute
-  cargo xtask reproduce table3 --data-root DIR --jobs 2      real MNIST and Omniglot, the paper's protocol
+  cargo xtask reproduce table3 --data-root DIR --jobs 2      data that lie elsewhere than in data/cache
   cargo xtask reproduce table3 --row poincare/n2 --resume    go on where it stopped
   cargo xtask reproduce table3 --print-config                show what would run";
 
@@ -72,6 +76,15 @@ Examples:
   cargo xtask delta distances.npy --all-bases                the four-point constant of a distance matrix
   cargo xtask delta features.safetensors --budget 30s        a certain interval after half a minute
   cargo xtask delta features.npy --protocol khrulkov2020     the paper's estimate: 10 draws of 1,000 points";
+
+#[cfg(feature = "experiments")]
+const FETCH_EXAMPLES: &str = "\
+Examples:
+  cargo xtask fetch                          what there is, with size, licence and state
+  cargo xtask fetch mnist omniglot           into data/cache, where `reproduce` finds them
+  cargo xtask fetch cub --dry-run            from where, how much, and nothing else
+  cargo xtask fetch --verify                 look again at everything that is there
+  cargo xtask fetch resnet34 --data-root DIR";
 
 #[derive(Debug, Args)]
 struct ReportOptions {
@@ -94,6 +107,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     match cli.command {
         #[cfg(feature = "experiments")]
         Command::Reproduce(options) => crate::experiment::reproduce(&root, &options),
+        #[cfg(feature = "experiments")]
+        Command::Fetch(options) => crate::fetch::run(&root, &options),
         Command::Report(options) if options.check => {
             let problems = report::check(&root)?;
             Ok(verdict_of(&problems, "records and tables are current"))

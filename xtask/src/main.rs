@@ -15,6 +15,8 @@ mod cli;
 mod delta;
 #[cfg(feature = "experiments")]
 mod experiment;
+#[cfg(feature = "experiments")]
+mod fetch;
 mod metric;
 #[cfg(feature = "experiments")]
 mod plot;

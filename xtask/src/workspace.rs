@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// Folders that hold nothing of ours: build output, caches and run folders.
-const NOT_OURS: &[&str] = &[".git", "target", "runs", "data/cache"];
+const NOT_OURS: &[&str] = &[".git", "target", "runs", CACHE];
 
 /// The workspace folder: the one given, or the first one above the current folder.
 pub(crate) fn find_root(given: Option<PathBuf>) -> Result<PathBuf> {
@@ -25,6 +25,25 @@ pub(crate) fn find_root(given: Option<PathBuf>) -> Result<PathBuf> {
         }
     }
     bail!("no workspace above {}; run inside the checkout or give `--root DIR`", here.display())
+}
+
+/// The folder that `fetch` fills unless another one is named.
+pub(crate) const CACHE: &str = "data/cache";
+
+/// The folder that holds the data sets: the one given, that of `HYP_DATA`, or the workspace's own cache.
+pub(crate) fn data_root(root: &Path, given: Option<&Path>) -> PathBuf {
+    named_data_root(given).unwrap_or_else(|| root.join(CACHE))
+}
+
+/// The folder of the data sets, if a person named one.
+pub(crate) fn named_data_root(given: Option<&Path>) -> Option<PathBuf> {
+    let variable = || std::env::var_os("HYP_DATA").filter(|value| !value.is_empty()).map(PathBuf::from);
+    given.map(Path::to_path_buf).or_else(variable)
+}
+
+/// A path as a reader sees it: relative to the workspace where it lies in it.
+pub(crate) fn shown(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
 }
 
 /// Every file of the workspace in sorted order, as paths relative to `root` with `/` between the parts.

@@ -44,6 +44,7 @@ mod seed;
 mod split;
 
 pub mod checksum;
+pub mod count;
 pub mod fetch;
 pub mod inspect;
 pub mod manifest;

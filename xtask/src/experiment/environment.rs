@@ -8,13 +8,14 @@ use anyhow::{Context, Result, bail};
 
 use super::Options;
 use crate::record::{Run, Scale};
+use crate::workspace;
 
 /// The surroundings of a run.
 #[derive(Clone)]
 pub(crate) struct Environment {
     /// The workspace.
     pub(crate) root: PathBuf,
-    /// The folder that holds the data sets, when one was named.
+    /// The folder that holds the data sets: the one that was named, or what `fetch` filled.
     pub(crate) data_root: Option<PathBuf>,
     /// Set by Ctrl-C; a job stops at its next step.
     pub(crate) stop: Arc<AtomicBool>,
@@ -33,8 +34,8 @@ impl Environment {
             "cuda" => bail!("this program was built without CUDA; build with `--features cuda`"),
             other => bail!("there is no device {other}; give `cpu` or `cuda`"),
         };
-        let data_root = options.data_root.clone().or_else(|| std::env::var_os("HYP_DATA").map(PathBuf::from));
-        if let Some(folder) = &data_root
+        let named = workspace::named_data_root(options.data_root.as_deref());
+        if let Some(folder) = &named
             && !folder.is_dir()
         {
             bail!(
@@ -43,6 +44,8 @@ impl Environment {
                 folder.display()
             );
         }
+        let cache = root.join(workspace::CACHE);
+        let data_root = named.or_else(|| cache.is_dir().then_some(cache));
         let run = Run::here(root, gpu);
         if options.scale == Scale::Full && run.code.dirty && !options.no_record && !options.print_config {
             bail!(
@@ -69,18 +72,18 @@ impl Environment {
 
     /// A path as a reader sees it: relative to the workspace.
     pub(crate) fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+        workspace::shown(&self.root, path)
     }
 
     /// One message about data that are not there.
     pub(crate) fn missing_data(&self, what: &str, id: &str) -> anyhow::Error {
         let looked = match &self.data_root {
             Some(folder) => format!("it was looked for in {}", folder.display()),
-            None => "no data root was named".to_owned(),
+            None => format!("no data root was named, and {} does not exist", workspace::CACHE),
         };
         anyhow::anyhow!(
-            "{what} is missing: {looked}; name the folder with `--data-root DIR` or `HYP_DATA`; \
-             without it, `cargo xtask reproduce {id} --scale smoke` and `cargo xtask reproduce table1` run now"
+            "{what} is missing: {looked}; `cargo xtask fetch` shows how to get it, or name the folder that holds it with \
+             `--data-root DIR` or `HYP_DATA`; without it, `cargo xtask reproduce {id} --scale smoke` and `cargo xtask reproduce table1` run now"
         )
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Options {
     /// Only the rows whose name begins with this; may be given more than once.
     #[arg(long = "row", value_name = "ROW")]
     rows: Vec<String>,
-    /// The folder that holds the data sets; `HYP_DATA` names the same thing.
+    /// The folder that holds the data sets; `HYP_DATA` names the same thing [default: data/cache].
     #[arg(long, value_name = "DIR")]
     data_root: Option<PathBuf>,
     /// Use the first N seeds of the config.

@@ -21,6 +21,10 @@ const EDGES: &[(&str, &[&str])] = &[
 /// The one crate whose manifest may name Candle.
 const CANDLE_OWNER: &str = "hyp-nn";
 
+/// The one crate that may open connections, and the clients with which another could.
+const NETWORK_OWNER: &str = "hyp-data";
+const CLIENTS: &[&str] = &["attohttpc", "curl", "hf-hub", "hyper", "isahc", "minreq", "reqwest", "ureq"];
+
 /// Checks the manifest of every crate.
 pub(super) fn check(root: &Path, files: &[String], problems: &mut Vec<Problem>) -> Result<()> {
     let members = files.iter().filter(|file| {
@@ -42,6 +46,11 @@ pub(super) fn check(root: &Path, files: &[String], problems: &mut Vec<Problem>) 
             if ours && dependency != *name && !allowed.contains(&dependency.as_str()) {
                 let what = format!("{name} may not depend on {dependency}");
                 let remedy = "move what both need to a lower crate (docs/ARCHITECTURE.md)";
+                problems.push(Problem::new(file, what, remedy));
+            }
+            if CLIENTS.contains(&dependency.as_str()) && *name != NETWORK_OWNER {
+                let what = format!("only {NETWORK_OWNER} may name {dependency}");
+                let remedy = "fetch through hyp_data::fetch (docs/security.md)";
                 problems.push(Problem::new(file, what, remedy));
             }
             if dependency.starts_with("candle") && *name != CANDLE_OWNER {

@@ -7,6 +7,8 @@ pub(crate) mod name;
 pub(crate) mod receipt;
 mod staging;
 mod tar;
+#[cfg(test)]
+mod tests;
 mod zip;
 
 use std::fs::{self, File};
