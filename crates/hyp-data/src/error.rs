@@ -132,11 +132,8 @@ pub enum DataError {
 
 /// The attempts as a list, then what a person can do.
 fn unfetched(name: &str, attempts: &[(String, String)], remedy: &str) -> String {
-    let mut text = format!("`{name}` could not be fetched:");
-    for (url, why) in attempts {
-        text += &format!("\n  {url}\n    {why}");
-    }
-    text + "\nby hand: " + remedy.trim()
+    let attempts: Vec<String> = attempts.iter().map(|(url, why)| format!("\n  {url}\n    {why}")).collect();
+    format!("`{name}` could not be fetched:{}\nby hand: {}", attempts.concat(), remedy.trim())
 }
 
 impl DataError {

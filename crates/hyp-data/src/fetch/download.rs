@@ -51,7 +51,7 @@ impl Downloader<'_> {
         for url in &file.mirrors {
             let Err(attempts) = &mut outcome else { break };
             let url = self.options.address(url);
-            match self.from_mirror(file, &url, &mut partial, progress)? {
+            match self.try_mirror(file, &url, &mut partial, progress)? {
                 Ok(finding) => outcome = Ok(finding),
                 Err(why) => {
                     progress.note(Event::GaveUp { file: &file.name, url: &url, why: &why });
@@ -66,7 +66,7 @@ impl Downloader<'_> {
     }
 
     /// Tries one address until the file is whole, or says why it will not do.
-    fn from_mirror(
+    fn try_mirror(
         &self,
         file: &ManifestFile,
         url: &str,
@@ -79,9 +79,9 @@ impl Downloader<'_> {
             let before = partial.length;
             let end = transfer.run(url, partial, progress)?;
             in_all += 1;
-            let (why, wait) = match end {
+            let (why, wait, worth) = match end {
                 End::Refused(why) => return Ok(Err(why)),
-                End::Broken { why, wait } => (why, wait),
+                End::Broken { why, wait, attempts } => (why, wait, attempts),
                 End::Whole { measured } => match self.judge(file, partial, progress)? {
                     Verdict::Keep(finding) => return Ok(Ok(finding)),
                     // One answer, as long as it said: asking again gives the same.
@@ -89,15 +89,16 @@ impl Downloader<'_> {
                     // Put together from several answers, or perhaps cut off: once more from the beginning.
                     Verdict::Reject(why) => {
                         partial.restart()?;
-                        (why, None)
+                        (why, None, u32::MAX)
                     }
                 },
             };
             in_vain = if partial.length > before { 0 } else { in_vain + 1 };
             restarts += u32::from(partial.length < before);
-            let most = self.options.attempts;
+            let most = self.options.attempts.min(worth);
             if in_vain >= most || restarts >= most || in_all >= self.options.attempts_in_all {
-                return Ok(Err(format!("{why} ({in_all} attempts)")));
+                let times = if in_all == 1 { "once".to_owned() } else { format!("{in_all} times") };
+                return Ok(Err(format!("{why} (tried {times})")));
             }
             let doubled = self.options.wait.saturating_mul(1 << in_vain.saturating_sub(1).min(16));
             let pause = wait.unwrap_or(doubled).min(self.options.longest_wait);

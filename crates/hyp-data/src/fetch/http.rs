@@ -43,6 +43,14 @@ pub(super) struct Answer {
     pub(super) body: Box<dyn Read>,
 }
 
+/// No answer.
+pub(super) struct Failure {
+    /// What went wrong, as a person says it.
+    pub(super) why: String,
+    /// How many attempts are worth while: what will not change by itself needs no second one.
+    pub(super) attempts: u32,
+}
+
 /// `Content-Range: bytes first-last/total`, where an unsatisfied range has a total only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ContentRange {
@@ -80,8 +88,8 @@ impl Client {
         Ok(Self { secure: agent(true), plain: agent(false) })
     }
 
-    /// Asks for a file, or for its end; an error is a sentence about the connection.
-    pub(super) fn get(&self, url: &str, from: &From) -> Result<Answer, String> {
+    /// Asks for a file, or for its end.
+    pub(super) fn get(&self, url: &str, from: &From) -> Result<Answer, Failure> {
         let agent = if url.starts_with("https:") { &self.secure } else { &self.plain };
         let mut request = agent.get(url);
         if from.offset > 0 {
@@ -90,7 +98,8 @@ impl Client {
                 request = request.header(header::IF_RANGE, mark);
             }
         }
-        let response = request.call().map_err(|error| sentence(&error))?;
+        let response =
+            request.call().map_err(|error| Failure { why: sentence(&error), attempts: attempts(&error) })?;
         let url = response.get_uri().to_string();
         let (parts, body) = response.into_parts();
         let text = |name: header::HeaderName| {
@@ -148,6 +157,24 @@ pub(super) fn sentence(error: &ureq::Error) -> String {
         Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => CUT.to_owned(),
         Error::Io(error) => error.to_string(),
         other => other.to_string(),
+    }
+}
+
+/// How often to try after such an error.
+fn attempts(error: &ureq::Error) -> u32 {
+    use ureq::Error;
+    match error {
+        Error::TooManyRedirects
+        | Error::RequireHttpsOnly(_)
+        | Error::Tls(_)
+        | Error::Rustls(_)
+        | Error::BadUri(_) => 1,
+        Error::HostNotFound
+        | Error::ConnectionFailed
+        | Error::ConnectProxyFailed(_)
+        | Error::Timeout(Timeout::Resolve | Timeout::Connect) => 2,
+        Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => 2,
+        _ => u32::MAX,
     }
 }
 

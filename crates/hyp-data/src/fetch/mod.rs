@@ -217,13 +217,11 @@ fn bring(
     folder: &Path,
     progress: &mut dyn Progress,
 ) -> Result<(), DataError> {
-    let finding = match place(manifest, file, folder) {
-        Place::Absent => download(downloader, manifest, file, folder, progress)?,
-        _ => {
-            let bytes = file.bytes.unwrap_or(0);
-            progress.note(Event::Checking { file: &file.name, bytes });
-            manifest.verify_file(file, folder, &mut |done| progress.note(Event::Bytes(done)))?
-        }
+    let finding = if place(manifest, file, folder) == Place::Absent {
+        download(downloader, manifest, file, folder, progress)?
+    } else {
+        progress.note(Event::Checking { file: &file.name, bytes: file.bytes.unwrap_or(0) });
+        manifest.verify_file(file, folder, &mut |done| progress.note(Event::Bytes(done)))?
     };
     progress.note(Event::Have { file: &file.name, how: &finding.how });
     let archive = folder.join(&file.name);

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use super::http::{Answer, CUT, Client, From, read_sentence};
+use super::http::{Answer, CUT, Client, Failure, From, read_sentence};
 use super::options::Options;
 use super::partial::{Note, Partial};
 use super::{Event, Progress};
@@ -19,7 +19,13 @@ pub(super) enum End {
         measured: bool,
     },
     /// It broke off; another attempt may go on from there.
-    Broken { why: String, wait: Option<Duration> },
+    Broken {
+        why: String,
+        /// What the server asks to wait.
+        wait: Option<Duration>,
+        /// How many attempts are worth while.
+        attempts: u32,
+    },
     /// This address will not do.
     Refused(String),
 }
@@ -33,7 +39,7 @@ pub(super) struct Transfer<'a> {
 }
 
 fn broken(why: impl Into<String>) -> End {
-    End::Broken { why: why.into(), wait: None }
+    End::Broken { why: why.into(), wait: None, attempts: u32::MAX }
 }
 
 impl Transfer<'_> {
@@ -50,9 +56,9 @@ impl Transfer<'_> {
         let from = self.start(url, partial)?;
         let answer = match self.client.get(url, &from) {
             Ok(answer) => answer,
-            Err(why) => return Ok(broken(why)),
+            Err(Failure { why, attempts }) => return Ok(End::Broken { why, wait: None, attempts }),
         };
-        if let Some(end) = self.refuse(&answer, url, partial)? {
+        if let Some(end) = refuse(&answer, url, partial)? {
             return Ok(end);
         }
         let total = match answer.status {
@@ -93,57 +99,6 @@ impl Transfer<'_> {
             Some(bytes) => bytes.saturating_mul(2).min(self.options.most),
             None => self.options.most,
         }
-    }
-
-    /// Answers that hold no bytes of the file.
-    fn refuse(&self, answer: &Answer, url: &str, partial: &mut Partial) -> Result<Option<End>, DataError> {
-        let status = answer.status;
-        let end = match status {
-            200 => {
-                // The whole file: it has changed, or ranges are not offered.
-                partial.restart()?;
-                web_page(answer).map(End::Refused)
-            }
-            206 => match self.continues(answer, url, partial) {
-                Ok(()) => None,
-                Err(why) => {
-                    partial.restart()?;
-                    Some(broken(why))
-                }
-            },
-            416 if partial.length > 0
-                && answer.range.and_then(|range| range.total) == Some(partial.length) =>
-            {
-                Some(End::Whole { measured: true })
-            }
-            416 => {
-                partial.restart()?;
-                Some(broken("the file has changed there"))
-            }
-            408 | 425 | 429 | 500..=599 => {
-                let why = format!("the server is not able to answer now (status {status})");
-                Some(End::Broken { why, wait: answer.retry_after })
-            }
-            404 | 410 => Some(End::Refused(format!("the file is no longer there (status {status})"))),
-            401 | 403 | 451 => Some(End::Refused(format!("the server refuses (status {status})"))),
-            _ => Some(End::Refused(format!("an answer that cannot be used (status {status})"))),
-        };
-        Ok(end)
-    }
-
-    /// Whether a part of the file is the part that was asked for, and of the file that has begun to arrive.
-    fn continues(&self, answer: &Answer, url: &str, partial: &Partial) -> Result<(), &'static str> {
-        let Some(range) = answer.range.filter(|range| range.first == Some(partial.length)) else {
-            return Err("it answers with another range than was asked for");
-        };
-        let Some(note) = &partial.note else { return Ok(()) };
-        let differ = |a: bool, b: bool, differ: bool| a && b && differ;
-        let resized = differ(note.total.is_some(), range.total.is_some(), note.total != range.total);
-        let marked = differ(note.mark.is_some(), answer.mark.is_some(), note.mark != answer.mark);
-        if resized || (marked && note.url == url) {
-            return Err("the file has changed there");
-        }
-        Ok(())
     }
 
     /// A length that cannot be that of the file.
@@ -208,6 +163,55 @@ impl Transfer<'_> {
             None => Ok(End::Whole { measured: total.is_some() }),
         }
     }
+}
+
+/// Answers that hold no bytes of the file.
+fn refuse(answer: &Answer, url: &str, partial: &mut Partial) -> Result<Option<End>, DataError> {
+    let status = answer.status;
+    let end = match status {
+        200 => {
+            // The whole file: it has changed, or ranges are not offered.
+            partial.restart()?;
+            web_page(answer).map(End::Refused)
+        }
+        206 => match continues(answer, url, partial) {
+            Ok(()) => None,
+            Err(why) => {
+                partial.restart()?;
+                Some(broken(why))
+            }
+        },
+        416 if partial.length > 0 && answer.range.and_then(|range| range.total) == Some(partial.length) => {
+            Some(End::Whole { measured: true })
+        }
+        416 => {
+            partial.restart()?;
+            Some(broken("the file has changed there"))
+        }
+        408 | 425 | 429 | 500..=599 => {
+            let why = format!("the server is not able to answer now (status {status})");
+            Some(End::Broken { why, wait: answer.retry_after, attempts: u32::MAX })
+        }
+        404 | 410 => Some(End::Refused(format!("the file is no longer there (status {status})"))),
+        401 | 403 | 451 => Some(End::Refused(format!("the server refuses (status {status})"))),
+        _ => Some(End::Refused(format!("an answer that cannot be used (status {status})"))),
+    };
+    Ok(end)
+}
+
+/// Whether a part of the file is the part that was asked for, and of the file that has begun to arrive.
+fn continues(answer: &Answer, url: &str, partial: &Partial) -> Result<(), &'static str> {
+    let Some(range) = answer.range.filter(|range| range.first == Some(partial.length)) else {
+        return Err("it answers with another range than was asked for");
+    };
+    let Some(note) = &partial.note else { return Ok(()) };
+    let differ = |a: bool, b: bool, differ: bool| a && b && differ;
+    let resized = differ(note.total.is_some(), range.total.is_some(), note.total != range.total);
+    let marked = differ(note.mark.is_some(), answer.mark.is_some(), note.mark != answer.mark);
+    if resized || (marked && note.url == url) {
+        return Err("the file has changed there");
+    }
+    Ok(())
 }
 
 /// What is said of a mirror that has become a log-in or an error page.

@@ -104,19 +104,20 @@ pub(crate) fn unpack_on(
     let limits = Limits { entries: unpack.entries, bytes: unpack.bytes.min(allowed) };
     require_room(disk, folder, &target, length)?;
     let name = archive.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let is = |ending: &str| name.ends_with(ending);
     let hidden = folder.join(format!(".{}.unpacking", unpack.to));
     let outcome = (|| {
         let mut staging = Staging::new(disk, hidden.clone(), unpack, limits)?;
         let file = File::open(archive).map_err(DataError::io("open", archive))?;
-        if name.ends_with(".zip") || name.ends_with(".whl") {
+        if is(".zip") || is(".whl") {
             zip::read(file, seen, &mut staging)?;
         } else {
             let file = Counted { inner: BufReader::new(file), done: 0, seen };
-            if name.ends_with(".tar.gz") || name.ends_with(".tgz") {
+            if is(".tar.gz") || is(".tgz") {
                 tar::read(MultiGzDecoder::new(file), limits, &mut staging)?;
-            } else if name.ends_with(".tar") {
+            } else if is(".tar") {
                 tar::read(file, limits, &mut staging)?;
-            } else if name.ends_with(".gz") {
+            } else if is(".gz") {
                 gz::read(file, &unpack.from, &mut staging)?;
             } else {
                 return Err(Problem::Hostile(

@@ -31,9 +31,9 @@ impl Receipt {
     /// Writes the list into the folder.
     pub(super) fn write(&self, disk: &dyn Disk, folder: &Path) -> Result<(), DataError> {
         let path = folder.join(NAME);
-        let text: String = self.0.iter().map(|(path, sha256)| format!("{sha256}  {path}\n")).collect();
+        let lines: Vec<String> = self.0.iter().map(|(path, sha256)| format!("{sha256}  {path}\n")).collect();
         let written = disk.create(&path).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
+            file.write_all(lines.concat().as_bytes())?;
             file.sync()
         });
         written.map_err(|error| write_error(&path, error))

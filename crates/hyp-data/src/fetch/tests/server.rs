@@ -154,7 +154,7 @@ impl Served {
             from = 0;
         }
         let total = self.bytes.len();
-        let mut head = match (from, request.headers.contains_key("range")) {
+        let first = match (from, request.headers.contains_key("range")) {
             (from, true) if from >= total => {
                 format!("HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */{total}\r\n")
             }
@@ -165,14 +165,11 @@ impl Served {
             _ => "HTTP/1.1 200 OK\r\n".to_owned(),
         };
         let body = self.bytes.get(from..).unwrap_or_default();
-        if let Some(etag) = &self.etag {
-            head += &format!("ETag: {etag}\r\n");
-        }
-        if self.announced {
-            head += &format!("Content-Length: {}\r\n", body.len());
-        }
-        head += &format!("Content-Type: {}\r\nConnection: close\r\n\r\n", self.content_type);
-        [head.as_bytes(), body].concat()
+        let etag = self.etag.as_ref().map_or(String::new(), |etag| format!("ETag: {etag}\r\n"));
+        let length =
+            if self.announced { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
+        let rest = format!("{etag}{length}Content-Type: {}\r\nConnection: close\r\n\r\n", self.content_type);
+        [first.as_bytes(), rest.as_bytes(), body].concat()
     }
 
     /// Answers, up to the cut.
