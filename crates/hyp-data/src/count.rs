@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::manifest::Manifest;
-use crate::source::{mnist, mnist_5k, omniglot};
+use crate::source::{cifar, cub, mini_imagenet, mnist, mnist_5k, omniglot, reid};
 use crate::split::Split;
 
 /// What was counted in a part.
@@ -39,6 +39,12 @@ pub fn count(manifest: &Manifest, root: &Path) -> Result<Option<Vec<Part>>, Data
         Split::ALL.into_iter().map(of).filter(|part| part.pictures > 0).collect()
     };
     let parts = match manifest.name.as_str() {
+        "cifar10" => splits(cifar::load(root, cifar::Variant::Cifar10)?),
+        "cifar100" => splits(cifar::load(root, cifar::Variant::Cifar100)?),
+        "cub" => splits(cub::load(root, cub::Options::default())?),
+        "duke" => splits(reid::load(root, reid::Variant::Duke)?),
+        "market1501" => splits(reid::load(root, reid::Variant::Market1501)?),
+        "mini_imagenet" => splits(mini_imagenet::load(root)?),
         "mnist" => splits(mnist::load(root)?),
         "mnist_5k" => splits(mnist_5k::load(root)?),
         "omniglot" => {
