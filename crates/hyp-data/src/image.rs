@@ -107,6 +107,10 @@ impl Image {
         limits.max_image_height = Some(Self::MAX_SIDE);
         limits.max_alloc = Some(Self::MAX_BYTES);
         let (width, height) = decoder.dimensions();
+        if width == 0 || height == 0 {
+            let reason = format!("its header promises {width} × {height} pixels");
+            return Err(DataError::corrupt(path, reason, OBTAIN_AGAIN));
+        }
         limits.check_dimensions(width, height).map_err(failed)?;
         limits.reserve(decoder.total_bytes()).map_err(failed)?;
         decoder.set_limits(limits).map_err(failed)?;

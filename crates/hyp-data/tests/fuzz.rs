@@ -261,25 +261,43 @@ fn zip_archives() {
     feed_file("zip of people", "a.zip", &[people], |path| every_picture(&reid::read(path)?));
 }
 
+fn encoded(format: ImageFormat) -> Vec<u8> {
+    let pixels = noise(7, 9, 3, 5).into_data();
+    let picture = DynamicImage::ImageRgb8(image::RgbImage::from_raw(9, 7, pixels).unwrap());
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+fn feed_decoder(name: &str, seeds: &[Vec<u8>]) {
+    feed(name, seeds, |bytes| Image::decode(bytes, Colour::Rgb, Path::new("a picture")).map(drop));
+}
+
 #[test]
-fn pictures() {
-    let picture =
-        DynamicImage::ImageRgb8(image::RgbImage::from_raw(9, 7, noise(7, 9, 3, 5).into_data()).unwrap());
-    let encode = |format: ImageFormat| {
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        picture.write_to(&mut bytes, format).unwrap();
-        bytes.into_inner()
-    };
-    let decode = |bytes: &[u8]| Image::decode(bytes, Colour::Rgb, Path::new("a picture")).map(drop);
-    for format in [ImageFormat::Png, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP] {
-        feed(&format!("{format:?}"), &[encode(format)], decode);
-    }
-    let jpegs = [
-        encode(ImageFormat::Jpeg),
-        include_bytes!("golden/cmyk.jpg").to_vec(),
-        include_bytes!("golden/progressive.jpg").to_vec(),
-    ];
-    feed("Jpeg", &jpegs, decode);
+fn png() {
+    feed_decoder("PNG", &[encoded(ImageFormat::Png)]);
+}
+
+#[test]
+fn gif() {
+    feed_decoder("GIF", &[encoded(ImageFormat::Gif)]);
+}
+
+#[test]
+fn bmp() {
+    feed_decoder("BMP", &[encoded(ImageFormat::Bmp)]);
+}
+
+#[test]
+fn webp() {
+    feed_decoder("WebP", &[encoded(ImageFormat::WebP)]);
+}
+
+#[test]
+fn jpeg() {
+    let cmyk = include_bytes!("golden/cmyk.jpg").to_vec();
+    let progressive = include_bytes!("golden/progressive.jpg").to_vec();
+    feed_decoder("JPEG", &[encoded(ImageFormat::Jpeg), cmyk, progressive]);
 }
 
 #[test]

@@ -192,6 +192,14 @@ fn absurdly_large_pictures_are_refused_before_memory_is_taken() {
 }
 
 #[test]
+fn a_picture_without_pixels_is_refused_and_makes_nothing_panic() {
+    let mut bytes = encode(&DynamicImage::ImageRgb8(noise(4, 4)), ImageFormat::Gif);
+    bytes[6..8].fill(0); // the width of the screen
+    let text = decode(&bytes, Colour::Rgb).unwrap_err().to_string();
+    assert!(text.contains("0 × 4 pixels") && text.contains("some/picture"), "{text}");
+}
+
+#[test]
 fn each_unusable_file_is_refused_by_name_or_skipped_and_counted() {
     let cases: [(&str, &[u8], &str); 6] = [
         ("b/zero.png", b"", "empty"),
