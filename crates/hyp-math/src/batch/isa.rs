@@ -10,8 +10,11 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256d, __m512d, _mm256_fmadd_pd, _mm256_loadu_pd, _mm256_set1_pd, _mm256_storeu_pd, _mm256_sub_pd,
-    _mm512_fmadd_pd, _mm512_loadu_pd, _mm512_set1_pd, _mm512_storeu_pd, _mm512_sub_pd,
+    __m256d, __m512d, _CMP_NEQ_UQ, _mm256_and_pd, _mm256_cmp_pd, _mm256_div_pd, _mm256_fmadd_pd,
+    _mm256_loadu_pd, _mm256_min_pd, _mm256_mul_pd, _mm256_set1_pd, _mm256_setzero_pd, _mm256_sqrt_pd,
+    _mm256_storeu_pd, _mm256_sub_pd, _mm512_cmp_pd_mask, _mm512_div_pd, _mm512_fmadd_pd, _mm512_loadu_pd,
+    _mm512_maskz_mov_pd, _mm512_min_pd, _mm512_mul_pd, _mm512_set1_pd, _mm512_setzero_pd, _mm512_sqrt_pd,
+    _mm512_storeu_pd, _mm512_sub_pd,
 };
 
 /// Numbers handled together: one AVX-512 register of `f64`.
@@ -34,6 +37,16 @@ pub(super) trait Vector: Copy {
     fn minus(self, other: Self) -> Self;
     /// `self·factor + term`.
     fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// `self·other`.
+    fn times(self, other: Self) -> Self;
+    /// `self/other`.
+    fn over(self, other: Self) -> Self;
+    /// √`self`.
+    fn root(self) -> Self;
+    /// The smaller of both; `other` where one is `NaN`.
+    fn min(self, other: Self) -> Self;
+    /// `self` where `test` is not zero, and zero elsewhere.
+    fn where_not_zero(self, test: Self) -> Self;
 }
 
 /// A computation that is compiled once per instruction set and number of rows in a tile.
@@ -169,6 +182,46 @@ impl Vector for Portable {
         }
         self
     }
+
+    #[inline(always)]
+    fn times(mut self, other: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] *= other.0[lane];
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn over(mut self, other: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] /= other.0[lane];
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn root(mut self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] = self.0[lane].sqrt();
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn min(mut self, other: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] = if self.0[lane] < other.0[lane] { self.0[lane] } else { other.0[lane] };
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn where_not_zero(mut self, test: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] = if test.0[lane] == 0.0 { 0.0 } else { self.0[lane] };
+        }
+        self
+    }
 }
 
 /// Two AVX2 registers.
@@ -214,6 +267,42 @@ impl Vector for Avx2 {
         // SAFETY: as `splat`; `avx2` needs FMA too.
         unsafe { Self(_mm256_fmadd_pd(self.0, factor.0, term.0), _mm256_fmadd_pd(self.1, factor.1, term.1)) }
     }
+
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        // SAFETY: as `splat`.
+        unsafe { Self(_mm256_mul_pd(self.0, other.0), _mm256_mul_pd(self.1, other.1)) }
+    }
+
+    #[inline(always)]
+    fn over(self, other: Self) -> Self {
+        // SAFETY: as `splat`.
+        unsafe { Self(_mm256_div_pd(self.0, other.0), _mm256_div_pd(self.1, other.1)) }
+    }
+
+    #[inline(always)]
+    fn root(self) -> Self {
+        // SAFETY: as `splat`.
+        unsafe { Self(_mm256_sqrt_pd(self.0), _mm256_sqrt_pd(self.1)) }
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        // SAFETY: as `splat`.
+        unsafe { Self(_mm256_min_pd(self.0, other.0), _mm256_min_pd(self.1, other.1)) }
+    }
+
+    #[inline(always)]
+    fn where_not_zero(self, test: Self) -> Self {
+        // SAFETY: as `splat`.
+        unsafe {
+            let zero = _mm256_setzero_pd();
+            Self(
+                _mm256_and_pd(self.0, _mm256_cmp_pd::<_CMP_NEQ_UQ>(test.0, zero)),
+                _mm256_and_pd(self.1, _mm256_cmp_pd::<_CMP_NEQ_UQ>(test.1, zero)),
+            )
+        }
+    }
 }
 
 /// One AVX-512 register.
@@ -255,5 +344,38 @@ impl Vector for Avx512 {
     fn mul_add(self, factor: Self, term: Self) -> Self {
         // SAFETY: as `splat`.
         unsafe { Self(_mm512_fmadd_pd(self.0, factor.0, term.0)) }
+    }
+
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        // SAFETY: as `splat`.
+        unsafe { Self(_mm512_mul_pd(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn over(self, other: Self) -> Self {
+        // SAFETY: as `splat`.
+        unsafe { Self(_mm512_div_pd(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn root(self) -> Self {
+        // SAFETY: as `splat`.
+        unsafe { Self(_mm512_sqrt_pd(self.0)) }
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        // SAFETY: as `splat`.
+        unsafe { Self(_mm512_min_pd(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn where_not_zero(self, test: Self) -> Self {
+        // SAFETY: as `splat`.
+        unsafe {
+            let mask = _mm512_cmp_pd_mask::<_CMP_NEQ_UQ>(test.0, _mm512_setzero_pd());
+            Self(_mm512_maskz_mov_pd(mask, self.0))
+        }
     }
 }

@@ -38,6 +38,12 @@ pub(super) fn scaled(t: Lanes, factor: f64) -> Lanes {
     out
 }
 
+/// The sum of all lanes, in pairs.
+#[inline(always)]
+pub(super) fn total(lanes: &Lanes) -> f64 {
+    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+}
+
 /// Up to [`LANES`] stored numbers, and zeros after them.
 #[inline(always)]
 pub(super) fn load<T: Real>(values: &[T]) -> Lanes {
@@ -70,8 +76,9 @@ pub(super) fn store<T: Real>(lanes: &Lanes, out: &mut [T]) {
 
 /// `log(1 + w)` for finite `w ≥ 0`.
 ///
-/// The sum 1 + w is split exactly into a double s and its rounding error; log s comes from s = 2ᵏ·m with
-/// m in [√½, √2) and the minimax polynomial of fdlibm for log((2 + f)/(2 − f)).
+/// With 1 + w = 2ᵏ·m, m in [√½, √2), log m comes from f = m − 1 and the minimax polynomial of fdlibm for
+/// log((2 + f)/(2 − f)). For k = 0, f is w itself, without the rounding of 1 + w; for k > 0 that rounding is one unit in
+/// the last place of a logarithm above ⅓.
 #[inline(always)]
 fn ln_1p<V: Vector>(w: f64) -> f64 {
     const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
@@ -91,11 +98,9 @@ fn ln_1p<V: Vector>(w: f64) -> f64 {
         1.479_819_860_511_658_6e-1,
     ];
     let s = 1.0 + w;
-    let part = s - 1.0;
-    let rounding = (1.0 - (s - part)) + (w - part);
     let shifted = s.to_bits().wrapping_add(ONE - SQRT_HALF);
     let exponent = f64::from_bits(MAGIC | (shifted >> 52)) - (f64::from_bits(MAGIC) + 1023.0);
-    let f = f64::from_bits((shifted & MANTISSA) + SQRT_HALF) - 1.0;
+    let f = if exponent == 0.0 { w } else { f64::from_bits((shifted & MANTISSA) + SQRT_HALF) - 1.0 };
     let q = f / (2.0 + f);
     let z = q * q;
     let mut tail = POLYNOMIAL[6];
@@ -105,7 +110,7 @@ fn ln_1p<V: Vector>(w: f64) -> f64 {
         tail = mul_add::<V>(tail, z, POLYNOMIAL[term]);
     }
     let half = 0.5 * f * f;
-    let low = mul_add::<V>(exponent, LN2_LOW, rounding / s);
+    let low = exponent * LN2_LOW;
     mul_add::<V>(exponent, LN2_HIGH, (mul_add::<V>(q, mul_add::<V>(tail, z, half), low) - half) + f)
 }
 

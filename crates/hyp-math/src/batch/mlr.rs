@@ -14,7 +14,7 @@ use super::{
     panels::RowPanels,
     parallel::tasks_per_thread,
     side::Side,
-    tile::squares_and_products,
+    tile::{single, squares_and_products, squares_and_products_for_single},
 };
 use crate::{Curvature, Real};
 
@@ -29,7 +29,8 @@ use crate::{Curvature, Real};
 /// **Source.** \[HIE\] appendix A, equation `mlr-logits` of `docs/paper/equations.md`.
 /// **Shapes.** `x`: `[batch, dim]`, `p`, `a`: `[classes, dim]`, `out`: `[batch, classes]`.
 /// **Domain.** `x`, `p` in the ball, `a` any vector; `a = 0` gives 0; `c = 0` gives `4⟨a, x − p⟩`.
-/// **Numerics.** No division by the denominator of the subtraction, sums in `f64`; see the module.
+/// **Numerics.** No division by the denominator of the subtraction, sums in `f64`; see the module. For `f32`, both sums
+/// come from products in `f64` where these lose less than 1e-7 of them, and from differences elsewhere.
 ///
 /// # Panics
 /// If `dim` is zero or a length does not fit.
@@ -94,7 +95,7 @@ impl<'a, P: Real, A: Real> Classes<'a, P, A> {
     pub(super) fn constants(&self) -> Constants {
         let groups = self.count.div_ceil(LANES);
         let mut all = Constants { gap: vec![[1.0; LANES]; groups], ..Constants::default() };
-        for field in [&mut all.normal, &mut all.along, &mut all.p_square, &mut all.inverse] {
+        for field in [&mut all.normal, &mut all.along, &mut all.p_square, &mut all.inverse, &mut all.scale] {
             field.resize(groups, [0.0; LANES]);
         }
         for (k, (p, a)) in self.p.chunks_exact(self.dim).zip(self.a.chunks_exact(self.dim)).enumerate() {
@@ -111,7 +112,9 @@ impl<'a, P: Real, A: Real> Classes<'a, P, A> {
             all.p_square[group][lane] = p_square;
             all.normal[group][lane] = normal;
             all.along[group][lane] = along;
-            all.inverse[group][lane] = if normal > 0.0 { 1.0 / normal } else { 0.0 };
+            let inverse = if normal > 0.0 { 1.0 / normal } else { 0.0 };
+            all.inverse[group][lane] = inverse;
+            all.scale[group][lane] = inverse / self.gap[k];
         }
         all
     }
@@ -126,10 +129,32 @@ pub(super) struct Constants {
     pub(super) normal: Vec<Lanes>,
     /// 1/‖a‖, or 0 if a = 0.
     pub(super) inverse: Vec<Lanes>,
+    /// 1/(A_p ‖a‖), or 0 if a = 0.
+    pub(super) scale: Vec<Lanes>,
     /// ⟨p, a⟩.
     pub(super) along: Vec<Lanes>,
     /// ‖p‖².
     pub(super) p_square: Vec<Lanes>,
+}
+
+impl Constants {
+    /// ‖x − p‖² and ⟨x − p, a⟩ of a tile, by the cheaper form where the result is rounded to `f32`.
+    #[inline(always)]
+    pub(super) fn sums<V: Vector, T: Real, const ROWS: usize>(
+        &self,
+        group: usize,
+        x: &[[f64; ROWS]],
+        x_squares: &[f64],
+        p: &[Lanes],
+        a: &[Lanes],
+    ) -> ([Lanes; ROWS], [Lanes; ROWS]) {
+        if single::<T>() {
+            let class = (&self.p_square[group], &self.along[group], &self.normal[group]);
+            squares_and_products_for_single::<V, ROWS>(x, p, a, x_squares, class)
+        } else {
+            squares_and_products::<V, ROWS>(x, p, a)
+        }
+    }
 }
 
 /// Writes the logits.
@@ -152,15 +177,14 @@ pub(super) fn logits_on<T: Real, P: Real, A: Real>(
     let (x_side, constants) = (Side::new(x, dim, c), classes.constants());
     out.par_chunks_mut(rows * classes.count)
         .with_min_len(tasks_per_thread(rows * classes.count * dim))
-        .zip(x_side.gap.par_chunks(rows))
         .enumerate()
-        .for_each(|(panel, (out, x_gap))| {
+        .for_each(|(panel, out)| {
             let kernel = Forward {
                 x: &x_panels,
                 panel,
                 p: &p_panels,
                 a: &a_panels,
-                x_gap,
+                x_side: &x_side,
                 constants: &constants,
                 c,
                 count: classes.count,
@@ -175,7 +199,7 @@ struct Forward<'a, T> {
     panel: usize,
     p: &'a RowPanels,
     a: &'a RowPanels,
-    x_gap: &'a [f64],
+    x_side: &'a Side,
     constants: &'a Constants,
     c: Curvature,
     count: usize,
@@ -190,20 +214,21 @@ impl<T: Real> Kernel for Forward<'_, T> {
         let (c, root) = (self.c.get(), self.c.sqrt());
         let x = self.x.group::<ROWS>(self.panel);
         let rows = self.out.len() / self.count;
+        let x_squares = &self.x_side.square[self.panel * ROWS..];
         for group in 0..self.p.len() {
             let (p, a) = (self.p.group::<LANES>(group), self.a.group::<LANES>(group));
-            let (squares, products) = squares_and_products::<V, ROWS>(x, p, a);
+            let (squares, products) = self.constants.sums::<V, T, ROWS>(group, x, x_squares, p, a);
             let first = group * LANES;
             let last = self.count.min(first + LANES);
             let (gap, along) = (&self.constants.gap[group], &self.constants.along[group]);
-            let (normal, inverse) = (&self.constants.normal[group], &self.constants.inverse[group]);
+            let (normal, inverse) = (&self.constants.normal[group], &self.constants.scale[group]);
             for row in 0..rows {
-                let x_gap = self.x_gap[row];
+                let x_gap = self.x_side.gap[self.panel * ROWS + row];
                 let mut angle = [0.0; LANES];
                 for lane in 0..LANES {
                     let m =
                         numerator::<V>(c, products[row][lane], squares[row][lane], gap[lane], along[lane]);
-                    angle[lane] = 2.0 * m * inverse[lane] / (gap[lane] * x_gap);
+                    angle[lane] = m * inverse[lane] * (2.0 / x_gap);
                 }
                 let arc = if root > 0.0 {
                     scaled(asinh::<V>(scaled(angle, root)), 2.0 / root)

@@ -8,32 +8,45 @@ use rayon::prelude::*;
 use super::{
     check_rows,
     isa::{Isa, Kernel, LANES, Lanes, Vector},
-    lanes::{asinh, asinh_excess, load, mul_add, scaled},
-    mlr::{Classes, Constants, numerator},
+    lanes::{asinh, asinh_excess, load, scaled, total},
+    mlr::{Classes, Constants},
     panels::{ColumnPanels, RowPanels},
     parallel::tasks_per_thread,
     side::Side,
-    tile::squares_and_products,
+    tile::single,
     weighted::{Direction, weighted_rows},
 };
 use crate::{Curvature, Real};
 
 /// Sums over the batch that the gradients of one group of classes need; G is the gradient by m.
 #[derive(Clone, Copy, Default)]
-struct ClassSums {
+struct ClassSums<N> {
     /// Σ G.
-    weight: Lanes,
+    weight: N,
     /// Σ G ⟨x − p, a⟩.
-    product: Lanes,
+    product: N,
     /// Σ G ‖x − p‖².
-    square: Lanes,
+    square: N,
     /// Σ G m.
-    numerator: Lanes,
+    numerator: N,
     /// Σ g τ³ e(√c τ), e the excess of asinh.
-    excess: Lanes,
+    excess: N,
 }
 
-impl ClassSums {
+impl<V: Vector> ClassSums<V> {
+    #[inline(always)]
+    fn lanes(self) -> ClassSums<Lanes> {
+        ClassSums {
+            weight: self.weight.lanes(),
+            product: self.product.lanes(),
+            square: self.square.lanes(),
+            numerator: self.numerator.lanes(),
+            excess: self.excess.lanes(),
+        }
+    }
+}
+
+impl ClassSums<Lanes> {
     fn add(&mut self, other: &Self) {
         let pairs = [
             (&mut self.weight, &other.weight),
@@ -80,7 +93,7 @@ pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
     let (row_groups, groups) = (x_panels.len(), p_panels.len());
     let mut weights = vec![[0.0; LANES]; row_groups * groups * rows];
     let mut own = vec![0.0; row_groups * rows];
-    let mut sums = vec![ClassSums::default(); row_groups * groups];
+    let mut sums = vec![ClassSums::<Lanes>::default(); row_groups * groups];
     let by_curvature: Vec<f64> = weights
         .par_chunks_mut(groups * rows)
         .with_min_len(tasks_per_thread(rows * count * dim))
@@ -129,21 +142,36 @@ pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
         along(Direction::Rows),
         &x_columns,
         &ColumnPanels::new(&pull, dim),
-        &own,
+        (&own, 1.0),
         dim,
         grad_x,
     );
     // By p and a: both need V = Σ G (p − x).
     let mut difference = pull;
-    let none = vec![0.0; groups * LANES];
-    weighted_rows::<f64, true>(
-        along(Direction::Columns),
-        &ColumnPanels::new(classes.p, dim),
-        &x_columns,
-        &none,
-        dim,
-        &mut difference,
-    );
+    let p_columns = ColumnPanels::new(classes.p, dim);
+    if single::<T>() {
+        let weights: Vec<f64> = totals.iter().flat_map(|sums| sums.weight).collect();
+        let to = (&weights[..], -1.0);
+        weighted_rows::<f64, false>(
+            along(Direction::Columns),
+            &p_columns,
+            &x_columns,
+            to,
+            dim,
+            &mut difference,
+        );
+    } else {
+        let none = vec![0.0; groups * LANES];
+        let to = (&none[..], 1.0);
+        weighted_rows::<f64, true>(
+            along(Direction::Columns),
+            &p_columns,
+            &x_columns,
+            to,
+            dim,
+            &mut difference,
+        );
+    }
     let mut by_c = by_curvature.iter().sum::<f64>();
     for (k, difference) in difference.chunks_exact(dim).enumerate() {
         let class = Class::new(&constants, totals, k);
@@ -173,7 +201,7 @@ struct Class {
 }
 
 impl Class {
-    fn new(constants: &Constants, totals: &[ClassSums], k: usize) -> Self {
+    fn new(constants: &Constants, totals: &[ClassSums<Lanes>], k: usize) -> Self {
         let (group, lane) = (k / LANES, k % LANES);
         Self {
             gap: constants.gap[group][lane],
@@ -219,7 +247,7 @@ struct Backward<'a, T> {
     grad_out: &'a [T],
     weights: &'a mut [Lanes],
     own: &'a mut [f64],
-    sums: &'a mut [ClassSums],
+    sums: &'a mut [ClassSums<Lanes>],
 }
 
 impl<T: Real> Kernel for Backward<'_, T> {
@@ -233,43 +261,43 @@ impl<T: Real> Kernel for Backward<'_, T> {
         let mut by_curvature = 0.0;
         for group in 0..self.p.len() {
             let (p, a) = (self.p.group::<LANES>(group), self.a.group::<LANES>(group));
-            let (squares, products) = squares_and_products::<V, ROWS>(x, p, a);
+            let x_squares = &self.x_side.square[self.panel * ROWS..];
+            let (squares, products) = self.constants.sums::<V, T, ROWS>(group, x, x_squares, p, a);
             let first = group * LANES;
             let last = self.count.min(first + LANES);
             let (gap, along) = (&self.constants.gap[group], &self.constants.along[group]);
-            let inverse = &self.constants.inverse[group];
+            let scale = &self.constants.scale[group];
             let weights = &mut self.weights[group * ROWS..(group + 1) * ROWS];
-            let sums = &mut self.sums[group];
+            let (one, zero) = (V::splat(1.0), V::splat(0.0));
+            let mut sum =
+                ClassSums { weight: zero, product: zero, square: zero, numerator: zero, excess: zero };
             for row in 0..rows {
                 let x_gap = self.x_side.gap[self.panel * ROWS + row];
                 let grad = load(&self.grad_out[row * self.count + first..row * self.count + last]);
-                let (mut m, mut tau, mut weight) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
-                for lane in 0..LANES {
-                    let (product, square) = (products[row][lane], squares[row][lane]);
-                    m[lane] = numerator::<V>(c, product, square, gap[lane], along[lane]);
-                    let scale = 1.0 / (gap[lane] * x_gap);
-                    tau[lane] = 2.0 * m[lane] * inverse[lane] * scale;
-                    let slope = 1.0 / mul_add::<V>(c * tau[lane], tau[lane], 1.0).sqrt();
-                    weight[lane] = 4.0 * grad[lane] * slope * scale;
-                    weights[row][lane] = weight[lane];
-                }
-                let angle = scaled(tau, root);
+                let inverse_gap = 1.0 / x_gap;
+                let product = V::load(&products[row]);
+                let bent = V::splat(-c).times(V::load(&squares[row])).times(V::load(along));
+                let m = V::load(gap).mul_add(product, bent);
+                let tau = m.times(V::load(scale)).times(V::splat(2.0 * inverse_gap));
+                let stretch = V::splat(c).times(tau).mul_add(tau, V::splat(1.0)).root();
+                let by_m = V::splat(4.0 * inverse_gap).times(V::load(&grad)).over(V::load(gap));
+                let weight = by_m.over(stretch);
+                weights[row] = weight.lanes();
+                let angle = scaled(tau.lanes(), root);
                 let excess = asinh_excess::<V>(angle, asinh::<V>(angle));
-                let (mut own, mut moment) = (0.0, 0.0);
-                for lane in 0..LANES {
-                    let w = weight[lane];
-                    let wm = w * m[lane];
-                    sums.weight[lane] += w;
-                    sums.product[lane] += w * products[row][lane];
-                    sums.square[lane] += w * squares[row][lane];
-                    sums.numerator[lane] += wm;
-                    sums.excess[lane] += grad[lane] * tau[lane] * tau[lane] * tau[lane] * excess[lane];
-                    own -= w * along[lane];
-                    moment += wm;
-                }
-                self.own[row] += 2.0 * c * (own + moment / x_gap);
-                by_curvature += moment * self.x_side.square[self.panel * ROWS + row] / x_gap;
+                let cube = tau.times(tau).times(tau);
+                let pulled = weight.times(m);
+                sum.weight = one.mul_add(weight, sum.weight);
+                sum.product = weight.mul_add(product, sum.product);
+                sum.square = weight.mul_add(V::load(&squares[row]), sum.square);
+                sum.numerator = one.mul_add(pulled, sum.numerator);
+                sum.excess = V::load(&grad).times(cube).mul_add(V::load(&excess), sum.excess);
+                let own = total(&weight.times(V::load(along)).lanes());
+                let moment = total(&pulled.lanes());
+                self.own[row] += 2.0 * c * (moment * inverse_gap - own);
+                by_curvature += moment * self.x_side.square[self.panel * ROWS + row] * inverse_gap;
             }
+            self.sums[group] = sum.lanes();
         }
         by_curvature
     }

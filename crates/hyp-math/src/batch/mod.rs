@@ -30,7 +30,7 @@ mod to_ball;
 mod weighted;
 
 pub use distance::{distance, distance_to_origin, distance_to_origin_vjp, distance_vjp};
-pub use distance_matrix::{distance_matrix, distance_matrix_vjp};
+pub use distance_matrix::{distance_matrix, distance_matrix_vjp, distance_matrix_vjp_of_points};
 pub use gyro::{
     mobius_add, mobius_add_vjp, mobius_scalar_mul, mobius_scalar_mul_vjp, mobius_sub, mobius_sub_vjp,
 };

@@ -87,8 +87,8 @@ pub(super) fn products_vjp<T: Real>(
     }
     let (x, y) = (ColumnPanels::new(x, dim), ColumnPanels::new(y, dim));
     let along = |direction| (isa, rows, direction, &tiles[..], groups);
-    weighted_rows::<T, false>(along(Direction::Rows), &x, &y, own_x, dim, grad_x);
-    weighted_rows::<T, false>(along(Direction::Columns), &y, &x, own_y, dim, grad_y);
+    weighted_rows::<T, false>(along(Direction::Rows), &x, &y, (own_x, 1.0), dim, grad_x);
+    weighted_rows::<T, false>(along(Direction::Columns), &y, &x, (own_y, 1.0), dim, grad_y);
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! of them into a function compiled for another instruction set.
 
 use super::isa::{LANES, Lanes, Vector};
+use crate::Real;
 
 /// Coordinates added up in registers before the sum is folded: bounds the rounding error of long rows.
 const FOLD: usize = 64;
@@ -31,6 +32,76 @@ pub(super) fn squares<V: Vector, const ROWS: usize>(x: &[[f64; ROWS]], y: &[Lane
         start = end;
     }
     total
+}
+
+/// A squared distance below this share of ‖x‖² + ‖y‖² is summed by differences: what products leave of it has lost more
+/// than 1e-9 of its value, which `f32` results must not notice.
+const NEAR: f64 = 1e-6;
+
+/// A product ⟨x − p, a⟩ below the square root of this share of its factors is summed by differences likewise.
+const FLAT: f64 = 1e-14;
+
+/// The squared distances of all pairs of a tile, right to 1e-9: by one product where the pairs are far enough apart, by
+/// differences where any is not. Half the work of [`squares`], for results that are rounded to `f32`.
+#[inline(always)]
+pub(super) fn squares_for_single<V: Vector, const ROWS: usize>(
+    x: &[[f64; ROWS]],
+    y: &[Lanes],
+    x_squares: &[f64],
+    y_squares: &Lanes,
+) -> [Lanes; ROWS] {
+    let mut tile = dot_products::<V, ROWS>(x, y);
+    let mut nearest = V::splat(0.0);
+    for row in 0..ROWS {
+        let sum = V::splat(1.0).mul_add(V::load(y_squares), V::splat(x_squares[row]));
+        let square = V::splat(-2.0).mul_add(V::load(&tile[row]), sum);
+        nearest = V::splat(-NEAR).mul_add(sum, square).min(nearest);
+        tile[row] = square.lanes();
+    }
+    if smallest(nearest) < 0.0 { squares::<V, ROWS>(x, y) } else { tile }
+}
+
+/// The smallest of all lanes.
+#[inline(always)]
+pub(super) fn smallest<V: Vector>(value: V) -> f64 {
+    let lanes = value.lanes();
+    let mut least = lanes[0];
+    for lane in 1..LANES {
+        least = if lanes[lane] < least { lanes[lane] } else { least };
+    }
+    least
+}
+
+/// Whether results of this type are rounded to `f32`.
+pub(super) const fn single<T: Real>() -> bool {
+    T::EPS > 1e-10
+}
+
+/// [`squares_and_products`] for results that are rounded to `f32`, as [`squares_for_single`].
+///
+/// `class` holds ‖p‖², ⟨p, a⟩ and ‖a‖ of the columns.
+#[inline(always)]
+pub(super) fn squares_and_products_for_single<V: Vector, const ROWS: usize>(
+    x: &[[f64; ROWS]],
+    p: &[Lanes],
+    a: &[Lanes],
+    x_squares: &[f64],
+    (p_squares, along, normal): (&Lanes, &Lanes, &Lanes),
+) -> ([Lanes; ROWS], [Lanes; ROWS]) {
+    let (mut squares, mut products) = two_dot_products::<V, ROWS>(x, p, a);
+    let mut nearest = V::splat(0.0);
+    let (p_squares, along, normal) = (V::load(p_squares), V::load(along), V::load(normal));
+    let flat = V::splat(-FLAT).times(normal).times(normal);
+    for row in 0..ROWS {
+        let sum = V::splat(1.0).mul_add(p_squares, V::splat(x_squares[row]));
+        let square = V::splat(-2.0).mul_add(V::load(&squares[row]), sum);
+        let product = V::load(&products[row]).minus(along);
+        nearest = V::splat(-NEAR).mul_add(sum, square).min(nearest);
+        nearest = product.mul_add(product, flat.times(sum)).min(nearest);
+        squares[row] = square.lanes();
+        products[row] = product.lanes();
+    }
+    if smallest(nearest) < 0.0 { squares_and_products::<V, ROWS>(x, p, a) } else { (squares, products) }
 }
 
 /// The inner products of all pairs of a tile, shaped as in [`squares`].
@@ -88,18 +159,33 @@ pub(super) fn squares_and_products<V: Vector, const ROWS: usize>(
     (squares, products)
 }
 
-/// Adds `w·(own − other)` to `sum` for every row of a tile, or `w·other` if not `DIFFERENCE`.
+/// [`dot_products`] with two matrices, for one reading of `x`.
 #[inline(always)]
-pub(super) fn accumulate<V: Vector, const DIFFERENCE: bool, const ROWS: usize>(
-    sum: &mut [V; ROWS],
-    own: &[V; ROWS],
-    other: V,
-    weights: [f64; ROWS],
-) {
-    for row in 0..ROWS {
-        let value = if DIFFERENCE { own[row].minus(other) } else { other };
-        sum[row] = V::splat(weights[row]).mul_add(value, sum[row]);
+fn two_dot_products<V: Vector, const ROWS: usize>(
+    x: &[[f64; ROWS]],
+    p: &[Lanes],
+    a: &[Lanes],
+) -> ([Lanes; ROWS], [Lanes; ROWS]) {
+    let dim = x.len();
+    assert!(dim == p.len() && dim == a.len(), "invariant: all sides of a tile have one dimension");
+    let mut totals = ([[0.0; LANES]; ROWS], [[0.0; LANES]; ROWS]);
+    let mut start = 0;
+    while start < dim {
+        let end = if dim - start > FOLD { start + FOLD } else { dim };
+        let (mut by_p, mut by_a) = ([V::splat(0.0); ROWS], [V::splat(0.0); ROWS]);
+        for d in start..end {
+            let (p, a) = (V::load(&p[d]), V::load(&a[d]));
+            for row in 0..ROWS {
+                let x = V::splat(x[d][row]);
+                by_p[row] = x.mul_add(p, by_p[row]);
+                by_a[row] = x.mul_add(a, by_a[row]);
+            }
+        }
+        add(&mut totals.0, &by_p);
+        add(&mut totals.1, &by_a);
+        start = end;
     }
+    totals
 }
 
 #[inline(always)]

@@ -7,7 +7,6 @@ use super::{
     lanes::store,
     panels::ColumnPanels,
     parallel::tasks_per_thread,
-    tile::accumulate,
 };
 use crate::Real;
 
@@ -24,13 +23,16 @@ pub(super) enum Direction {
 /// instruction set, rows of a tile, direction, tiles, number of column groups.
 pub(super) type Weighting<'a> = (Isa, usize, Direction, &'a [Lanes], usize);
 
+/// Columns of the result summed side by side, in groups of [`LANES`]: weights are read once for all of them.
+const WIDE: usize = 2;
+
 /// Writes `Σⱼ wᵢⱼ (ownᵢ − otherⱼ) + coefficientᵢ ownᵢ` to row `i` of `out`; without `DIFFERENCE`,
-/// `Σⱼ wᵢⱼ otherⱼ + coefficientᵢ ownᵢ`.
+/// `sign·Σⱼ wᵢⱼ otherⱼ + coefficientᵢ ownᵢ`.
 pub(super) fn weighted_rows<T: Real, const DIFFERENCE: bool>(
     (isa, rows, direction, tiles, column_groups): Weighting,
     own: &ColumnPanels,
     other: &ColumnPanels,
-    coefficients: &[f64],
+    (coefficients, sign): (&[f64], f64),
     dim: usize,
     out: &mut [T],
 ) {
@@ -45,6 +47,7 @@ pub(super) fn weighted_rows<T: Real, const DIFFERENCE: bool>(
                 column_groups,
                 first: block * rows,
                 coefficients,
+                sign,
                 dim,
                 out,
             };
@@ -61,6 +64,7 @@ struct Sums<'a, T, const DIFFERENCE: bool> {
     column_groups: usize,
     first: usize,
     coefficients: &'a [f64],
+    sign: f64,
     dim: usize,
     out: &'a mut [T],
 }
@@ -69,29 +73,55 @@ impl<T: Real, const DIFFERENCE: bool> Kernel for Sums<'_, T, DIFFERENCE> {
     type Output = ();
 
     #[inline(always)]
-    fn run<V: Vector, const ROWS: usize>(self) {
+    fn run<V: Vector, const ROWS: usize>(mut self) {
+        let groups = self.dim.div_ceil(LANES);
+        let mut group = 0;
+        while group + WIDE <= groups {
+            self.groups::<V, ROWS, WIDE>(group);
+            group += WIDE;
+        }
+        while group < groups {
+            self.groups::<V, ROWS, 1>(group);
+            group += 1;
+        }
+    }
+}
+
+impl<T: Real, const DIFFERENCE: bool> Sums<'_, T, DIFFERENCE> {
+    /// The columns of `COUNT` groups from `group` on.
+    #[inline(always)]
+    fn groups<V: Vector, const ROWS: usize, const COUNT: usize>(&mut self, group: usize) {
         let count = self.out.len() / self.dim;
-        for group in 0..self.dim.div_ceil(LANES) {
-            let (own, other) = (self.own.group(group), self.other.group(group));
-            let mut mine = [V::splat(0.0); ROWS];
+        let mut own: [&[Lanes]; COUNT] = [&[]; COUNT];
+        let mut other: [&[Lanes]; COUNT] = [&[]; COUNT];
+        let mut mine = [[V::splat(0.0); ROWS]; COUNT];
+        for at in 0..COUNT {
+            own[at] = self.own.group(group + at);
+            other[at] = self.other.group(group + at);
             for row in 0..count {
-                mine[row] = V::load(&own[self.first + row]);
+                mine[at][row] = V::load(&own[at][self.first + row]);
             }
-            let sum = match self.direction {
-                Direction::Rows => over_columns::<V, DIFFERENCE, ROWS>(
-                    &mine,
-                    other,
-                    &self.tiles[self.first * self.column_groups..],
-                ),
-                Direction::Columns => {
-                    over_rows::<V, DIFFERENCE, ROWS>(&mine, other, self.tiles, self.column_groups, self.first)
-                }
-            };
-            let start = group * LANES;
+        }
+        let sum = match self.direction {
+            Direction::Rows => {
+                let tiles = &self.tiles[self.first * self.column_groups..];
+                over_columns::<V, DIFFERENCE, ROWS, COUNT>(&mine, other, tiles)
+            }
+            Direction::Columns => over_rows::<V, DIFFERENCE, ROWS, COUNT>(
+                &mine,
+                other,
+                self.tiles,
+                self.column_groups,
+                self.first,
+            ),
+        };
+        for at in 0..COUNT {
+            let start = (group + at) * LANES;
             let end = self.dim.min(start + LANES);
             for row in 0..count {
-                let coefficient = self.coefficients[self.first + row];
-                let value = V::splat(coefficient).mul_add(mine[row], sum[row]).lanes();
+                let pull =
+                    V::splat(self.coefficients[self.first + row]).mul_add(mine[at][row], V::splat(0.0));
+                let value = V::splat(self.sign).mul_add(sum[at][row], pull).lanes();
                 store(&value, &mut self.out[row * self.dim + start..row * self.dim + end]);
             }
         }
@@ -100,21 +130,24 @@ impl<T: Real, const DIFFERENCE: bool> Kernel for Sums<'_, T, DIFFERENCE> {
 
 /// Sums over the columns of the tiles of one row group, whose first tile is the first of `tiles`.
 #[inline(always)]
-fn over_columns<V: Vector, const DIFFERENCE: bool, const ROWS: usize>(
-    mine: &[V; ROWS],
-    other: &[Lanes],
+fn over_columns<V: Vector, const DIFFERENCE: bool, const ROWS: usize, const COUNT: usize>(
+    mine: &[[V; ROWS]; COUNT],
+    other: [&[Lanes]; COUNT],
     tiles: &[Lanes],
-) -> [V; ROWS] {
-    let mut total = [V::splat(0.0); ROWS];
+) -> [[V; ROWS]; COUNT] {
+    let mut total = [[V::splat(0.0); ROWS]; COUNT];
     let tiles = tiles.as_chunks::<ROWS>().0;
+    let length = other[0].len();
     let mut index = 0;
-    while index < other.len() {
+    while index < length {
         let tile = &tiles[index / LANES];
-        let mut weights = [0.0; ROWS];
-        for row in 0..ROWS {
-            weights[row] = tile[row][index % LANES];
+        for at in 0..COUNT {
+            let other = V::load(&other[at][index]);
+            for row in 0..ROWS {
+                let value = if DIFFERENCE { mine[at][row].minus(other) } else { other };
+                total[at][row] = V::splat(tile[row][index % LANES]).mul_add(value, total[at][row]);
+            }
         }
-        accumulate::<V, DIFFERENCE, ROWS>(&mut total, mine, V::load(&other[index]), weights);
         index += 1;
     }
     total
@@ -122,24 +155,26 @@ fn over_columns<V: Vector, const DIFFERENCE: bool, const ROWS: usize>(
 
 /// Sums over all row groups of the tiles, for `ROWS` columns from `first` on.
 #[inline(always)]
-fn over_rows<V: Vector, const DIFFERENCE: bool, const ROWS: usize>(
-    mine: &[V; ROWS],
-    other: &[Lanes],
+fn over_rows<V: Vector, const DIFFERENCE: bool, const ROWS: usize, const COUNT: usize>(
+    mine: &[[V; ROWS]; COUNT],
+    other: [&[Lanes]; COUNT],
     tiles: &[Lanes],
     column_groups: usize,
     first: usize,
-) -> [V; ROWS] {
+) -> [[V; ROWS]; COUNT] {
     let (group, offset) = (first / LANES, first % LANES);
-    let mut total = [V::splat(0.0); ROWS];
+    let mut total = [[V::splat(0.0); ROWS]; COUNT];
+    let length = other[0].len();
     let mut index = 0;
-    while index < other.len() {
-        let tile = ((index / ROWS) * column_groups + group) * ROWS + index % ROWS;
-        let mut weights = [0.0; ROWS];
-        #[expect(clippy::manual_memcpy, reason = "the copy would be a call, see `tile`")]
-        for column in 0..ROWS {
-            weights[column] = tiles[tile][offset + column];
+    while index < length {
+        let tile = &tiles[((index / ROWS) * column_groups + group) * ROWS + index % ROWS];
+        for at in 0..COUNT {
+            let other = V::load(&other[at][index]);
+            for column in 0..ROWS {
+                let value = if DIFFERENCE { mine[at][column].minus(other) } else { other };
+                total[at][column] = V::splat(tile[offset + column]).mul_add(value, total[at][column]);
+            }
         }
-        accumulate::<V, DIFFERENCE, ROWS>(&mut total, mine, V::load(&other[index]), weights);
         index += 1;
     }
     total

@@ -69,7 +69,12 @@ impl Kernel for DistanceMatrix {
         let [mut gx, mut gy] = [x, y].map(|v| vec![T::zero(); v.data.len()]);
         let (left, right, g) = (T::real(x.data), T::real(y.data), T::real(grad.data));
         let (into_x, into_y) = (T::real_mut(&mut gx), T::real_mut(&mut gy));
-        let by_c = batch::distance_matrix_vjp(left, right, g, x.last_dim(), self.c, into_x, into_y);
+        let mut by_c = 0.0;
+        if inputs.len() > 2 {
+            by_c = batch::distance_matrix_vjp(left, right, g, x.last_dim(), self.c, into_x, into_y);
+        } else {
+            batch::distance_matrix_vjp_of_points(left, right, g, x.last_dim(), self.c, into_x, into_y);
+        }
         Ok(with_curvature(vec![Some(gx), Some(gy)], inputs.len(), by_c))
     }
 }
