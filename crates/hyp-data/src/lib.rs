@@ -10,6 +10,7 @@
 //! - [`transform`] holds the steps between a decoded picture and the numbers of a batch.
 //! - [`Loader`] prepares batches ahead of the training step on all cores, in an order that the seed alone decides.
 //! - [`pickle`] reads Python's pickles as data, without running them.
+//! - [`torch`] reads PyTorch's weight files as plain tensors.
 //! - [`Manifest`] says what a data set's files and counts must be.
 //!
 //! - [`fetch`] brings what a manifest names, and is the only module that opens a connection; [`unpack`] and [`verify`]
@@ -51,6 +52,7 @@ pub mod manifest;
 pub mod pickle;
 pub mod sample;
 pub mod source;
+pub mod torch;
 pub mod transform;
 pub mod unpack;
 pub mod verify;

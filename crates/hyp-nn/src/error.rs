@@ -63,6 +63,10 @@ pub enum Error {
         reason: String,
     },
 
+    /// A file of weights is damaged, hostile or of another kind.
+    #[error(transparent)]
+    WeightsFile(#[from] hyp_data::DataError),
+
     /// The source of batches failed.
     #[error("batch {batch} of epoch {epoch}: {source}")]
     Batch {

@@ -12,6 +12,7 @@ pub mod optim;
 mod parameter;
 pub mod testing;
 pub mod train;
+pub mod weights;
 
 pub use candle_core;
 pub use candle_nn;

@@ -55,6 +55,8 @@ pub struct Parameter {
 #[derive(Clone, Debug)]
 pub struct ParameterStore {
     seed: u64,
+    blank: bool,
+    dtype: DType,
     device: Device,
     trainable: BTreeMap<String, Parameter>,
     buffers: BTreeMap<String, Var>,
@@ -63,7 +65,25 @@ pub struct ParameterStore {
 impl ParameterStore {
     /// An empty store whose parameters will be drawn from `seed` and live on `device`, in `f32`.
     pub fn new(seed: u64, device: &Device) -> Self {
-        Self { seed, device: device.clone(), trainable: BTreeMap::new(), buffers: BTreeMap::new() }
+        Self {
+            seed,
+            blank: false,
+            dtype: DType::F32,
+            device: device.clone(),
+            trainable: BTreeMap::new(),
+            buffers: BTreeMap::new(),
+        }
+    }
+
+    /// An empty store whose parameters start as zeros, because a file will fill them: drawing the first values of a
+    /// large network takes seconds.
+    pub fn blank(device: &Device) -> Self {
+        Self { blank: true, ..Self::new(0, device) }
+    }
+
+    /// The same in `f64`, for checks of a whole network against a reference in double precision.
+    pub fn in_double(self) -> Self {
+        Self { dtype: DType::F64, ..self }
     }
 
     /// The device of all parameters.
@@ -76,7 +96,7 @@ impl ParameterStore {
         self.seed
     }
 
-    /// Declares a trainable `f32` parameter.
+    /// Declares a trainable parameter of the store's precision, `f32` unless it was made [otherwise](Self::in_double).
     ///
     /// # Errors
     /// [`Error::DuplicateParameter`] if the name is taken.
@@ -87,7 +107,7 @@ impl ParameterStore {
         init: Init,
         manifold: Manifold,
     ) -> Result<Tensor> {
-        self.trainable_as(name, shape, init, manifold, DType::F32)
+        self.trainable_as(name, shape, init, manifold, self.dtype)
     }
 
     /// Declares a trainable parameter of the given element type, `f32` or `f64`.
@@ -113,7 +133,7 @@ impl ParameterStore {
     /// # Errors
     /// [`Error::DuplicateParameter`] if the name is taken.
     pub fn buffer(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Var> {
-        let var = self.variable(name, shape.into(), init, DType::F32)?;
+        let var = self.variable(name, shape.into(), init, self.dtype)?;
         self.buffers.insert(name.to_owned(), var.clone());
         Ok(var)
     }
@@ -138,13 +158,18 @@ impl ParameterStore {
         self.trainable.values().map(|parameter| parameter.var.elem_count()).sum()
     }
 
+    /// Parameters and buffers by name.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &Var)> {
+        let parameters = self.trainable.iter().map(|(name, parameter)| (name, &parameter.var));
+        parameters.chain(&self.buffers).map(|(name, var)| (name.as_str(), var))
+    }
+
     /// Copies of all parameters and buffers by name, for saving or for [`ParameterStore::assign`] later.
     ///
     /// # Errors
     /// If the memory of a copy cannot be had.
     pub fn snapshot(&self) -> Result<BTreeMap<String, Tensor>> {
-        let parameters = self.trainable.iter().map(|(name, p)| (name, &p.var));
-        parameters.chain(&self.buffers).map(|(name, var)| Ok((name.clone(), var.copy()?.detach()))).collect()
+        self.variables().map(|(name, var)| Ok((name.to_owned(), var.copy()?.detach()))).collect()
     }
 
     /// Sets every parameter and buffer from `tensors`; nothing is changed unless all of them fit.
@@ -154,8 +179,7 @@ impl ParameterStore {
     /// # Errors
     /// A sentence naming the first tensor that is missing or has another shape or element type.
     pub fn assign(&self, tensors: &BTreeMap<String, Tensor>) -> std::result::Result<(), String> {
-        let vars = || self.trainable.iter().map(|(name, p)| (name, &p.var)).chain(&self.buffers);
-        for (name, var) in vars() {
+        for (name, var) in self.variables() {
             let Some(tensor) = tensors.get(name) else {
                 return Err(format!("tensor '{name}' is missing: the file belongs to another model"));
             };
@@ -169,7 +193,7 @@ impl ParameterStore {
                 ));
             }
         }
-        for (name, var) in vars() {
+        for (name, var) in self.variables() {
             tensors[name]
                 .to_device(&self.device)
                 .and_then(|tensor| var.set(&tensor))
@@ -181,6 +205,9 @@ impl ParameterStore {
     fn variable(&self, name: &str, shape: Shape, init: Init, dtype: DType) -> Result<Var> {
         if self.trainable.contains_key(name) || self.buffers.contains_key(name) {
             return Err(Error::DuplicateParameter { name: name.to_owned() });
+        }
+        if self.blank {
+            return Ok(Var::zeros(shape, dtype, &self.device)?);
         }
         let values = init.values(self.seed, name, shape.elem_count());
         let tensor = if dtype == DType::F64 {

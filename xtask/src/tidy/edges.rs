@@ -11,7 +11,7 @@ use crate::workspace;
 const EDGES: &[(&str, &[&str])] = &[
     ("hyp-math", &[]),
     ("hyp-data", &[]),
-    ("hyp-nn", &["hyp-math"]),
+    ("hyp-nn", &["hyp-math", "hyp-data"]),
     ("hyp-delta", &["hyp-math"]),
     ("hyp-fewshot", &["hyp-math", "hyp-nn", "hyp-data"]),
     ("hyp-reid", &["hyp-math", "hyp-nn", "hyp-data"]),

@@ -95,6 +95,14 @@ impl<'a> Pickle<'a> {
         Value::new(self, self.root)
     }
 
+    /// Everything that refers out of the pickle.
+    pub fn persistent(&self) -> impl Iterator<Item = Value<'_>> {
+        let refers = |(id, node): (usize, &Node<'_>)| {
+            matches!(node, Node::Persistent(_)).then(|| Value::new(self, id as Id))
+        };
+        self.nodes.iter().enumerate().filter_map(refers)
+    }
+
     /// Bytes of the input that belong to the pickle; another may follow.
     pub fn byte_len(&self) -> usize {
         self.bytes

@@ -1,6 +1,6 @@
-//! The rectifier, with the derivative 0 at 0.
+//! The rectifier and its kin, with PyTorch's derivatives at their corners.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply1};
@@ -24,10 +24,55 @@ const CHUNK: usize = 1 << 15;
 /// # Ok::<(), hyp_nn::candle_core::Error>(())
 /// ```
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    apply1(Relu, x)
+    apply1(Rectifier { slope: 0.0, most: f64::INFINITY }, x)
 }
 
-struct Relu;
+/// The rectifier cut off at 6, $\min(\max(x, 0), 6)$, element by element.
+///
+/// **Shapes.** Any; the result has the shape of `x`.
+/// **Numerics.** The derivative at 0 and at 6 is 0, as in PyTorch. NaN stays NaN.
+///
+/// # Errors
+/// If the tensor is neither `f32` nor `f64`, or not on the CPU.
+///
+/// # Examples
+/// ```
+/// use hyp_nn::candle_core::{Device, Tensor};
+/// let x = Tensor::new(&[-1.0_f32, 2.0, 7.0], &Device::Cpu)?;
+/// assert_eq!(hyp_nn::op::relu6(&x)?.to_vec1::<f32>()?, [0.0, 2.0, 6.0]);
+/// # Ok::<(), hyp_nn::candle_core::Error>(())
+/// ```
+pub fn relu6(x: &Tensor) -> Result<Tensor> {
+    apply1(Rectifier { slope: 0.0, most: 6.0 }, x)
+}
+
+/// The leaky rectifier: `x` above 0 and `slope · x` elsewhere, element by element.
+///
+/// **Shapes.** Any; the result has the shape of `x`.
+/// **Numerics.** The derivative at 0 is `slope`, as in PyTorch. NaN stays NaN.
+///
+/// # Errors
+/// If `slope` is not positive, or the tensor is neither `f32` nor `f64`, or not on the CPU.
+///
+/// # Examples
+/// ```
+/// use hyp_nn::candle_core::{Device, Tensor};
+/// let x = Tensor::new(&[-1.0_f64, 2.0], &Device::Cpu)?;
+/// assert_eq!(hyp_nn::op::leaky_relu(&x, 0.5)?.to_vec1::<f64>()?, [-0.5, 2.0]);
+/// # Ok::<(), hyp_nn::candle_core::Error>(())
+/// ```
+pub fn leaky_relu(x: &Tensor, slope: f64) -> Result<Tensor> {
+    if slope <= 0.0 || slope.is_nan() {
+        return Err(Error::Msg(format!("leaky_relu: slope {slope}; it must be positive, or use relu")));
+    }
+    apply1(Rectifier { slope, most: f64::INFINITY }, x)
+}
+
+/// `x` above 0, `slope · x` below, and never more than `most`.
+struct Rectifier {
+    slope: f64,
+    most: f64,
+}
 
 /// `max(v, 0)` that keeps NaN.
 #[inline(always)]
@@ -41,17 +86,25 @@ pub(crate) fn gated<T: Element>(g: T, output: T) -> T {
     if output <= T::zero() { T::zero() } else { g }
 }
 
-impl Kernel for Relu {
+impl Kernel for Rectifier {
     fn name(&self) -> &'static str {
         "relu"
     }
 
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
         let x = inputs[0];
+        let (slope, most) = (T::from_f64(self.slope), T::from_f64(self.most));
         let mut y = x.data.to_vec();
         y.par_chunks_mut(CHUNK).for_each(|chunk| {
-            for v in chunk {
-                *v = rectified(*v);
+            if self.slope == 0.0 {
+                for v in chunk {
+                    *v = rectified(*v);
+                    *v = if *v > most { most } else { *v };
+                }
+            } else {
+                for v in chunk {
+                    *v = if *v <= T::zero() { *v * slope } else { *v };
+                }
             }
         });
         Ok((y, x.dims.to_vec()))
@@ -64,10 +117,22 @@ impl Kernel for Relu {
         grad: View<'_, T>,
         _: &[bool],
     ) -> Result<Gradients<T>> {
+        let (slope, most) = (T::from_f64(self.slope), T::from_f64(self.most));
         let mut gx = grad.data.to_vec();
+        // The output tells the side: it is positive where the input is.
         gx.par_chunks_mut(CHUNK).zip(output.data.par_chunks(CHUNK)).for_each(|(gs, ys)| {
-            for (g, y) in gs.iter_mut().zip(ys) {
-                *g = gated(*g, *y);
+            if self.slope != 0.0 {
+                for (g, y) in gs.iter_mut().zip(ys) {
+                    *g = if *y <= T::zero() { *g * slope } else { *g };
+                }
+            } else if self.most.is_finite() {
+                for (g, y) in gs.iter_mut().zip(ys) {
+                    *g = if *y >= most { T::zero() } else { gated(*g, *y) };
+                }
+            } else {
+                for (g, y) in gs.iter_mut().zip(ys) {
+                    *g = gated(*g, *y);
+                }
             }
         });
         Ok(vec![Some(gx)])

@@ -19,7 +19,7 @@ mod reduce;
 mod scratch;
 mod wide;
 
-pub use activation::relu;
+pub use activation::{leaky_relu, relu, relu6};
 pub use ball::{
     BallParameter, distance, distance_matrix, distance_to_origin, einstein_midpoint, exp_map_at,
     exp_map_zero, from_ball, log_map_at, lorentz_distance, lorentz_from_ball, lorentz_to_ball,

@@ -1,21 +1,10 @@
 //! Pickles as Python writes them are read, as data; damaged and hostile ones end in a sentence.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use std::collections::BTreeMap;
-
+use crate::golden;
 use hyp_data::pickle::{
     PLAIN, Pickle, Value,
     numpy::{Array, Kind, NUMPY, integer},
 };
-
-/// The files of `golden/make_pickles.py` by name.
-fn golden() -> BTreeMap<String, Vec<u8>> {
-    let files: BTreeMap<String, String> = toml::from_str(include_str!("golden/pickles.toml")).unwrap();
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-    let bytes = |hex: String| hex.as_bytes().chunks_exact(2).map(byte).collect();
-    files.into_iter().map(|(name, hex)| (name, bytes(hex))).collect()
-}
 
 fn ints(value: Value<'_>) -> Vec<i64> {
     value.items().unwrap().map(|item| item.as_i64().unwrap()).collect()

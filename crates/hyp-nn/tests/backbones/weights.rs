@@ -1,0 +1,98 @@
+//! Weight files matched with a model by name.
+
+use hyp_nn::{
+    Init, Manifold, ParameterStore,
+    candle_core::{DType, Device, Tensor, safetensors},
+    train::save_weights,
+    weights::{Matching, WeightsFile},
+};
+use std::{collections::HashMap, fs, path::Path};
+
+fn store() -> ParameterStore {
+    let mut store = ParameterStore::new(3, &Device::Cpu);
+    store.trainable("conv.weight", (2, 3), Init::torch_default(3), Manifold::Euclidean).unwrap();
+    store.trainable("head.a", 4, Init::ONES, Manifold::Euclidean).unwrap();
+    store.buffer("bn.running_mean", 2, Init::ZEROS).unwrap();
+    store
+}
+
+fn write(path: &Path, tensors: &[(&str, &[usize], DType)]) -> WeightsFile {
+    #[expect(clippy::disallowed_types, reason = "what Candle's writer takes")]
+    let tensors: HashMap<String, Tensor> = tensors
+        .iter()
+        .map(|(name, shape, dtype)| {
+            let tensor = Tensor::ones(*shape, DType::F32, &Device::Cpu).unwrap();
+            ((*name).to_owned(), (tensor * 0.5).unwrap().to_dtype(*dtype).unwrap())
+        })
+        .collect();
+    safetensors::save(&tensors, path).unwrap();
+    WeightsFile::open(path).unwrap()
+}
+
+#[test]
+fn a_model_is_filled_by_name_and_the_rest_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(
+        &folder.path().join("w.safetensors"),
+        &[
+            ("module.conv.weight", &[2, 3], DType::F16),
+            ("module.bn.running_mean", &[2], DType::F64),
+            ("module.bn.num_batches_tracked", &[], DType::I64),
+            ("module.fc.weight", &[5], DType::F32),
+        ],
+    );
+    let store = store();
+    let message = file.load(&store, &Matching::default()).unwrap_err().to_string();
+    assert!(message.contains("1 missing: head.a") && message.contains("w.safetensors"), "{message}");
+    assert_ne!(store.parameter("conv.weight").unwrap().var.to_vec2::<f32>().unwrap(), [[0.5; 3]; 2]);
+    let report = file.load(&store, &Matching { fresh: &["head."], ..Matching::default() }).unwrap();
+    assert_eq!(report.loaded, ["conv.weight", "bn.running_mean"]);
+    assert_eq!(
+        (report.fresh, report.unexpected),
+        (vec!["head.a".to_owned()], vec!["module.fc.weight".into()])
+    );
+    assert_eq!(report.ignored, ["module.bn.num_batches_tracked"]);
+    assert_eq!(store.parameter("conv.weight").unwrap().var.to_vec2::<f32>().unwrap(), [[0.5; 3]; 2]);
+    assert_eq!(store.parameter("head.a").unwrap().var.to_vec1::<f32>().unwrap(), [1.0; 4]);
+}
+
+#[test]
+fn another_shape_or_type_is_refused_unless_an_alias_reshapes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let others: [(&str, &[usize], DType); 2] =
+        [("head.a", &[4], DType::U8), ("bn.running_mean", &[3], DType::F32)];
+    let file = write(&path, &[("conv.weight", &[2, 3], DType::F32), others[0], others[1]]);
+    let report = file.compare(&store(), &Matching::default());
+    assert_eq!(report.misshaped.len(), 2);
+    let text = report.to_string();
+    assert!(text.contains("head.a is [4] (u8) where the model has [4]"), "{text}");
+    assert!(text.contains("bn.running_mean is [3] (f32) where the model has [2]"), "{text}");
+    let file = write(&path, &[("old.weight", &[2, 3, 1, 1], DType::F32)]);
+    let matching =
+        Matching { fresh: &["head.", "bn."], aliases: &[("old.", "conv.")], ..Matching::default() };
+    assert_eq!(file.load(&store(), &matching).unwrap().loaded, ["conv.weight"]);
+}
+
+#[test]
+fn what_a_run_saved_is_read_back_and_damage_is_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.safetensors");
+    let saved = store();
+    save_weights(&path, &saved).unwrap();
+    let other = ParameterStore::blank(&Device::Cpu);
+    assert!(WeightsFile::open(&path).unwrap().compare(&other, &Matching::default()).is_complete());
+    assert_eq!(WeightsFile::open(&path).unwrap().entries().count(), 3);
+    let bytes = fs::read(&path).unwrap();
+    for cut in [0, 1, 7, 8, 9, 40, bytes.len() - 1] {
+        fs::write(&path, &bytes[..cut]).unwrap();
+        let message = WeightsFile::open(&path).unwrap_err().to_string();
+        assert!(
+            message.contains("own.safetensors") && message.contains("obtain it again")
+                || message.contains("torch.save"),
+            "{cut}: {message}"
+        );
+    }
+    let message = WeightsFile::open(&folder.path().join("absent.pth")).unwrap_err().to_string();
+    assert!(message.contains("absent.pth"), "{message}");
+}
