@@ -23,4 +23,4 @@ pub use distance::Distance;
 pub use from_ball::FromPoincare;
 pub use linear::MobiusLinear;
 pub use mlr::{HyperbolicMlr, UnidirectionalMlr};
-pub use to_ball::{ToPoincare, ToPoincareConfig};
+pub use to_ball::{ToPoincare, ToPoincareConfig, clip_rows};

@@ -96,7 +96,7 @@ impl ToPoincare {
             Some(base) => {
                 let tangent = match self.config.clip {
                     None => features.clone(),
-                    Some(radius) => clip(features, radius)?,
+                    Some(radius) => clip_rows(features, radius)?,
                 };
                 let base = base.value(&c)?.broadcast_as(features.shape())?;
                 op::project(&op::exp_map_at(&base, &tangent, &c)?, &c, self.config.margin)?
@@ -111,7 +111,21 @@ impl ToPoincare {
 }
 
 /// Rows shortened to at most `radius`: `x · r / max(r, ‖x‖)`.
-fn clip(rows: &Tensor, radius: f64) -> Result<Tensor> {
+///
+/// **Source.** Guo et al. 2022, `clipping` of `docs/paper/equations.md`.
+/// **Shapes.** `[…, dim]` to the same.
+///
+/// # Errors
+/// If a tensor operation fails.
+///
+/// # Examples
+/// ```
+/// use hyp_nn::{candle_core::{Device, Tensor}, layer::clip_rows};
+/// let x = Tensor::new(&[[3.0_f32, 4.0], [0.0, 1.0]], &Device::Cpu)?;
+/// assert_eq!(clip_rows(&x, 2.5)?.to_vec2::<f32>()?, [[1.5, 2.0], [0.0, 1.0]]);
+/// # Ok::<(), hyp_nn::Error>(())
+/// ```
+pub fn clip_rows(rows: &Tensor, radius: f64) -> Result<Tensor> {
     let longest = smooth_norm(rows)?.maximum(radius)?;
     Ok(rows.broadcast_mul(&(longest.recip()? * radius)?)?)
 }

@@ -140,6 +140,37 @@ fn linear_map_with_a_bias_in_the_ball() {
     }
 }
 
+#[test]
+fn sets_in_the_lorentz_model_are_sets_in_the_ball() {
+    for c in CURVATURES {
+        let v = numbers(&[5, 4], 11);
+        prove(
+            std::slice::from_ref(&v),
+            c,
+            |t, c| op::lorentz_exp_map_zero(&(&t[0] * 2.0)?, c),
+            |t, c| composed::lorentz_from_ball(&composed::exp_map_zero(&t[0], c)?, c),
+        );
+        let spaces = |seed| composed::lorentz_from_ball(&points(6, c, seed), c).unwrap();
+        let to_ball = |t: &Tensor, c: f64| op::lorentz_to_ball(t, &curvature(c));
+        prove(
+            &[spaces(12), spaces(13)],
+            c,
+            |t, c| op::lorentz_distance_matrix(&t[0], &t[1], c),
+            |t, c| op::distance_matrix(&to_ball(&t[0], c)?, &to_ball(&t[1], c)?, &curvature(c)),
+        );
+        let groups = |t: &Tensor| t.reshape((2, 3, 4));
+        prove(
+            &[spaces(14)],
+            c,
+            |t, c| op::lorentz_centroid(&groups(&t[0])?, c),
+            |t, c| {
+                let midpoint = op::einstein_midpoint(&groups(&to_ball(&t[0], c)?)?, None, &curvature(c))?;
+                composed::lorentz_from_ball(&midpoint, c)
+            },
+        );
+    }
+}
+
 /// The Lorentz model is the ball in other coordinates: there and back, and the same distances.
 #[test]
 fn the_lorentz_model_is_the_same_space() {

@@ -38,6 +38,19 @@ pub fn lorentz_to_ball(s: &Tensor, c: &BallParameter) -> Result<Tensor> {
     unary(ToBall, s, c)
 }
 
+/// Exponential map at the origin into space parts; see [`lorentz::exp_map_zero`].
+///
+/// Half the tangent vector's length lands where the ball's map lands: `lorentz_exp_map_zero(2v)` and `exp_map_zero(v)`
+/// are the same point.
+///
+/// **Shapes.** `[…, dim]` to the same.
+///
+/// # Errors
+/// If the element type or device has no kernel.
+pub fn lorentz_exp_map_zero(u: &Tensor, c: &BallParameter) -> Result<Tensor> {
+    unary(ExpMapZero, u, c)
+}
+
 /// Distance of each pair of rows, given by their space parts; see [`lorentz::distance`].
 ///
 /// **Shapes.** `x`: `[…, dim]`; `y`: the same or `[dim]`; result: `[…]`.
@@ -86,6 +99,27 @@ impl UnaryOp for ToBall {
                 .zip(grad.par_chunks_exact(dim))
                 .zip(gs.par_chunks_exact_mut(dim))
                 .map(|((s, grad), gs)| lorentz::to_poincare_vjp(s, grad, c, gs)),
+        )
+    }
+}
+
+struct ExpMapZero;
+
+impl UnaryOp for ExpMapZero {
+    const NAME: &'static str = "lorentz_exp_map_zero";
+
+    fn value<T: Real>(&self, u: &[T], dim: usize, c: Curvature, out: &mut [T]) {
+        u.par_chunks_exact(dim)
+            .zip(out.par_chunks_exact_mut(dim))
+            .for_each(|(u, out)| lorentz::exp_map_zero(u, c, out));
+    }
+
+    fn gradient<T: Real>(&self, u: &[T], grad: &[T], dim: usize, c: Curvature, gu: &mut [T]) -> f64 {
+        in_order(
+            u.par_chunks_exact(dim)
+                .zip(grad.par_chunks_exact(dim))
+                .zip(gu.par_chunks_exact_mut(dim))
+                .map(|((u, grad), gu)| lorentz::exp_map_zero_vjp(u, grad, c, gu)),
         )
     }
 }

@@ -5,13 +5,15 @@
 //! [`BallParameter`].
 
 mod lorentz;
+mod lorentz_sets;
 mod midpoint;
 mod mlr;
 mod pairs;
 mod row_kernels;
 mod rows;
 
-pub use lorentz::{lorentz_distance, lorentz_from_ball, lorentz_to_ball};
+pub use lorentz::{lorentz_distance, lorentz_exp_map_zero, lorentz_from_ball, lorentz_to_ball};
+pub use lorentz_sets::{lorentz_centroid, lorentz_distance_matrix};
 pub use midpoint::einstein_midpoint;
 pub use mlr::{mlr_layer_logits, mlr_logits, mlr_logits_unidirectional};
 pub use pairs::distance_matrix;
