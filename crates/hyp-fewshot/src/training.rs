@@ -1,0 +1,89 @@
+//! Training by episodes, validated by episodes.
+
+use hyp_data::Loader;
+use hyp_data::sample::Episode;
+use hyp_nn::backbone::Backbone;
+use hyp_nn::candle_core::Tensor;
+use hyp_nn::train::{Diagnosis, Loss, Metrics, StepContext, Task, accuracy};
+use hyp_nn::{ParameterStore, Result, op};
+
+use crate::embed::embed;
+use crate::episode::EpisodeBatch;
+use crate::error::Error;
+use crate::evaluate::evaluate;
+use crate::protonet::{Encoding, ProtoNet};
+
+/// What [`Training`] validates with after each epoch.
+pub struct Validation {
+    /// The pictures, in the order of the positions that the episodes name.
+    pub pictures: Loader,
+    /// The episodes, the same after every epoch.
+    pub episodes: Vec<Episode>,
+}
+
+/// Training of a [`ProtoNet`] by cross-entropy over the queries of episodes.
+///
+/// Validation gives `accuracy` in `[0, 1]` and, where the curvature is trained, `c`.
+pub struct Training<B> {
+    /// The model.
+    pub model: ProtoNet<B>,
+    /// How support and queries pass through the encoder.
+    pub encoding: Encoding,
+    /// What is measured after each epoch; nothing without it.
+    pub validation: Option<Validation>,
+}
+
+impl<B: Backbone> Task for Training<B> {
+    type Batch = EpisodeBatch;
+
+    fn parameters(&self) -> &ParameterStore {
+        &self.model.store
+    }
+
+    fn loss(&mut self, batch: &EpisodeBatch, context: &StepContext) -> Result<Loss> {
+        let output = self.model.episode(batch, self.encoding, true)?;
+        let labels = batch.query_labels();
+        let targets = Tensor::from_slice(&labels, labels.len(), output.logits.device())?;
+        let mut loss = Loss::new(op::cross_entropy(&output.logits, &targets)?, labels.len());
+        if context.logged {
+            let logits = output.logits.detach().flatten_all()?.to_vec1::<f32>()?;
+            loss.scalars.insert("accuracy".to_owned(), accuracy(&logits, batch.shape.way, &labels));
+            if let Some(share) = self.model.space.margin_share(&output.points)? {
+                loss.scalars.insert("margin_share".to_owned(), share);
+            }
+        }
+        Ok(loss)
+    }
+
+    fn evaluate(&mut self, epoch: usize) -> Result<Metrics> {
+        let mut metrics = Metrics::new();
+        if let Some(validation) = &self.validation {
+            let accuracy = self.validate(validation).map_err(|error| match error {
+                Error::Network(error) => error,
+                other => hyp_nn::Error::Batch { epoch, batch: 0, source: other.into() },
+            })?;
+            metrics.insert("accuracy".to_owned(), accuracy);
+        }
+        if self.model.space.geometry().trains_c() {
+            metrics.insert("c".to_owned(), self.model.space.curvature()?.get());
+        }
+        Ok(metrics)
+    }
+
+    fn diagnose(&mut self, batch: &EpisodeBatch) -> Result<Diagnosis> {
+        let mut activations = vec![("images".to_owned(), batch.images.clone())];
+        activations.extend(self.model.backbone.activations(&batch.images)?);
+        let output = self.model.episode(batch, self.encoding, false)?;
+        let margin_share = self.model.space.margin_share(&output.points)?;
+        activations.extend([("points".to_owned(), output.points), ("logits".to_owned(), output.logits)]);
+        Ok(Diagnosis { activations, margin_share })
+    }
+}
+
+impl<B: Backbone> Training<B> {
+    fn validate(&self, validation: &Validation) -> Result<f64, Error> {
+        let embeddings = embed(&self.model, &validation.pictures, |_| ())?;
+        let found = evaluate(&embeddings, &validation.episodes, &self.model.space.frozen()?)?;
+        Ok(hyp_math::stats::mean(&found.accuracies)?)
+    }
+}
