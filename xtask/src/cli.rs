@@ -33,6 +33,26 @@ enum Command {
     #[cfg(feature = "experiments")]
     #[command(after_help = FETCH_EXAMPLES)]
     Fetch(crate::fetch::Options),
+    /// Try several curvatures for one row of a few-shot table, the suggested one among them.
+    #[cfg(feature = "experiments")]
+    #[command(
+        after_help = "Example:\n  cargo xtask sweep table5 --grid c=0.001,0.01,0.1 --scale smoke    no data needed\n  \
+                            cargo xtask sweep table5 --grid c=0.001,0.01,0.1 --data-root DIR    run again to go on"
+    )]
+    Sweep(crate::experiment::SweepOptions),
+    /// Train on your own pictures.
+    #[cfg(feature = "experiments")]
+    #[command(subcommand)]
+    #[command(after_help = "Example:\n  cargo xtask train fewshot --images DIR --out runs/mine")]
+    Train(Train),
+    /// Classify pictures from a handful of examples of each class.
+    #[cfg(feature = "experiments")]
+    #[command(
+        after_help = "Example:\n  cargo xtask predict --model runs/mine --support EXAMPLES --query PICTURES \
+                            --reject 0.1 --csv answers.csv\n\nEXAMPLES holds a folder of pictures for each class; \
+                            PICTURES holds pictures, in folders named after their classes where these are known."
+    )]
+    Predict(crate::experiment::PredictOptions),
     /// Write the tables of results, the README's table and `runs/report.html` from the records.
     #[command(after_help = "Example:\n  cargo xtask report            write them\n  \
                             cargo xtask report --check    only say whether they are current")]
@@ -56,6 +76,18 @@ enum Command {
         after_help = "Example:\n  cargo xtask bench nn                   this project alone, development build\n  cargo run --release -p xtask -- bench nn --peer --write    against other libraries, and update docs/performance.md"
     )]
     Bench(crate::bench::Options),
+}
+
+/// What to train.
+#[cfg(feature = "experiments")]
+#[derive(Debug, Subcommand)]
+enum Train {
+    /// A few-shot classifier, by episodes.
+    #[command(
+        after_help = "Example:\n  cargo xtask train fewshot --images DIR --out runs/mine --epochs 20\n\n\
+                            DIR holds a folder of pictures for each class, or train/, val/ and test/ with such folders."
+    )]
+    Fewshot(crate::experiment::TrainOptions),
 }
 
 #[cfg(feature = "experiments")]
@@ -109,6 +141,12 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Reproduce(options) => crate::experiment::reproduce(&root, &options),
         #[cfg(feature = "experiments")]
         Command::Fetch(options) => crate::fetch::run(&root, &options),
+        #[cfg(feature = "experiments")]
+        Command::Sweep(options) => crate::experiment::sweep(&root, &options),
+        #[cfg(feature = "experiments")]
+        Command::Train(Train::Fewshot(options)) => crate::experiment::train(&root, &options),
+        #[cfg(feature = "experiments")]
+        Command::Predict(options) => crate::experiment::predict(&root, &options),
         Command::Report(options) if options.check => {
             let problems = report::check(&root)?;
             Ok(verdict_of(&problems, "records and tables are current"))

@@ -41,6 +41,9 @@ const fn metric(
 
 use Direction::{Higher, Lower, Neither};
 
+/// Not shown as a row of its own: how many episodes stand behind an accuracy.
+pub(crate) const EPISODES: &str = "episodes";
+
 /// Every metric that an experiment may report.
 pub(crate) const METRICS: &[Metric] = &[
     metric("delta_rel", "ratio", Neither, 3, "δ_rel at one base point"),
@@ -67,6 +70,12 @@ pub(crate) const METRICS: &[Metric] = &[
     metric("p_max", "probability", Neither, 3, "mean p_max"),
     metric("pre_map_norm", "norm", Neither, 3, "mean pre-map norm"),
     metric("accuracy", "percent", Higher, 2, "accuracy"),
+    metric("accuracy_interval", "percent", Neither, 2, "half width of the 95 % interval over the episodes"),
+    metric("close_calls", "queries", Neither, 0, "queries whose answer is a matter of rounding"),
+    metric("best_epoch", "epochs", Neither, 1, "epoch chosen by validation"),
+    metric("train_way", "classes", Neither, 0, "classes of a training episode"),
+    metric("c", "curvature", Neither, 4, "curvature parameter after training"),
+    metric(EPISODES, "episodes", Neither, 0, "episodes of the test"),
     metric("rank1", "percent", Higher, 1, "rank-1"),
     metric("map", "percent", Higher, 1, "mAP"),
     metric("max_error", "distance", Lower, 3, "largest error of the drawing's identities"),

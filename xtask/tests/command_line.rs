@@ -192,7 +192,7 @@ fn every_config_prints_at_every_scale_it_has() {
 
 #[test]
 fn help_of_every_command_shows_an_example() {
-    for command in ["reproduce", "report", "tidy", "ci", "bench"] {
+    for command in ["reproduce", "sweep", "train", "predict", "report", "tidy", "ci", "bench"] {
         let output = Command::new(program()).args([command, "--help"]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && text.contains("Example"), "{command}: {text}");

@@ -29,6 +29,11 @@ pub(crate) trait Experiment: Sized + Sync {
     /// What the data are.
     fn data(&self) -> BTreeMap<String, DataFacts>;
 
+    /// Says how long those jobs will take on this device, where that is long and can be measured in a few steps.
+    fn forecast(&self, _: &[&Job<'_, Self::Row>]) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// Measures one row with one seed.
     fn job(&self, job: &Job<'_, Self::Row>) -> Result<Metrics>;
 

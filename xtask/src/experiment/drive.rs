@@ -43,6 +43,15 @@ pub(crate) fn run<E: Experiment>(
             jobs.push((job, sha256(row)?));
         }
     }
+    let mut left = Vec::new();
+    for (job, config_sha256) in &jobs {
+        if !(job.resume && outcome::is_done(&job.folder, config_sha256)?) {
+            left.push(job);
+        }
+    }
+    if let Some(forecast) = experiment.forecast(&left)? {
+        println!("{forecast}");
+    }
     let progress = Progress::new(&plan.rows, plan.seeds.len());
     let outcomes = pool::run(&jobs, options.jobs, &environment.stop, |(job, config_sha256)| {
         let outcome = complete(&experiment, job, config_sha256, environment)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
+use hyp_data::{DataError, Dataset, Manifest};
 
 use super::Options;
 use crate::record::{Run, Scale};
@@ -84,6 +85,44 @@ impl Environment {
         anyhow::anyhow!(
             "{what} is missing: {looked}; `cargo xtask fetch` shows how to get it, or name the folder that holds it with \
              `--data-root DIR` or `HYP_DATA`; without it, `cargo xtask reproduce {id} --scale smoke` and `cargo xtask reproduce table1` run now"
+        )
+    }
+
+    /// The data set of that manifest from the data root; when it is not there, the error says all of it in one message.
+    pub(crate) fn found(
+        &self,
+        name: &str,
+        id: &str,
+        read: impl Fn(&Path) -> Result<Dataset, DataError>,
+    ) -> Result<Dataset> {
+        let Some(root) = self.data_root.as_deref() else { return Err(self.to_fetch(name, id)) };
+        match read(root) {
+            Err(error @ DataError::Missing { .. }) => {
+                Err(anyhow::Error::from(error).context(self.to_fetch(name, id).to_string()))
+            }
+            other => other.with_context(|| format!("the data set {name} cannot be used")),
+        }
+    }
+
+    /// What is missing, how large it is and under which licence, how it is fetched, and what runs without it.
+    fn to_fetch(&self, name: &str, id: &str) -> anyhow::Error {
+        let manifest =
+            Manifest::builtin(name).expect("invariant: the experiments name manifests of the crate");
+        let bytes: u64 = manifest.files.iter().filter_map(|file| file.bytes).sum();
+        let size = match bytes {
+            0 => "of unknown size".to_owned(),
+            bytes => format!("{:.1} GB", bytes as f64 / 1e9),
+        };
+        let looked = match &self.data_root {
+            Some(folder) => format!("it was looked for in {}", folder.display()),
+            None => "no data root was named (`--data-root DIR` or `HYP_DATA`)".to_owned(),
+        };
+        anyhow::anyhow!(
+            "{} is missing ({size}; licence: {}): {looked}\n  \
+             to fetch it:          cargo xtask fetch {name}\n  \
+             what runs without it: cargo xtask reproduce {id} --scale smoke",
+            manifest.title,
+            manifest.licence,
         )
     }
 }

@@ -6,12 +6,15 @@ mod contract;
 mod degradation;
 mod drive;
 mod environment;
+mod few_shot;
 mod figures;
 mod grid;
 mod held;
 mod mnist_ood;
 mod outcome;
+mod own;
 mod pool;
+mod sweep;
 mod tally;
 mod trained;
 
@@ -25,6 +28,8 @@ use crate::record::{ConfigFile, Scale};
 
 use contract::Interrupted;
 pub(crate) use environment::Environment;
+pub(crate) use own::{PredictOptions, TrainOptions, predict, train};
+pub(crate) use sweep::{SweepOptions, sweep};
 
 /// Options of `reproduce`.
 #[derive(Clone, Debug, Args)]
@@ -59,6 +64,24 @@ pub(crate) struct Options {
     /// Leave `docs/results` alone; the record goes to the run folder.
     #[arg(long)]
     no_record: bool,
+}
+
+impl Options {
+    /// What a command that is about one experiment asks for; nothing of it becomes a record.
+    fn of_one(id: &str, scale: Scale, row: Option<String>, data_root: Option<PathBuf>, device: &str) -> Self {
+        Self {
+            ids: vec![id.to_owned()],
+            scale,
+            rows: row.into_iter().collect(),
+            data_root,
+            seeds: None,
+            device: device.to_owned(),
+            resume: true,
+            jobs: 1,
+            print_config: false,
+            no_record: true,
+        }
+    }
 }
 
 /// Runs the experiments one after the other.
@@ -99,6 +122,7 @@ fn run(config: &ConfigFile, options: &Options, environment: &Environment) -> Res
         Some("mnist-ood") => drive::run::<mnist_ood::MnistOod>(config, options, environment),
         Some("mnist-ood-figure") => drive::run::<figures::Figure>(config, options, environment),
         Some("degradation") => drive::run::<degradation::Degradation>(config, options, environment),
+        Some("few-shot") => drive::run::<few_shot::FewShot>(config, options, environment),
         Some("constructions") => drive::run::<constructions::Constructions>(config, options, environment),
         Some(other) => bail!("{} names the runner {other}, which does not exist", config.file),
         None => bail!("{} names no runner; write `runner = \"…\"`", config.file),

@@ -107,6 +107,11 @@ fn read(folder: &Path, config_sha256: &str) -> Result<Option<Outcome>> {
     Ok((outcome.config_sha256 == config_sha256).then_some(outcome))
 }
 
+/// Whether a job's folder holds an outcome that was measured with this config.
+pub(crate) fn is_done(folder: &Path, config_sha256: &str) -> Result<bool> {
+    Ok(read(folder, config_sha256)?.is_some())
+}
+
 /// Every job of an experiment that was done with the config as it stands, in the order of rows and seeds.
 pub(crate) fn finished<R: RowTable>(
     rows: &[R],

@@ -30,7 +30,8 @@ pub(crate) fn rows(
         }
     }
     let mut rows = Vec::new();
-    for metric in metric::METRICS {
+    let episodes = outcomes[0].metrics.get(metric::EPISODES).map(|count| *count as usize);
+    for metric in metric::METRICS.iter().filter(|metric| metric.name != metric::EPISODES) {
         let values: Option<Vec<f64>> =
             outcomes.iter().map(|outcome| outcome.metrics.get(metric.name).copied()).collect();
         let Some(per_seed) = values else {
@@ -41,7 +42,10 @@ pub(crate) fn rows(
             metric: metric.name.to_owned(),
             unit: metric.unit.to_owned(),
             direction: metric.direction,
-            ours: ours(per_seed, seeds).with_context(|| format!("row {id}, {}", metric.name))?,
+            ours: Ours {
+                episodes: episodes.filter(|_| metric.name == "accuracy"),
+                ..ours(per_seed, seeds).with_context(|| format!("row {id}, {}", metric.name))?
+            },
             paper: None,
             delta: None,
             verdict: Verdict::NotRun,

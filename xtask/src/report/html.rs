@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::{Results, Shown, drawing, reading_order, verdict_words};
 use crate::metric;
+use crate::record::{Paper, Verdict};
 use crate::workspace;
 
 const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}\
@@ -44,7 +45,18 @@ pub(super) fn page(root: &Path, results: &Results) -> Result<String> {
                 escape(&verdict_words(shown, row)),
             );
         }
+        for row in shown.not_measured() {
+            let _ = writeln!(
+                text,
+                "<tr><td>{}</td><td></td><td></td><td></td><td></td><td>{}</td></tr>",
+                escape(row),
+                Verdict::NotRun
+            );
+        }
         text.push_str("</table>\n");
+        if let Some(paper) = &shown.paper {
+            text.push_str(&cited(paper));
+        }
         let plots = files.iter().filter(|file| {
             let name = file.strip_prefix("docs/results/").unwrap_or_default();
             workspace::extension(name) == "svg" && name.split(['.', '-']).next() == Some(record.id.as_str())
@@ -64,6 +76,29 @@ pub(super) fn page(root: &Path, results: &Results) -> Result<String> {
     }
     text.push_str("</ul>\n</body></html>\n");
     Ok(text)
+}
+
+/// The lines that the paper quotes from other work.
+fn cited(paper: &Paper) -> String {
+    if paper.cited.is_empty() {
+        return String::new();
+    }
+    let mut text = "<p>Quoted by the paper from other work; none of it was run here.</p>\n\
+                    <table><tr><th>method</th><th>network</th><th>1-shot</th><th>5-shot</th></tr>\n"
+        .to_owned();
+    for line in &paper.cited {
+        let [one, five] = [&line.one_shot, &line.five_shot].map(|value| {
+            value.as_ref().map(|value| metric::format("accuracy", value.mean)).unwrap_or_default()
+        });
+        let network = escape(line.backbone.as_deref().unwrap_or_default());
+        let _ = writeln!(
+            text,
+            "<tr><td>{}</td><td>{network}</td><td class=\"number\">{one}</td><td class=\"number\">{five}</td></tr>",
+            escape(&line.method)
+        );
+    }
+    text.push_str("</table>\n");
+    text
 }
 
 fn escape(text: &str) -> String {

@@ -38,6 +38,16 @@ impl Shown {
         now.as_deref() != Some(row.config_sha256.as_str())
     }
 
+    /// The rows of a few-shot config that the record has not: each geometry, network and shot that waits to be run.
+    pub(crate) fn not_measured(&self) -> Vec<&str> {
+        let Some(config) = self.config.as_ref().filter(|config| config.word("runner") == Some("few-shot"))
+        else {
+            return Vec::new();
+        };
+        let measured = |id: &&str| self.record.rows.iter().any(|row| row.id == **id);
+        config.row_ids().into_iter().filter(|id| !measured(id) && !id.starts_with("layout/")).collect()
+    }
+
     /// What the experiment shows, in words.
     pub(crate) fn title(&self) -> &str {
         let title = self.config.as_ref().and_then(|config| config.word("title"));
@@ -175,7 +185,10 @@ pub(crate) fn print(root: &Path, file: &str, record: Record) -> Result<()> {
     let paper = Paper::read(root, &record.id)?;
     let config = ConfigFile::read(root, &record.id)?;
     let shown = Shown { file: file.to_owned(), record, paper, config };
-    print!("{}", markdown::table(&shown));
+    print!("{}", markdown::measured(&shown));
+    if let Some(paper) = &shown.paper {
+        print!("{}", markdown::cited(paper));
+    }
     Ok(())
 }
 

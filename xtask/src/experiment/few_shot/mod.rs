@@ -1,0 +1,148 @@
+//! Few-shot classification: Tables 4, 5 and 7.
+
+pub(crate) mod backbone;
+pub(crate) mod config;
+mod figures;
+mod forecast;
+pub(crate) mod model;
+pub(crate) mod pictures;
+pub(crate) mod saved;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Result, bail};
+use hyp_nn::candle_core::Device;
+use sha2::{Digest, Sha256};
+
+use self::config::{DataTable, FewShotRow, FewShotScale};
+use self::model::{Length, Place, Trained};
+use self::pictures::Pictures;
+use super::Environment;
+use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable};
+use crate::record::{DataFacts, Scale, hexadecimal};
+
+/// The runner of the few-shot tables.
+pub(crate) struct FewShot {
+    environment: Environment,
+    id: String,
+    scale: Scale,
+    table: FewShotScale,
+    device: Device,
+    /// What was read, by what was asked for.
+    pictures: Mutex<BTreeMap<DataTable, Arc<Pictures>>>,
+    /// One lock for each training, so that rows that share one do not train it twice.
+    trainings: Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
+    /// Trainings that this program has finished.
+    done: Mutex<BTreeSet<String>>,
+}
+
+const POISONED: &str = "invariant: no worker panics with the lock held";
+
+impl Experiment for FewShot {
+    type Scale = FewShotScale;
+    type Row = FewShotRow;
+
+    fn prepare(environment: &Environment, id: &str, scale: Scale, table: &FewShotScale) -> Result<Self> {
+        let experiment = Self {
+            environment: environment.clone(),
+            id: id.to_owned(),
+            scale,
+            table: table.clone(),
+            device: hyp_nn::device::by_name(&environment.device)?,
+            pictures: Mutex::default(),
+            trainings: Mutex::default(),
+            done: Mutex::default(),
+        };
+        experiment.pictures_of(&table.data)?;
+        Ok(experiment)
+    }
+
+    fn data(&self) -> BTreeMap<String, DataFacts> {
+        let pictures = self.pictures.lock().expect(POISONED);
+        pictures.values().flat_map(|pictures| pictures.facts.clone()).collect()
+    }
+
+    fn forecast(&self, jobs: &[&Job<'_, FewShotRow>]) -> Result<Option<String>> {
+        forecast::forecast(self, jobs)
+    }
+
+    fn job(&self, job: &Job<'_, FewShotRow>) -> Result<Metrics> {
+        let pictures = self.pictures_for(job.row)?;
+        let trained = self.trained(job, &pictures)?;
+        let mut metrics = model::test(&trained.model, job.row, &pictures, self.table.test_episodes)?;
+        metrics.extend(trained.metrics);
+        figures::write_curve(&job.folder, &trained.curve)?;
+        saved::Saved::new(job.row, &pictures).write(&job.folder, &self.training_folder(job))?;
+        Ok(metrics)
+    }
+
+    fn draw(&self, done: &[Finished<FewShotRow>], plots: &Plots) -> Result<()> {
+        figures::draw(done, plots)
+    }
+}
+
+impl FewShot {
+    /// The pictures of a row.
+    pub(crate) fn pictures_for(&self, row: &FewShotRow) -> Result<Arc<Pictures>> {
+        let pictures = self.pictures_of(row.data.as_ref().unwrap_or(&self.table.data))?;
+        let (wanted, classes) = (row.train.way, pictures.train.index().classes().len());
+        if self.scale == Scale::Full && classes < wanted {
+            bail!(
+                "{} trains with {wanted} classes an episode and there are {classes}; \
+                 use `--scale reduced`, which cuts the episodes, or the whole data set",
+                row.id()
+            );
+        }
+        Ok(pictures)
+    }
+
+    fn pictures_of(&self, table: &DataTable) -> Result<Arc<Pictures>> {
+        let mut read = self.pictures.lock().expect(POISONED);
+        if let Some(pictures) = read.get(table) {
+            return Ok(Arc::clone(pictures));
+        }
+        let pictures = Arc::new(Pictures::read(&self.environment, &self.id, table)?);
+        read.insert(table.clone(), Arc::clone(&pictures));
+        Ok(pictures)
+    }
+
+    /// The model of a job; rows that differ only in their test share one training.
+    pub(crate) fn trained(&self, job: &Job<'_, FewShotRow>, pictures: &Pictures) -> Result<Trained> {
+        let folder = self.training_folder(job);
+        let key = folder.display().to_string();
+        let lock = Arc::clone(self.trainings.lock().expect(POISONED).entry(key.clone()).or_default());
+        let _alone = lock.lock().expect(POISONED);
+        let place = Place {
+            resume: job.resume || self.done.lock().expect(POISONED).contains(&key),
+            folder,
+            progress: !job.side_by_side,
+            stop: job.stop,
+        };
+        let trained =
+            model::train(job.row, job.seed, pictures, &Length::from(&self.table), &place, &self.device)?;
+        self.done.lock().expect(POISONED).insert(key);
+        Ok(trained)
+    }
+
+    /// `runs/ID.SCALE/trained/HASH/seedN`: the hash is of everything that decides the weights.
+    fn training_folder(&self, job: &Job<'_, FewShotRow>) -> PathBuf {
+        let row = job.row;
+        let data = row.data.as_ref().unwrap_or(&self.table.data);
+        // The validation episodes choose the epoch, so they count as well.
+        let deciding = (
+            (&row.geometry, &row.backbone, &row.train, row.validate(), data),
+            (
+                self.table.epochs,
+                self.table.episodes,
+                self.table.validation_episodes,
+                self.table.train_way_at_most,
+            ),
+        );
+        let text = serde_json::to_string(&deciding).expect("invariant: a config is plain data");
+        let hash = hexadecimal(&Sha256::digest(text.as_bytes()));
+        let folder = self.environment.run_folder(&self.id, self.scale).join("trained");
+        folder.join(&hash[..12]).join(format!("seed{}", job.seed))
+    }
+}

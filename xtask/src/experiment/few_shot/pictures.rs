@@ -1,0 +1,294 @@
+//! The pictures of a few-shot experiment: three parts of different classes, ready for their network.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use hyp_data::source::{cub, mini_imagenet, mnist_5k, omniglot, synthetic};
+use hyp_data::transform::{Filter, JitterOrder, Normalise, Step, Transform};
+use hyp_data::{Dataset, Index, Item, Loader, LoaderOptions, Split, sample};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::config::DataTable;
+use crate::experiment::Environment;
+use crate::record::{DataFacts, hexadecimal};
+
+/// Pictures of a side in the paper.
+pub(crate) const SIDE: usize = 84;
+/// Pictures embedded at a time.
+const BATCH: usize = 100;
+/// With fewer test classes than four times the five of an episode, every episode takes nearly the same ones.
+const FEW_CLASSES: usize = 20;
+
+/// Three parts of one data set.
+pub(crate) struct Pictures {
+    /// Training pictures, not yet augmented.
+    pub(crate) train: Arc<Dataset>,
+    /// Validation pictures as the network sees them.
+    pub(crate) validation: Arc<Dataset>,
+    /// Test pictures as the network sees them.
+    pub(crate) test: Arc<Dataset>,
+    /// What becomes of a training picture.
+    pub(crate) augment: Transform,
+    /// What becomes of every other picture.
+    pub(crate) prepare: Transform,
+    /// Mean and deviation of each channel.
+    pub(crate) scale: ChannelScale,
+    /// What a record says of them.
+    pub(crate) facts: BTreeMap<String, DataFacts>,
+}
+
+/// Which numbers bytes become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ChannelScale {
+    /// 0 to 1, one channel.
+    GreyUnit,
+    /// As MNIST's recipe has it, one channel.
+    Mnist,
+    /// By the means and deviations of ImageNet, three channels.
+    Imagenet,
+}
+
+impl ChannelScale {
+    /// The step of the loader.
+    pub(crate) fn normalise(self) -> Normalise {
+        match self {
+            Self::GreyUnit => Normalise::unit(1),
+            Self::Mnist => Normalise::mnist(),
+            Self::Imagenet => Normalise::imagenet(),
+        }
+    }
+
+    /// Channels of a picture.
+    pub(crate) fn channels(self) -> usize {
+        if self == Self::Imagenet { 3 } else { 1 }
+    }
+}
+
+impl Pictures {
+    /// Reads what a table asks for; `id` is the experiment to name in the message about missing data.
+    pub(crate) fn read(environment: &Environment, id: &str, table: &DataTable) -> Result<Self> {
+        let (dataset, form) = match table {
+            DataTable::Digits => (digits(environment)?, Form::digits()),
+            DataTable::SyntheticFolder => {
+                (synthetic_folder(environment, id)?, Form::photographs(Form::resized_92()))
+            }
+            DataTable::Omniglot { filter } => {
+                let read = |root: &Path| omniglot::load_few_shot(root);
+                let form = Form { prepare: omniglot::like_mnist((*filter).into()), ..Form::omniglot() };
+                (environment.found("omniglot", id, read)?, form)
+            }
+            DataTable::MiniImagenet { part } => {
+                let read = |root: &Path| match part {
+                    Some(folder) => {
+                        mini_imagenet::read(&part_folder(root, folder, "some classes of mini-ImageNet")?)
+                    }
+                    None => mini_imagenet::load(root),
+                };
+                (environment.found("mini_imagenet", id, read)?, Form::photographs(Form::resized_92()))
+            }
+            DataTable::Cub { part } => {
+                let read = |root: &Path| match part {
+                    Some(folder) => {
+                        let folder = part_folder(root, folder, "some classes of CUB-200-2011")?;
+                        cub::read(&folder, cub::Options::default())
+                    }
+                    None => cub::load(root, cub::Options::default()),
+                };
+                (environment.found("cub", id, read)?, Form::photographs(Form::bicubic_84()))
+            }
+        };
+        Self::new(&dataset, form, table.name())
+    }
+
+    /// The three parts of a data set in the form its network needs.
+    pub(crate) fn new(dataset: &Dataset, form: Form, name: &str) -> Result<Self> {
+        let part = |split: Split| dataset.subset(&dataset.index().positions(split));
+        let prepared = |split: Split| -> Result<Arc<Dataset>> {
+            let part = part(split);
+            if part.is_empty() {
+                bail!("{name} has no {split} pictures");
+            }
+            Ok(Arc::new(part.preload(&form.prepare)?))
+        };
+        let (validation, test) = (prepared(Split::Validation)?, prepared(Split::Test)?);
+        // Without augmentation the training pictures are made once as well.
+        let (train, augment) = match form.augment {
+            Some(augment) => (Arc::new(part(Split::Train)), augment),
+            None => (prepared(Split::Train)?, Transform::default()),
+        };
+        let mut facts = BTreeMap::new();
+        for (part, dataset) in [("train", &train), ("validation", &validation), ("test", &test)] {
+            let mut facts_of_part = describe(dataset)?;
+            let classes = facts_of_part.classes;
+            if part == "test" && classes < FEW_CLASSES {
+                let few =
+                    format!("with {classes} classes the interval over episodes covers pictures, not classes");
+                facts_of_part.note = Some(few);
+            }
+            if part == "validation" {
+                facts_of_part.note.clone_from(&form.note);
+            }
+            facts.insert(format!("{name}, {part}"), facts_of_part);
+        }
+        Ok(Self { train, validation, test, augment, prepare: form.prepare, scale: form.scale, facts })
+    }
+
+    /// The pictures of a prepared part in their order.
+    pub(crate) fn in_order(&self, part: &Arc<Dataset>) -> Loader {
+        let items = (0..part.len()).collect();
+        let sampler = sample::Sequential { items, batch_size: BATCH };
+        let options = LoaderOptions { workers: 1, ..LoaderOptions::default() };
+        Loader::new(Arc::clone(part), sampler, Transform::default(), self.scale.normalise(), options)
+    }
+
+    /// The training pictures in their order, without augmentation.
+    pub(crate) fn train_in_order(&self) -> Loader {
+        let items = (0..self.train.len()).collect();
+        let sampler = sample::Sequential { items, batch_size: BATCH };
+        let steps = if self.augment.is_identity() { Transform::default() } else { self.prepare.clone() };
+        let train = Arc::clone(&self.train);
+        Loader::new(train, sampler, steps, self.scale.normalise(), LoaderOptions::default())
+    }
+}
+
+/// How pictures are made ready.
+pub(crate) struct Form {
+    /// What becomes of a training picture; without it, what becomes of every picture.
+    pub(crate) augment: Option<Transform>,
+    /// What becomes of every other picture.
+    pub(crate) prepare: Transform,
+    /// Which numbers bytes become.
+    pub(crate) scale: ChannelScale,
+    /// What a reader must know of the validation pictures.
+    pub(crate) note: Option<String>,
+}
+
+impl Form {
+    fn digits() -> Self {
+        let note = "pictures of the training digits, for want of a third set of digits";
+        Self {
+            augment: None,
+            prepare: Transform::default(),
+            scale: ChannelScale::Mnist,
+            note: Some(note.to_owned()),
+        }
+    }
+
+    fn omniglot() -> Self {
+        Self { augment: None, prepare: Transform::default(), scale: ChannelScale::GreyUnit, note: None }
+    }
+
+    /// Colour pictures of 84 × 84 with the augmentation of the released code.
+    pub(crate) fn photographs(prepare: Transform) -> Self {
+        let augment = Transform::new([
+            Step::RandomResizedCrop {
+                height: SIDE,
+                width: SIDE,
+                filter: Filter::Bilinear,
+                scale: [0.08, 1.0],
+                ratio: [3.0 / 4.0, 4.0 / 3.0],
+            },
+            Step::ColourJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, order: JitterOrder::Fixed },
+            Step::HorizontalFlip { probability: 0.5 },
+        ]);
+        Self { augment: Some(augment), prepare, scale: ChannelScale::Imagenet, note: None }
+    }
+
+    /// The shorter side to 92 pixels, then the middle.
+    pub(crate) fn resized_92() -> Transform {
+        Transform::new([
+            Step::ResizeShorter { side: 92, filter: Filter::Bilinear },
+            Step::CenterCrop { height: SIDE, width: SIDE },
+        ])
+    }
+
+    fn bicubic_84() -> Transform {
+        Transform::new([
+            Step::ResizeShorter { side: SIDE, filter: Filter::CatmullRom },
+            Step::CenterCrop { height: SIDE, width: SIDE },
+        ])
+    }
+}
+
+impl DataTable {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Digits => "MNIST digits (5,000)",
+            Self::SyntheticFolder => "synthetic folder",
+            Self::Omniglot { .. } => "Omniglot with rotations",
+            Self::MiniImagenet { part: None } => "mini-ImageNet",
+            Self::MiniImagenet { part: Some(_) } => "mini-ImageNet, some classes",
+            Self::Cub { part: None } => "CUB-200-2011",
+            Self::Cub { part: Some(_) } => "CUB-200-2011, some classes",
+        }
+    }
+}
+
+fn part_folder(root: &Path, folder: &str, what: &str) -> Result<std::path::PathBuf, hyp_data::DataError> {
+    let path = root.join(folder);
+    if path.is_dir() {
+        return Ok(path);
+    }
+    let remedy =
+        "put class folders or the published archive there, or run `--scale full` on the whole data set"
+            .to_owned();
+    Err(hyp_data::DataError::Missing { what: what.to_owned(), path, remedy })
+}
+
+/// Digits 0 to 4 for training, with their validation pictures, and 5 to 9 for testing.
+fn digits(environment: &Environment) -> Result<Dataset> {
+    let digits = mnist_5k::load(&environment.root.join("data"))?;
+    let split = |item: &Item| match (item.class < 5, item.split) {
+        (true, Some(Split::Validation)) => Split::Validation,
+        (true, _) => Split::Train,
+        (false, _) => Split::Test,
+    };
+    let items = digits.index().items().iter().map(|item| item.clone().in_split(split(item))).collect();
+    let images: Vec<_> = (0..digits.len()).map(|n| digits.image(n)).collect::<Result<_, _>>()?;
+    Ok(Dataset::from_images(Index::new(items, digits.index().classes().to_vec()), &images))
+}
+
+/// Coloured noise written as `train/n9000…/0000.png` and read back by the reader of mini-ImageNet.
+fn synthetic_folder(environment: &Environment, id: &str) -> Result<Dataset> {
+    const CLASSES: [usize; 3] = [8, 5, 5];
+    const PER_CLASS: usize = 20;
+    let folder = environment.root.join("runs").join(format!("{id}.smoke")).join("synthetic_mini_imagenet");
+    if folder.is_dir() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    let classes: usize = CLASSES.iter().sum();
+    let made = synthetic::coloured(classes, PER_CLASS, 64, 0);
+    // Every third colour goes to another part, so that each part sees the whole circle of hues.
+    let split = |class: u32| match class as usize % 18 {
+        1 | 5 | 9 | 13 | 17 => Split::Validation,
+        3 | 7 | 11 | 15 | 0 => Split::Test,
+        _ => Split::Train,
+    };
+    let items = made.index().items().iter().map(|item| item.clone().in_split(split(item.class))).collect();
+    let names = (0..classes).map(|class| format!("n9{class:07}")).collect();
+    let images: Vec<_> = (0..made.len()).map(|n| made.image(n)).collect::<Result<_, _>>()?;
+    synthetic::write_folder(&Dataset::from_images(Index::new(items, names), &images), &folder)?;
+    Ok(mini_imagenet::read(&folder)?)
+}
+
+/// Counts, and a hash of the pixels and class names in their order.
+fn describe(dataset: &Dataset) -> Result<DataFacts> {
+    let index = dataset.index();
+    let of_picture = |position: usize| -> Result<Vec<u8>> {
+        let mut hash = Sha256::new();
+        hash.update(index.classes()[index.items()[position].class as usize].as_bytes());
+        hash.update(dataset.image(position)?.data());
+        Ok(hash.finalize().to_vec())
+    };
+    let hashes: Vec<Result<Vec<u8>>> = (0..dataset.len()).into_par_iter().map(of_picture).collect();
+    let mut hash = Sha256::new();
+    for of_picture in hashes {
+        hash.update(of_picture?);
+    }
+    let sha256 = hexadecimal(&hash.finalize());
+    Ok(DataFacts { sha256, images: dataset.len(), classes: index.classes().len(), note: None })
+}

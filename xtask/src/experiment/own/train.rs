@@ -1,0 +1,224 @@
+//! `train fewshot`: a classifier from a folder of class folders.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use hyp_data::source::{ReadOptions, Unusable, folder};
+use hyp_data::{Colour, Dataset, Random, Split, SplitRule};
+use hyp_fewshot::{Encoding, Flat, Geometry};
+
+use crate::experiment::contract::Interrupted;
+use crate::experiment::few_shot::backbone::BackboneTable;
+use crate::experiment::few_shot::config::{FewShotRow, ShapeTable, TrainTable};
+use crate::experiment::few_shot::model::{self, Length, Place};
+use crate::experiment::few_shot::pictures::{Form, Pictures};
+use crate::experiment::few_shot::saved::Saved;
+use crate::experiment::{Environment, Options};
+use crate::metric;
+use crate::record::Scale;
+
+/// Options of `train fewshot`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TrainOptions {
+    /// A folder with one folder of pictures for each class, or with train, val and test folders of such.
+    #[arg(long, value_name = "DIR")]
+    images: PathBuf,
+    /// The folder of the run, which `predict --model` takes.
+    #[arg(long, default_value = "runs/own", value_name = "DIR")]
+    out: PathBuf,
+    /// The space in which pictures are compared.
+    #[arg(long, value_enum, default_value_t = Space::Poincare)]
+    geometry: Space,
+    /// Curvature parameter of the curved spaces.
+    #[arg(long, default_value_t = 0.05)]
+    c: f64,
+    /// The network.
+    #[arg(long, value_enum, default_value_t = Net::Conv4)]
+    backbone: Net,
+    /// Filters of the last block of a Conv4.
+    #[arg(long, default_value_t = 64)]
+    dim: usize,
+    /// Classes of an episode.
+    #[arg(long, default_value_t = 5)]
+    way: usize,
+    /// Pictures of each class that are shown.
+    #[arg(long, default_value_t = 1)]
+    shot: usize,
+    /// Pictures of each class that are asked about.
+    #[arg(long, default_value_t = 10)]
+    query: usize,
+    /// Times the network is validated.
+    #[arg(long, default_value_t = 20)]
+    epochs: usize,
+    /// Episodes between two validations.
+    #[arg(long, default_value_t = 50)]
+    episodes: usize,
+    /// Adam's learning rate.
+    #[arg(long, default_value_t = 0.001)]
+    lr: f64,
+    /// Decides first weights, episodes, augmentation and the split of the classes.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Go on where an interrupted run stopped.
+    #[arg(long)]
+    resume: bool,
+    /// Where to compute: `cpu` or `cuda`.
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: String,
+}
+
+/// The spaces.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Space {
+    /// The Poincaré ball.
+    Poincare,
+    /// The hyperboloid.
+    Lorentz,
+    /// Flat, squared distance.
+    Euclidean,
+    /// Flat, twice the distance.
+    EuclideanTwice,
+    /// Directions.
+    Cosine,
+}
+
+/// The networks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Net {
+    /// Four convolutional blocks.
+    Conv4,
+    /// Residual, 12 layers.
+    Resnet12,
+    /// Residual, 18 layers.
+    Resnet18,
+}
+
+const VALIDATION_EPISODES: usize = 200;
+const TEST_EPISODES: usize = 1000;
+
+/// Trains, tests, and says how to use the model.
+pub(crate) fn train(root: &Path, options: &TrainOptions) -> Result<ExitCode> {
+    match run(root, options) {
+        Err(error) if error.downcast_ref::<Interrupted>().is_some() => {
+            println!("stopped; the same command with `--resume` goes on");
+            Ok(ExitCode::from(130))
+        }
+        Err(error) => Err(error),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn run(root: &Path, options: &TrainOptions) -> Result<()> {
+    if options.epochs == 0 || options.episodes == 0 {
+        bail!("without epochs and episodes nothing is learnt; give at least 1 of each");
+    }
+    let environment =
+        Environment::new(root, &Options::of_one("own", Scale::Smoke, None, None, &options.device))?;
+    let device = hyp_nn::device::by_name(&options.device)?;
+    let read = ReadOptions { colour: Colour::Rgb, unusable: Unusable::Skip };
+    let loaded = folder::load_with(&options.images, read)?;
+    for problem in &loaded.skipped {
+        println!("left out: {problem}");
+    }
+    let dataset = in_parts(loaded.dataset, options)?;
+    let pictures = Pictures::new(&dataset, Form::photographs(Form::resized_92()), "own pictures")?;
+    let classes = |part: &Dataset| part.index().classes().len();
+    let parts = [&pictures.train, &pictures.validation, &pictures.test];
+    println!(
+        "{} pictures; classes: {} for training, {} for validation, {} for testing",
+        dataset.len(),
+        classes(parts[0]),
+        classes(parts[1]),
+        classes(parts[2])
+    );
+    let row = row(options, parts.map(|part| classes(part)));
+    let folder = root.join(&options.out);
+    let place =
+        Place { folder: folder.clone(), resume: options.resume, progress: true, stop: &environment.stop };
+    let length = Length {
+        epochs: options.epochs,
+        episodes: options.episodes,
+        validation_episodes: VALIDATION_EPISODES,
+        train_way_at_most: None,
+    };
+    let trained = model::train(&row, options.seed, &pictures, &length, &place, &device)?;
+    let tested = model::test(&trained.model, &row, &pictures, TEST_EPISODES)?;
+    Saved::new(&row, &pictures).write(&folder, &folder)?;
+    for name in ["validation_accuracy", "accuracy", "accuracy_interval", "best_epoch"] {
+        let value = trained.metrics.get(name).or(tested.get(name)).context("invariant: they are measured")?;
+        let words = metric::find(name).map_or(name, |metric| metric.words);
+        println!("{words}: {}", metric::format(name, *value));
+    }
+    println!(
+        "{}-way {}-shot, on classes that were not trained on; guessing gives {:.1} %",
+        row.test.way,
+        row.test.shot,
+        100.0 / row.test.way as f64
+    );
+    println!(
+        "use it: cargo xtask predict --model {} --support EXAMPLES --query PICTURES",
+        options.out.display()
+    );
+    Ok(())
+}
+
+/// The data set with parts: its own, or three fifths of the classes for training and a fifth each for the other two.
+fn in_parts(dataset: Dataset, options: &TrainOptions) -> Result<Dataset> {
+    if dataset.index().items().iter().all(|item| item.split.is_some()) {
+        for split in [Split::Train, Split::Validation, Split::Test] {
+            if dataset.index().positions(split).is_empty() {
+                bail!(
+                    "{} has no {split} folder; add one, or give class folders alone",
+                    options.images.display()
+                );
+            }
+        }
+        return Ok(dataset);
+    }
+    let mut names = dataset.index().classes().to_vec();
+    if names.len() < 6 {
+        bail!(
+            "{} holds {} classes; a few-shot classifier is trained, validated and tested on different ones, \
+             so give at least 6 (2 for each part)",
+            options.images.display(),
+            names.len()
+        );
+    }
+    Random::new(options.seed).shuffle(&mut names);
+    let held = (names.len() / 5).max(2);
+    let test = names.split_off(names.len() - held);
+    let validation = names.split_off(names.len() - held);
+    Ok(dataset.with_split(&SplitRule::Classes { train: names, validation, test }, &options.images)?)
+}
+
+/// The recipe, with episodes no wider than the parts allow.
+fn row(options: &TrainOptions, classes: [usize; 3]) -> FewShotRow {
+    let c = options.c;
+    let geometry = match options.geometry {
+        Space::Poincare => Geometry::poincare(c),
+        Space::Lorentz => Geometry::Lorentz { c, trainable_c: false, clip: None },
+        Space::Euclidean => Geometry::Euclidean { distance: Flat::Squared },
+        Space::EuclideanTwice => Geometry::Euclidean { distance: Flat::Twice },
+        Space::Cosine => Geometry::Cosine { scale: 10.0 },
+    };
+    let backbone = match options.backbone {
+        Net::Conv4 => BackboneTable::Conv4 { dim: options.dim },
+        Net::Resnet12 => BackboneTable::Resnet12,
+        Net::Resnet18 => BackboneTable::Resnet18,
+    };
+    let (shot, query) = (options.shot, options.query);
+    let train = TrainTable {
+        way: options.way.min(classes[0]),
+        shot,
+        query,
+        encoding: Encoding::Separate,
+        temperature: 1.0,
+        adam_lr: options.lr,
+        decay_every: 0.4,
+        gamma: 0.5,
+    };
+    let test = ShapeTable { way: options.way.min(classes[1]).min(classes[2]), shot, query };
+    FewShotRow::own(geometry, backbone, train, test)
+}

@@ -1,0 +1,258 @@
+//! A grid search over the curvature parameter of one row, with the values that theory suggests among its cells.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use hyp_delta::{BallConstant, Metric, Protocol, Replacement, suggested_curvature};
+use hyp_fewshot::embed;
+use sha2::{Digest, Sha256};
+
+use super::config::{Config, Plan};
+use super::contract::{Experiment, Interrupted, Job, Metrics, RowTable};
+use super::few_shot::FewShot;
+use super::few_shot::config::{FewShotRow, FewShotScale};
+use super::outcome::complete;
+use super::{Environment, Options};
+use crate::plot::{Chart, Lines, Series, save};
+use crate::record::{ConfigFile, Scale, hexadecimal};
+use crate::{metric, workspace};
+
+/// The values that the paper speaks of; every sweep has them.
+const RECOMMENDED: [f64; 2] = [0.33, 0.05];
+
+/// Options of `sweep`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SweepOptions {
+    /// The few-shot experiment whose row is varied.
+    id: String,
+    /// The values to try, as `c=0.001,0.01`; 0 (flat), 0.05, 0.33 and the c suggested by δ are always tried.
+    #[arg(long, value_name = "c=VALUES")]
+    grid: Grid,
+    /// The row to vary; the first one with a curvature without it.
+    #[arg(long, value_name = "ROW")]
+    row: Option<String>,
+    /// How much of the protocol to do.
+    #[arg(long, value_enum, default_value_t = Scale::Reduced)]
+    scale: Scale,
+    /// The folder that holds the data sets; `HYP_DATA` names the same thing.
+    #[arg(long, value_name = "DIR")]
+    data_root: Option<std::path::PathBuf>,
+    /// The seed of every cell.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where to compute: `cpu` or `cuda`.
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: String,
+}
+
+/// Values of c.
+#[derive(Clone, Debug, PartialEq)]
+struct Grid(Vec<f64>);
+
+impl FromStr for Grid {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some(values) = text.strip_prefix("c=") else {
+            return Err(format!("`{text}` is not a grid over c; write c=0.001,0.01,0.05"));
+        };
+        let number = |word: &str| {
+            let value: Option<f64> = word.trim().parse().ok();
+            let value = value.filter(|value| *value >= 0.0 && value.is_finite());
+            value.ok_or_else(|| format!("`{word}` is no curvature parameter; give numbers from 0 on"))
+        };
+        values.split(',').map(number).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// One finished cell.
+struct Cell {
+    c: f64,
+    metrics: Metrics,
+}
+
+/// What δ says of the training features.
+struct Suggestion {
+    delta_rel: f64,
+    printed: f64,
+    consistent: f64,
+}
+
+/// Runs the cells that are not there yet and shows all of them.
+pub(crate) fn sweep(root: &Path, options: &SweepOptions) -> Result<ExitCode> {
+    match run(root, options) {
+        Err(error) if error.downcast_ref::<Interrupted>().is_some() => {
+            println!("stopped; the same command goes on");
+            Ok(ExitCode::from(130))
+        }
+        Err(error) => Err(error.context(format!("sweep of {}", options.id))),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn run(root: &Path, options: &SweepOptions) -> Result<()> {
+    let file = ConfigFile::read(root, &options.id)?.with_context(|| {
+        format!("there is no experiment {}; few-shot ones are table4, table5, table7", options.id)
+    })?;
+    if file.word("runner") != Some("few-shot") {
+        bail!("{} is not a few-shot experiment; table4, table5 and table7 are", options.id);
+    }
+    let asked = Options::of_one(
+        &options.id,
+        options.scale,
+        options.row.clone(),
+        options.data_root.clone(),
+        &options.device,
+    );
+    let environment = Environment::new(root, &asked)?;
+    let plan: Plan<FewShotScale, FewShotRow> = Config::parse(&file)?.plan(&asked, &file)?;
+    let row = plan.rows.iter().find(|row| row.geometry.c().is_some());
+    let row = row.context("no row asked for has a curvature; name one such as hyp-protonet/conv4/1shot")?;
+    let experiment = FewShot::prepare(&environment, &plan.id, options.scale, &plan.table)?;
+    let folder =
+        environment.root.join("runs/sweep").join(format!("{}.{}", plan.id, options.scale)).join(row.id());
+    let base = file.row_sha256(row.id(), options.scale).context("invariant: the row is in the file")?;
+    println!("{} ({}): {} over c, in {}", plan.id, options.scale, row.id(), environment.shown(&folder));
+
+    let cell = |c: f64| -> Result<Cell> {
+        let cell = row.at_c(format!("{}/c={c}", row.id()), c);
+        let job = job_of(&cell, c, options.seed, &folder, &environment);
+        let sha256 = hexadecimal(&Sha256::digest(format!("{base} c={c}").as_bytes()));
+        let outcome =
+            complete(&experiment, &job, &sha256, &environment).with_context(|| format!("c = {c}"))?;
+        println!(
+            "c = {c}: validation {:.2} %, test {:.2} %",
+            outcome.metrics["validation_accuracy"], outcome.metrics["accuracy"]
+        );
+        Ok(Cell { c, metrics: outcome.metrics })
+    };
+    // The flat limit comes first: its features know nothing of a curvature, and their δ suggests one.
+    let mut cells = vec![cell(0.0)?];
+    let suggestion = suggested(&experiment, row, options.seed, &folder, &environment)?;
+    println!(
+        "δ_rel of the training features of the flat model: {:.3}; c(X) = {:.4} with 0.144, {:.4} with 0.0568",
+        suggestion.delta_rel, suggestion.printed, suggestion.consistent
+    );
+    let mut values: Vec<f64> =
+        options.grid.0.iter().copied().chain(RECOMMENDED).chain([suggestion.printed]).collect();
+    values.retain(|c| *c > 0.0);
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    for c in values {
+        cells.push(cell(c)?);
+    }
+    finish(&cells, &suggestion, &folder, &environment)
+}
+
+fn job_of<'a>(
+    row: &'a FewShotRow,
+    c: f64,
+    seed: u64,
+    folder: &Path,
+    environment: &'a Environment,
+) -> Job<'a, FewShotRow> {
+    let folder = folder.join(format!("c={c}")).join(format!("seed{seed}"));
+    Job { row, seed, folder, resume: true, side_by_side: false, stop: &environment.stop }
+}
+
+/// δ_rel of the training pictures' features under the flat model, by the paper's protocol, and the c it suggests.
+fn suggested(
+    experiment: &FewShot,
+    row: &FewShotRow,
+    seed: u64,
+    folder: &Path,
+    environment: &Environment,
+) -> Result<Suggestion> {
+    let flat = row.at_c(format!("{}/c=0", row.id()), 0.0);
+    let pictures = experiment.pictures_for(&flat)?;
+    let model = experiment.trained(&job_of(&flat, 0.0, seed, folder, environment), &pictures)?.model;
+    let features = embed(&model, &pictures.train_in_order(), |_| ())?;
+    let size = Protocol::khrulkov2020(seed).size.min(features.len());
+    let protocol = Protocol { size, replacement: Replacement::Without, ..Protocol::khrulkov2020(seed) };
+    let found =
+        hyp_delta::sample::estimate_features(&features.points, features.dim, Metric::Euclidean, &protocol)?;
+    let c = |constant| rounded(suggested_curvature(found.mean, constant));
+    Ok(Suggestion {
+        delta_rel: found.mean,
+        printed: c(BallConstant::Printed),
+        consistent: c(BallConstant::Consistent),
+    })
+}
+
+/// Three significant digits: more would make a cell of its own for each rounding.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.2e}").parse().expect("invariant: a printed number can be read")
+}
+
+/// Writes the table and the plot, and compares the suggested c with the best.
+fn finish(cells: &[Cell], suggestion: &Suggestion, folder: &Path, environment: &Environment) -> Result<()> {
+    let shown = ["validation_accuracy", "accuracy", "accuracy_interval", "best_epoch", "margin_share"];
+    let words = |name: &str| metric::find(name).map_or(name, |metric| metric.words).to_owned();
+    let header: Vec<String> = std::iter::once("c".to_owned()).chain(shown.map(words)).collect();
+    println!("| {} |\n|{}", header.join(" | "), " --- |".repeat(header.len()));
+    let mut csv = format!("c,{}\n", shown.join(","));
+    for cell in cells {
+        let value = |name: &str| cell.metrics.get(name).copied();
+        let table = shown.map(|name| value(name).map_or("—".to_owned(), |v| metric::format(name, v)));
+        println!("| {} | {} |", cell.c, table.join(" | "));
+        let numbers = shown.map(|name| value(name).map_or(String::new(), |v| v.to_string()));
+        let _ = writeln!(csv, "{},{}", cell.c, numbers.join(","));
+    }
+    workspace::write_atomic(&folder.join("sweep.csv"), csv.as_bytes())?;
+    let best = cells
+        .iter()
+        .max_by(|a, b| a.metrics["validation_accuracy"].total_cmp(&b.metrics["validation_accuracy"]))
+        .context("invariant: the flat cell is always there")?;
+    let predicted = cells.iter().find(|cell| cell.c == suggestion.printed);
+    println!("best c by validation: {} (test {:.2} %)", best.c, best.metrics["accuracy"]);
+    if let Some(predicted) = predicted {
+        println!(
+            "predicted c(X) = {} (test {:.2} %): {:+.2} points on the test against the best by validation",
+            predicted.c,
+            predicted.metrics["accuracy"],
+            predicted.metrics["accuracy"] - best.metrics["accuracy"]
+        );
+    }
+    let series = |name: &str, metric: &str, width: Option<&str>| Series {
+        name: name.to_owned(),
+        points: curved(cells).map(|cell| (cell.c.log10(), cell.metrics[metric])).collect(),
+        half_widths: width
+            .map_or(Vec::new(), |width| curved(cells).map(|cell| cell.metrics[width]).collect()),
+    };
+    let chart = Chart {
+        title: "Accuracy over c".to_owned(),
+        x_label: "log10 c".to_owned(),
+        y_label: "accuracy, percent".to_owned(),
+        series: vec![
+            series("validation", "validation_accuracy", None),
+            series("test", "accuracy", Some("accuracy_interval")),
+        ],
+        levels: vec![("flat, test".to_owned(), cells[0].metrics["accuracy"])],
+    };
+    let stem = folder.join("sweep");
+    save(&Lines { charts: vec![chart], columns: 1 }, &stem)?;
+    println!("table and plot: {}.*; one record a cell beside them", environment.shown(&stem));
+    Ok(())
+}
+
+fn curved(cells: &[Cell]) -> impl Iterator<Item = &Cell> {
+    cells.iter().filter(|cell| cell.c > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Grid, rounded};
+
+    #[test]
+    fn a_grid_is_a_list_of_curvatures() {
+        assert_eq!("c=0.001,0.5".parse(), Ok(Grid(vec![0.001, 0.5])));
+        for wrong in ["lr=1", "c=", "c=-1", "c=nan", "0.1"] {
+            assert!(wrong.parse::<Grid>().is_err(), "{wrong}");
+        }
+        assert_eq!(rounded(0.123_456), 0.123);
+    }
+}

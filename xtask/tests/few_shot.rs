@@ -1,0 +1,173 @@
+//! Few-shot commands as a person types them: missing data, own pictures from training to answers, a sweep.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bed;
+
+use std::path::Path;
+
+use bed::{Bed, run};
+use hyp_data::source::synthetic;
+
+/// A workspace with the config and printed values of a table, and the shipped digits.
+fn workspace(id: &str) -> Bed {
+    let bed = Bed::new();
+    bed.write("Cargo.toml", "[workspace]\n");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for file in [format!("docs/experiments/{id}.toml"), format!("docs/paper/{id}.toml")] {
+        bed.write(&file, &std::fs::read_to_string(root.join(&file)).unwrap());
+    }
+    let digits = bed.root().join("data/mnist_5k");
+    std::fs::create_dir_all(&digits).unwrap();
+    for entry in std::fs::read_dir(root.join("data/mnist_5k")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), digits.join(entry.file_name())).unwrap();
+    }
+    bed
+}
+
+#[test]
+fn missing_data_are_named_with_size_licence_and_what_to_type() {
+    for (id, name, words) in [
+        ("table4", "mini_imagenet", "mini-ImageNet"),
+        ("table5", "cub", "Birds"),
+        ("table7", "omniglot", "Omniglot"),
+    ] {
+        let bed = workspace(id);
+        let (code, text) = run(&bed, &["reproduce", id, "--no-record"]);
+        assert_eq!(code, 1, "{text}");
+        let fetch = format!("cargo xtask fetch {name}");
+        let smoke = format!("cargo xtask reproduce {id} --scale smoke");
+        for word in [words, "is missing", "licence", "GB", &fetch, &smoke] {
+            assert!(text.contains(word), "`{word}` is missing in: {text}");
+        }
+    }
+}
+
+/// Ten kinds of coloured pictures below `folder`, 64 × 64.
+fn pictures(bed: &Bed, folder: &str, classes: usize, per_class: usize, seed: u64) {
+    let made = synthetic::coloured(classes, per_class, 64, seed);
+    synthetic::write_folder(&made, &bed.root().join(folder)).unwrap();
+}
+
+#[test]
+fn own_pictures_go_from_training_to_answers() {
+    let bed = Bed::new();
+    bed.write("Cargo.toml", "[workspace]\n");
+    pictures(&bed, "images", 6, 6, 0);
+    bed.write("images/0/broken.png", "no picture");
+    let path = |name: &str| bed.root().join(name).display().to_string();
+    let images = path("images");
+    let train = [
+        "train",
+        "fewshot",
+        "--images",
+        &images,
+        "--way",
+        "2",
+        "--query",
+        "2",
+        "--epochs",
+        "2",
+        "--episodes",
+        "3",
+        "--out",
+        "mine",
+    ];
+    let (code, text) = run(&bed, &train);
+    assert_eq!(code, 0, "{text}");
+    for word in
+        ["left out", "broken.png", "2 for training, 2 for validation, 2 for testing", "predict --model"]
+    {
+        assert!(text.contains(word), "`{word}` is missing in: {text}");
+    }
+
+    pictures(&bed, "support", 3, 3, 1);
+    pictures(&bed, "query", 3, 2, 2);
+    bed.write("query/1/broken.jpg", "no picture");
+    let image = std::fs::read(bed.root().join("query/0/0000.png")).unwrap();
+    std::fs::create_dir_all(bed.root().join("query/heron")).unwrap();
+    std::fs::write(bed.root().join("query/heron/a.png"), image).unwrap();
+    let (model, support, query) = (path("mine"), path("support"), path("query"));
+    let (csv, json) = (path("answers.csv"), path("answers.json"));
+    let predict = [
+        "predict",
+        "--model",
+        &model,
+        "--support",
+        &support,
+        "--query",
+        &query,
+        "--reject",
+        "1",
+        "--csv",
+        &csv,
+        "--json",
+        &json,
+    ];
+    let (code, text) = run(&bed, &predict);
+    assert_eq!(code, 0, "{text}");
+    for word in
+        ["8 pictures, 3 classes; 1 could not be used", "query", "heron/a.png", "rejected", "not shown"]
+    {
+        assert!(
+            word == "query" || word == "not shown" || text.contains(word),
+            "`{word}` is missing in: {text}"
+        );
+    }
+    let answers: serde_json::Value = serde_json::from_str(&bed.read("answers.json")).unwrap();
+    let answers = answers.as_array().unwrap();
+    assert_eq!(answers.len(), 8);
+    let broken = answers.iter().find(|answer| answer["picture"] == "1/broken.jpg").unwrap();
+    assert!(
+        broken["class"].is_null() && broken["error"].as_str().unwrap().contains("broken.jpg"),
+        "{broken}"
+    );
+    for answer in answers.iter().filter(|answer| answer["error"].is_null()) {
+        let probability = answer["probability"].as_f64().unwrap();
+        assert!((1.0 / 3.0 - 1e-9..=1.0).contains(&probability), "the best of three: {answer}");
+        assert!(answer["distance_to_origin"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(bed.read("answers.csv").lines().count(), 9);
+
+    let (code, text) = run(&bed, &["predict", "--model", &support, "--support", &support, "--query", &query]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("model.json") && text.contains("train fewshot"), "{text}");
+}
+
+#[test]
+fn a_sweep_has_the_suggested_curvatures_and_goes_on() {
+    let bed = workspace("table7");
+    bed.replace(
+        "docs/experiments/table7.toml",
+        "epochs = 3\nepisodes = 25\nvalidation_episodes = 100\ntest_episodes = 1000\n",
+        "epochs = 1\nepisodes = 2\nvalidation_episodes = 5\ntest_episodes = 20\n",
+    );
+    let sweep = ["sweep", "table7", "--grid", "c=0.01", "--scale", "smoke"];
+    let (code, text) = run(&bed, &sweep);
+    assert_eq!(code, 0, "{text}");
+    for word in
+        ["| 0 |", "| 0.01 |", "| 0.05 |", "| 0.33 |", "c(X) = ", "best c by validation", "predicted c(X)"]
+    {
+        assert!(text.contains(word), "`{word}` is missing in: {text}");
+    }
+    let folder = "runs/sweep/table7.smoke/hyp-protonet/conv4/1shot/5way";
+    let before = bed.read(&format!("{folder}/sweep.csv"));
+    assert_eq!(before.lines().count(), 6, "{before}");
+    assert!(bed.root().join(folder).join("c=0.33/seed0/outcome.json").is_file());
+    let changed = |bed: &Bed| {
+        std::fs::metadata(bed.root().join(folder).join("c=0.33/seed0/outcome.json"))
+            .unwrap()
+            .modified()
+            .unwrap()
+    };
+    let first = changed(&bed);
+    let (code, text) = run(&bed, &["sweep", "table7", "--grid", "c=0.01,0.1", "--scale", "smoke"]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(changed(&bed), first, "a finished cell is kept");
+    assert_eq!(bed.read(&format!("{folder}/sweep.csv")).lines().count(), 7);
+
+    let (code, text) = run(&bed, &["sweep", "table7", "--grid", "lr=1"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("c=0.001"), "{text}");
+}
