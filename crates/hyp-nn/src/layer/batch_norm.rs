@@ -98,9 +98,18 @@ impl BatchNorm {
         if !train {
             let (mean, var) = self.running()?;
             let given = [&mean[..], &var[..]];
-            return Ok(op::conv2d_batch_norm_relu_fixed(input, kernel, affine, given, self.options.eps, options, pool)?);
+            return Ok(op::conv2d_batch_norm_relu_fixed(
+                input,
+                kernel,
+                affine,
+                given,
+                self.options.eps,
+                options,
+                pool,
+            )?);
         }
-        let (output, statistics) = op::conv2d_batch_norm_relu(input, kernel, affine, self.options.eps, options, pool)?;
+        let (output, statistics) =
+            op::conv2d_batch_norm_relu(input, kernel, affine, self.options.eps, options, pool)?;
         self.update(&statistics)?;
         Ok(output)
     }
