@@ -69,9 +69,9 @@ fn a_cycle_of_distances_is_found_out_and_measured() {
 fn features_get_controls_and_a_plot() {
     let bed = Bed::new();
     bed.write("Cargo.toml", "[workspace]\n");
-    let lines: String =
+    let lines: Vec<String> =
         (0..60).map(|i| format!("{},{}\n", (f64::from(i) * 0.7).sin(), (f64::from(i) * 1.3).cos())).collect();
-    bed.write("points.csv", &format!("x,y\n{lines}"));
+    bed.write("points.csv", &format!("x,y\n{}", lines.concat()));
     let path = bed.root().join("points.csv");
     let (code, text) = run(&bed, &["delta", path.to_str().unwrap(), "--controls", "50"]);
     assert_eq!(code, 0, "{text}");

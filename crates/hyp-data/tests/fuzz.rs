@@ -3,6 +3,7 @@
 //! One harness for all: good files of a reader are changed by the same few mutations, decided by a seed.
 //! Normally a few thousand inputs each; `HYP_FUZZ=1000000 cargo test -p hyp-data --test fuzz -- --nocapture` for a long run.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![expect(clippy::print_stdout, reason = "a long run says what it did")]
 
 #[path = "miniature/mod.rs"]
 mod miniature;
@@ -112,7 +113,9 @@ fn feed(name: &str, seeds: &[Vec<u8>], mut read: impl FnMut(&[u8]) -> Result<(),
                 let text = error.to_string();
                 assert!(text.len() < 4096, "{name}: input {number} gives a message of {} bytes", text.len());
             }
-            Err(_) => panic!("{name}: input {number} made the reader panic"),
+            Err(panic) => {
+                panic!("{name}: input {number} made the reader panic: {:?}", panic.downcast_ref::<String>())
+            }
         }
     }
     let peak = peak_memory();

@@ -149,7 +149,9 @@ impl Scratch {
         for (rows, positions) in [(&mut self.support, &episode.support), (&mut self.queries, &episode.query)]
         {
             rows.clear();
-            positions.iter().for_each(|row| rows.extend_from_slice(embeddings.point(*row)));
+            for row in positions {
+                rows.extend_from_slice(embeddings.point(*row));
+            }
         }
         self.prototypes.resize(shape.way * dim, 0.0);
         self.logits.resize(shape.way * shape.query * shape.way, 0.0);

@@ -74,10 +74,10 @@ impl Frozen {
         };
         match self.geometry {
             Geometry::Cosine { scale } => {
-                pairs(out, &|query, prototype| (scale * cosine(query, prototype)) as f32)
+                pairs(out, &|query, prototype| (scale * cosine(query, prototype)) as f32);
             }
             Geometry::Lorentz { .. } => {
-                pairs(out, &|query, prototype| -lorentz::distance(query, prototype, self.c))
+                pairs(out, &|query, prototype| -lorentz::distance(query, prototype, self.c));
             }
             geometry => {
                 batch::distance_matrix(queries, prototypes, dim, self.c, out);

@@ -144,7 +144,9 @@ impl Bench<'_> {
 }
 
 fn beside(peers: &[(String, Times)]) -> String {
-    peers.iter().map(|(name, times)| format!(", {name} {:.3} ms", times.median())).collect()
+    let words: Vec<String> =
+        peers.iter().map(|(name, times)| format!(", {name} {:.3} ms", times.median())).collect();
+    words.concat()
 }
 
 /// Runs `work` until the visit is full, at least once.

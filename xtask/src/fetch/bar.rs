@@ -88,7 +88,7 @@ impl Progress for Bar {
                 self.say(&format!("{who} is fetching into this folder; waiting until it is done"));
             }
             Event::NoLock { why } => {
-                self.say(&format!("this file system has no locks ({why}); fetch from one place at a time"))
+                self.say(&format!("this file system has no locks ({why}); fetch from one place at a time"));
             }
             _ => {}
         }

@@ -36,7 +36,7 @@ pub(super) fn verify(
             bar.clear();
             match finding {
                 Ok(finding) if finding.confirmed => {
-                    println!("{}: {}: {}", manifest.name, file.name, finding.how)
+                    println!("{}: {}: {}", manifest.name, file.name, finding.how);
                 }
                 Ok(finding) => println!("{}: {}: not confirmed: {}", manifest.name, file.name, finding.how),
                 Err(error) => {

@@ -14,7 +14,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Parts, Refusal> {
     let mut zip = ZipArchive::new(Cursor::new(bytes))
         .map_err(|error| Refusal::Damaged(format!("no readable zip archive ({error})")))?;
     let pickle_name =
-        zip.file_names().flatten().find(|name| name.ends_with("/data.pkl")).map(|name| name.into_owned());
+        zip.file_names().flatten().find(|name| name.ends_with("/data.pkl")).map(std::borrow::Cow::into_owned);
     let Some(pickle_name) = pickle_name else {
         return Err(Refusal::Other("it is a zip archive without `data.pkl`".to_owned()));
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::storage::{Place, Storages, claims};
 use super::{Parts, Refusal, objects, state_dict};
-use crate::pickle::Pickle;
+use crate::pickle::{Pickle, Value};
 
 /// The first pickle is this integer (lowest byte first), the second this version.
 const MAGIC: [u8; 10] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19];
@@ -23,7 +23,7 @@ pub(super) fn read(file: Vec<u8>) -> Result<Parts, Refusal> {
             return Err(Refusal::Other("it is a pickle, but not one of PyTorch's".to_owned()));
         }
         let system = next()?;
-        if system.root().get("little_endian").and_then(|little| little.as_bool()) != Some(true) {
+        if system.root().get("little_endian").and_then(Value::as_bool) != Some(true) {
             return Err(Refusal::Other("its numbers have the highest byte first".to_owned()));
         }
         let pickle = next()?;

@@ -6,7 +6,7 @@ use hyp_nn::{
     train::save_weights,
     weights::{Matching, WeightsFile},
 };
-use std::{collections::HashMap, fs, path::Path};
+use std::{fs, path::Path};
 
 fn store() -> ParameterStore {
     let mut store = ParameterStore::new(3, &Device::Cpu);
@@ -18,7 +18,7 @@ fn store() -> ParameterStore {
 
 fn write(path: &Path, tensors: &[(&str, &[usize], DType)]) -> WeightsFile {
     #[expect(clippy::disallowed_types, reason = "what Candle's writer takes")]
-    let tensors: HashMap<String, Tensor> = tensors
+    let tensors: std::collections::HashMap<String, Tensor> = tensors
         .iter()
         .map(|(name, shape, dtype)| {
             let tensor = Tensor::ones(*shape, DType::F32, &Device::Cpu).unwrap();

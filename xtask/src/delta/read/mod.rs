@@ -55,10 +55,9 @@ impl Table {
     /// A table of those numbers, or what is wrong with its shape.
     fn of_shape(shape: &[usize], values: Values) -> Result<Self> {
         let (rows, columns) = match *shape {
-            [rows, columns] => (rows, columns),
-            [rows] => (rows, 1),
             // Features after global pooling often keep two axes of length one.
-            [rows, columns, 1, 1] => (rows, columns),
+            [rows, columns] | [rows, columns, 1, 1] => (rows, columns),
+            [rows] => (rows, 1),
             _ => bail!("the array has the shape {shape:?}; give rows of features, [points, dimension]"),
         };
         if rows == 0 || columns == 0 {
