@@ -5,7 +5,7 @@
 use crate::{
     error::Result,
     init::Init,
-    layer::{BatchNorm, BatchNormOptions},
+    layer::{BatchNorm, BatchNormOptions, FusedConv},
     op::{self, ConvOptions, Padding, PoolOptions},
     parameter::{Manifold, ParameterStore},
 };
@@ -119,6 +119,9 @@ impl ConvNorm {
 
     /// Convolution, normalisation, activation.
     pub(super) fn forward(&self, x: &Tensor, activation: Activation, train: bool) -> Result<Tensor> {
+        if activation == Activation::Relu {
+            return self.fused(x, None, train);
+        }
         let maps = op::conv2d(x, &self.weight, self.bias.as_ref(), &self.options_for(x)?)?;
         activation.apply(self.norm.forward(&maps, train)?)
     }
@@ -131,7 +134,17 @@ impl ConvNorm {
         pool: &PoolOptions,
         train: bool,
     ) -> Result<Tensor> {
+        if activation == Activation::Relu {
+            return self.fused(x, Some(pool), train);
+        }
         Ok(op::max_pool2d(&self.forward(x, activation, train)?, pool)?)
+    }
+
+    /// Convolution, normalisation, rectifier and pooling in one pass.
+    fn fused(&self, x: &Tensor, pool: Option<&PoolOptions>, train: bool) -> Result<Tensor> {
+        let options = self.options_for(x)?;
+        let conv = FusedConv { kernel: &self.weight, bias: self.bias.as_ref(), options: &options };
+        self.norm.conv_relu(x, conv, pool, train)
     }
 
     /// The same as [`ConvNorm::forward`], with `other` added before the activation.

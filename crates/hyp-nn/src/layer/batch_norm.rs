@@ -25,6 +25,17 @@ pub struct BatchNorm {
     options: BatchNormOptions,
 }
 
+/// The convolution before a [`BatchNorm`], for [`BatchNorm::conv_relu`].
+#[derive(Clone, Copy, Debug)]
+pub struct FusedConv<'a> {
+    /// `[out, in / groups, height, width]`.
+    pub kernel: &'a Tensor,
+    /// `[out]`.
+    pub bias: Option<&'a Tensor>,
+    /// Stride, padding, dilation, groups.
+    pub options: &'a ConvOptions,
+}
+
 /// The constants of a [`BatchNorm`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormOptions {
@@ -81,35 +92,39 @@ impl BatchNorm {
         Ok(output)
     }
 
-    /// Convolution with `kernel` (without bias), this normalisation, the rectifier and, if given, maximum pooling,
-    /// fused: a third of the memory of the separate layers, and fewer passes over it.
+    /// Convolution, this normalisation, the rectifier and, if given, maximum pooling, fused: only the convolved maps are
+    /// kept for the backward pass, and nothing of full size passes between layers.
+    ///
+    /// A bias of the convolution is taken away again by the mean of the batch: in training it moves the running mean
+    /// and nothing else, and its gradient is exactly zero.
     ///
     /// # Errors
     /// As [`BatchNorm::forward`].
     pub fn conv_relu(
         &self,
         input: &Tensor,
-        kernel: &Tensor,
-        options: &ConvOptions,
+        conv: FusedConv<'_>,
         pool: Option<&PoolOptions>,
         train: bool,
     ) -> Result<Tensor> {
-        let affine = [&self.weight, &self.bias];
+        let FusedConv { kernel, bias, options } = conv;
+        let shift = bias.map(plain).transpose()?.unwrap_or_else(|| vec![0.0; self.weight.elem_count()]);
+        let eps = self.options.eps;
         if !train {
-            let (mean, var) = self.running()?;
+            let (mut mean, var) = self.running()?;
+            mean.iter_mut().zip(&shift).for_each(|(mean, shift)| *mean -= shift);
+            let affine = [&self.weight, &self.bias];
             let given = [&mean[..], &var[..]];
-            return Ok(op::conv2d_batch_norm_relu_fixed(
-                input,
-                kernel,
-                affine,
-                given,
-                self.options.eps,
-                options,
-                pool,
-            )?);
+            return Ok(op::conv2d_batch_norm_relu_fixed(input, kernel, affine, given, eps, options, pool)?);
         }
-        let (output, statistics) =
-            op::conv2d_batch_norm_relu(input, kernel, affine, self.options.eps, options, pool)?;
+        let offset = match bias {
+            // Keeps the bias among the parameters that have a gradient, as an optimiser expects of each.
+            Some(bias) => (&self.bias + (bias * 0.0)?)?,
+            None => self.bias.clone(),
+        };
+        let affine = [&self.weight, &offset];
+        let (output, mut statistics) = op::conv2d_batch_norm_relu(input, kernel, affine, eps, options, pool)?;
+        statistics.mean.iter_mut().zip(&shift).for_each(|(mean, shift)| *mean += shift);
         self.update(&statistics)?;
         Ok(output)
     }
@@ -131,6 +146,6 @@ impl BatchNorm {
     }
 }
 
-fn plain(buffer: &Var) -> Result<Vec<f64>> {
+fn plain(buffer: &Tensor) -> Result<Vec<f64>> {
     Ok(buffer.to_dtype(DType::F64)?.to_vec1()?)
 }

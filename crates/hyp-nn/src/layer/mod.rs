@@ -13,7 +13,7 @@ mod mlr;
 mod point;
 mod to_ball;
 
-pub use batch_norm::{BatchNorm, BatchNormOptions};
+pub use batch_norm::{BatchNorm, BatchNormOptions, FusedConv};
 pub use concat::MobiusConcat;
 pub use conv::Conv2d;
 pub use cosine::{Cosine, normalise};

@@ -10,7 +10,8 @@ use hyp_nn::candle_core::{Device, Tensor};
 use super::Part;
 
 /// What there is.
-pub(super) const PARTS: &[Part] = &[("step", step::measure), ("ops", ops::measure)];
+pub(super) const PARTS: &[Part] =
+    &[("step", step::measure), ("forward", step::measure_forward), ("ops", ops::measure)];
 
 /// A tensor of numbers of `(-bound, bound)`, always the same.
 fn uniform(dims: &[usize], bound: f64) -> Result<Tensor> {

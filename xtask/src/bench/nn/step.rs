@@ -1,7 +1,7 @@
-//! Training steps: loss, gradients and the optimiser's step on one batch.
+//! Training steps, and forward passes in evaluation: a backbone with a linear or hyperbolic head.
 
 use anyhow::Result;
-use hyp_nn::backbone::{Backbone, LeNet};
+use hyp_nn::backbone::{Backbone, Conv4, Conv4Config, LeNet, ResNet, ResNetConfig, ResNetDepth, Vgg19};
 use hyp_nn::candle_core::Device;
 use hyp_nn::optim::{OptimizerConfig, Step};
 use hyp_nn::train::{StepContext, Task};
@@ -10,27 +10,71 @@ use hyp_nn::{Classification, Classifier, Geometry, Head, Labelled, ParameterStor
 use super::super::measure::{Bench, Row, Work};
 use super::uniform;
 
-/// All rows.
+/// All training steps.
 pub(super) fn measure(bench: &mut Bench) -> Result<()> {
-    let (images, classes, dim) = (&[64, 1, 28, 28], 10, 2);
-    // Multiplications and additions of an image: the first layer has two products, the others a third, by their input.
-    let (first, rest) = (24 * 24 * 20 * 25, 8 * 8 * 50 * 20 * 25 + 800 * 500 + 500 * 2);
-    let flops = 2.0 * 64.0 * f64::from(2 * first + 3 * rest);
+    let (images, classes) = (&[64, 1, 28, 28], 10);
     for (key, geometry) in [("lenet-step", Geometry::Euclidean), ("lenet-ball-step", Geometry::poincare(0.1))]
     {
-        let title = format!("LeNet, {} head, 64 images of 28 × 28, Adam", geometry.name());
-        let row = Row::new(key, title).work(Work::Single(flops));
-        step(bench, row, images, (dim, classes), geometry, |store| Ok(LeNet::new(store, dim)?))?;
+        let title = format!("LeNet, {} head, 64 images of 28 × 28", geometry.name());
+        // The first layer has two products, the others a third, by their input.
+        let (first, rest) = (24 * 24 * 20 * 25, 8 * 8 * 50 * 20 * 25 + 800 * 500 + 500 * 2);
+        let row = Row::new(key, title).work(products(64, 2 * first + 3 * rest));
+        step(bench, row, images, classes, geometry, |store| Ok(LeNet::new(store, 2)?))?;
     }
-    Ok(())
+    let flat = Geometry::Euclidean;
+    let (first, rest) = conv4(84, Conv4Config::colour_84(1600));
+    let row = Row::new("conv4-step", "Conv4 64-64-64-1600, 100 images of 84 × 84");
+    let row = row.work(products(100, 2 * first + 3 * rest));
+    step(bench, row, &[100, 3, 84, 84], 20, flat, |store| {
+        Ok(Conv4::new(store, Conv4Config::colour_84(1600))?)
+    })?;
+    let (first, rest) = conv4(28, Conv4Config::omniglot());
+    let row = Row::new("conv4-omniglot-step", "Conv4 64-64-64-64, 600 images of 28 × 28");
+    let row = row.work(products(600, 2 * first + 3 * rest));
+    step(bench, row, &[600, 1, 28, 28], 60, flat, |store| Ok(Conv4::new(store, Conv4Config::omniglot())?))?;
+    let row = Row::new("resnet18-step", "ResNet-18 with the small stem, 64 images of 84 × 84");
+    let row = row.work(Work::Items(64.0, "images"));
+    let small = ResNetConfig::few_shot(ResNetDepth::Eighteen);
+    step(bench, row, &[64, 3, 84, 84], 64, flat, |store| Ok(ResNet::new(store, small)?))?;
+    let row = Row::new("resnet50-step", "ResNet-50, 8 images of 256 × 128, 751 classes");
+    let row = row.work(Work::Items(8.0, "images"));
+    let large = ResNetConfig::torchvision(ResNetDepth::Fifty);
+    step(bench, row, &[8, 3, 256, 128], 751, flat, |store| Ok(ResNet::new(store, large)?))
 }
 
-/// One row: a backbone with a head, trained by Adam on the cross-entropy of random labels.
+/// All forward passes.
+pub(super) fn measure_forward(bench: &mut Bench) -> Result<()> {
+    let (first, rest) = conv4(84, Conv4Config::colour_84(1600));
+    let row = Row::new("conv4-forward", "Conv4 64-64-64-1600, 100 images of 84 × 84");
+    let row = row.work(products(100, first + rest));
+    forward(bench, row, &[100, 3, 84, 84], |store| Ok(Conv4::new(store, Conv4Config::colour_84(1600))?))?;
+    // Multiply-adds of the published networks, as torchvision counts them.
+    let row =
+        Row::new("resnet34-forward", "ResNet-34, 8 images of 224 × 224").work(products(8, 3_660_000_000));
+    let large = ResNetConfig::torchvision(ResNetDepth::ThirtyFour);
+    forward(bench, row, &[8, 3, 224, 224], |store| Ok(ResNet::new(store, large)?))?;
+    let row = Row::new("vgg19-forward", "VGG19, 4 images of 224 × 224").work(products(4, 19_630_000_000));
+    forward(bench, row, &[4, 3, 224, 224], |store| Ok(Vgg19::new(store)?))
+}
+
+/// Multiply-adds of so many per image, as operations.
+fn products(images: u64, each: u64) -> Work {
+    Work::Single(2.0 * (images * each) as f64)
+}
+
+/// Multiply-adds of an image in the first block of a [`Conv4`], and in the others.
+fn conv4(side: u64, config: Conv4Config) -> (u64, u64) {
+    let (channels, hidden, dim) = (config.channels as u64, config.hidden as u64, config.dim as u64);
+    let area = |block: u32| (side >> block).pow(2) * 9;
+    (area(0) * channels * hidden, (area(1) + area(2)) * hidden * hidden + area(3) * hidden * dim)
+}
+
+/// One row: a backbone with a head, trained by Adam on the cross-entropy of made-up labels.
 fn step<B: Backbone>(
     bench: &mut Bench,
     row: Row,
     shape: &[usize],
-    (dim, classes): (usize, usize),
+    classes: usize,
     geometry: Geometry,
     backbone: impl FnOnce(&mut ParameterStore) -> Result<B>,
 ) -> Result<()> {
@@ -39,7 +83,7 @@ fn step<B: Backbone>(
     }
     let mut store = ParameterStore::new(0, &Device::Cpu);
     let backbone = backbone(&mut store)?;
-    let head = Head::new(&mut store, "head", geometry, dim, classes)?;
+    let head = Head::new(&mut store, "head", geometry, backbone.feature_dim(), classes)?;
     let model = Classifier { store, backbone, head };
     let mut task = Classification { model, validation: None, evaluation_batch: shape[0] };
     let mut optimizer = OptimizerConfig::adam(1e-3).build()?;
@@ -51,6 +95,25 @@ fn step<B: Backbone>(
         step += 1;
         let gradients = task.loss(&batch, &context)?.value.backward()?;
         optimizer.step(task.parameters(), &gradients, Step::at_rate(1e-3))?;
+        Ok(())
+    })
+}
+
+/// One row: features in evaluation mode.
+fn forward<B: Backbone>(
+    bench: &mut Bench,
+    row: Row,
+    shape: &[usize],
+    backbone: impl FnOnce(&mut ParameterStore) -> Result<B>,
+) -> Result<()> {
+    if !bench.wants(row.key()) {
+        return Ok(());
+    }
+    let mut store = ParameterStore::new(0, &Device::Cpu);
+    let backbone = backbone(&mut store)?;
+    let images = uniform(shape, 1.0)?;
+    bench.row(row, || {
+        backbone.forward(&images, false)?;
         Ok(())
     })
 }
