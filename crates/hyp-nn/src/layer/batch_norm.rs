@@ -118,8 +118,9 @@ impl BatchNorm {
             return Ok(op::conv2d_batch_norm_relu_fixed(input, kernel, affine, given, eps, options, pool)?);
         }
         let offset = match bias {
-            // Keeps the bias among the parameters that have a gradient, as an optimiser expects of each.
-            Some(bias) => (&self.bias + (bias * 0.0)?)?,
+            // Keeps the bias among the parameters that have a gradient, as an optimiser expects of each; Candle's
+            // backward pass does not look behind a factor of zero.
+            Some(bias) => (&self.bias + (bias - bias)?)?,
             None => self.bias.clone(),
         };
         let affine = [&self.weight, &offset];
