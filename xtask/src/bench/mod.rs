@@ -3,6 +3,7 @@
 //! A subject is one file here with its parts, one line in [`SUBJECTS`], and one script `xtask/peers/SUBJECT.py` for
 //! those who do the same work elsewhere. A part becomes one table of `docs/performance.md`.
 
+mod data;
 mod measure;
 mod nn;
 mod peak;
@@ -27,7 +28,7 @@ type Subject = (&'static str, &'static [Part]);
 /// A part: its name, and the function that measures its rows.
 type Part = (&'static str, fn(&mut Bench) -> Result<()>);
 
-const SUBJECTS: &[Subject] = &[("nn", nn::PARTS)];
+const SUBJECTS: &[Subject] = &[("nn", nn::PARTS), ("data", data::PARTS)];
 
 const ALL: &str = "all";
 

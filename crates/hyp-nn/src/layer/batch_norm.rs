@@ -120,7 +120,7 @@ impl BatchNorm {
         let offset = match bias {
             // Keeps the bias among the parameters that have a gradient, as an optimiser expects of each; Candle's
             // backward pass does not look behind a factor of zero.
-            Some(bias) => (&self.bias + (bias - bias)?)?,
+            Some(bias) => (&self.bias + bias.sub(bias)?)?,
             None => self.bias.clone(),
         };
         let affine = [&self.weight, &offset];
