@@ -107,13 +107,8 @@ fn own_pictures_go_from_training_to_answers() {
     ];
     let (code, text) = run(&bed, &predict);
     assert_eq!(code, 0, "{text}");
-    for word in
-        ["8 pictures, 3 classes; 1 could not be used", "query", "heron/a.png", "rejected", "not shown"]
-    {
-        assert!(
-            word == "query" || word == "not shown" || text.contains(word),
-            "`{word}` is missing in: {text}"
-        );
+    for word in ["8 pictures, 3 classes; 1 could not be used", "heron/a.png", "rejected", "not shown"] {
+        assert!(text.contains(word), "`{word}` is missing in: {text}");
     }
     let answers: serde_json::Value = serde_json::from_str(&bed.read("answers.json")).unwrap();
     let answers = answers.as_array().unwrap();
