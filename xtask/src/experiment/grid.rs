@@ -162,11 +162,11 @@ impl Experiment for DeltaGrid {
                 series.push(Series {
                     name: sampling,
                     points: found.iter().map(|(points, (mean, _))| (*points as f64, *mean)).collect(),
-                    half_widths: found.values().map(|(_, std)| *std).collect(),
+                    half_widths: found.values().map(|(_, half)| *half).collect(),
                 });
             }
             charts.push(Chart {
-                title: format!("{space}: mean and standard deviation of 10 draws"),
+                title: space.clone(),
                 x_label: "points".to_owned(),
                 y_label: "δ_rel".to_owned(),
                 series,

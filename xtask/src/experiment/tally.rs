@@ -69,14 +69,16 @@ fn ours(per_seed: Vec<f64>, seeds: &[u64]) -> Result<Ours> {
     Ok(Ours { mean, ci95, std, seeds: seeds.to_vec(), per_seed, episodes: None })
 }
 
-/// Mean and standard deviation (0 for one value) of the values of each key, for plots.
+/// Mean and half width of the 95 % t-interval (0 for one value) of the values of each key, for plots.
 pub(crate) fn means<K: Ord>(values: impl Iterator<Item = (K, f64)>) -> BTreeMap<K, (f64, f64)> {
     let mut groups: BTreeMap<K, Vec<f64>> = BTreeMap::new();
     for (key, value) in values {
         groups.entry(key).or_default().push(value);
     }
-    let summary =
-        |values: Vec<f64>| (stats::mean(&values).unwrap_or(f64::NAN), stats::std(&values).unwrap_or(0.0));
+    let summary = |values: Vec<f64>| {
+        let half_width = stats::t_interval(&values).map_or(0.0, |interval| interval.half_width);
+        (stats::mean(&values).unwrap_or(f64::NAN), half_width)
+    };
     groups.into_iter().map(|(key, values)| (key, summary(values))).collect()
 }
 
@@ -95,6 +97,8 @@ mod tests {
         let ours = ours(vec![1.0, 3.0], &[0, 1]).unwrap();
         // Standard deviation √2, standard error 1, and t = 12.7062 with one degree of freedom.
         assert!((ours.ci95.unwrap() - 12.7062).abs() < 1e-4);
-        assert_eq!(means([(1, 1.0), (1, 3.0), (2, 5.0)].into_iter())[&2], (5.0, 0.0));
+        let of_plots = means([(1, 1.0), (1, 3.0), (2, 5.0)].into_iter());
+        assert_eq!(of_plots[&2], (5.0, 0.0));
+        assert!((of_plots[&1].1 - 12.7062).abs() < 1e-4, "the band of a plot is the interval of the record");
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::{COLOURS, FONT, Picture, failed, range_of};
+use super::{COLOURS, FONT, Picture, failed, headed, range_of};
 
 /// Bins of one panel.
 const BINS: usize = 60;
@@ -47,9 +47,13 @@ fn draw_panel<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, panel: &Panel, 
     let densities: Vec<Vec<f64>> =
         panel.series.iter().map(|(_, values)| density(values, low, width)).collect();
     let top = densities.iter().flatten().copied().fold(0.0, f64::max).max(f64::MIN_POSITIVE) * 1.05;
-    let mut chart = ChartBuilder::on(area)
+    // Out of domain is drawn in blue and in domain in red, as in the paper's figure.
+    let colours = [COLOURS[3], COLOURS[0], COLOURS[2], COLOURS[1]];
+    let named: Vec<(&str, RGBColor)> =
+        panel.series.iter().zip(colours).map(|((name, _), colour)| (name.as_str(), colour)).collect();
+    let area = headed(area, &panel.title, &named)?;
+    let mut chart = ChartBuilder::on(&area)
         .margin(8)
-        .caption(&panel.title, (FONT, 16))
         .x_label_area_size(34)
         .y_label_area_size(44)
         .build_cartesian_2d(low..high, 0.0..top)
@@ -65,25 +69,14 @@ fn draw_panel<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, panel: &Panel, 
         .axis_desc_style((FONT, 13))
         .draw()
         .map_err(failed)?;
-    // Out of domain is drawn in blue and in domain in red, as in the paper's figure.
-    let colours = [COLOURS[3], COLOURS[0], COLOURS[2], COLOURS[1]];
-    for (((name, _), bars), colour) in panel.series.iter().zip(&densities).zip(colours) {
+    for (bars, colour) in densities.iter().zip(colours) {
         let boxes = bars.iter().enumerate().filter(|(_, height)| **height > 0.0).map(|(bin, height)| {
             let left = low + bin as f64 * width;
             Rectangle::new([(left, 0.0), (left + width, *height)], colour.mix(0.5).filled())
         });
-        let series = chart.draw_series(boxes).map_err(failed)?;
-        series
-            .label(name)
-            .legend(move |(x, y)| Rectangle::new([(x, y - 4), (x + 10, y + 4)], colour.mix(0.5).filled()));
+        chart.draw_series(boxes).map_err(failed)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.7))
-        .label_font((FONT, 12))
-        .draw()
-        .map_err(failed)
+    Ok(())
 }
 
 /// Heights of the bins of a histogram with area one.

@@ -1,10 +1,17 @@
 //! Lines with bands, one chart beside the other.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::{COLOURS, FONT, Picture, failed, range_of};
+use super::{COLOURS, FONT, Picture, failed, headed, range_of};
+
+/// Pixels below the charts, for what is said of all of them.
+const FOOT: u32 = 22;
+/// The grey of named levels.
+const GREY: RGBColor = RGBColor(102, 102, 102);
 
 /// Charts of one picture.
 pub(crate) struct Lines {
@@ -27,21 +34,30 @@ pub(crate) struct Chart {
 pub(crate) struct Series {
     pub(crate) name: String,
     pub(crate) points: Vec<(f64, f64)>,
-    /// Half width of the band at each point; empty without a band.
+    /// Half width of the band at each point, the 95 % interval over the seeds; empty without a band.
     pub(crate) half_widths: Vec<f64>,
 }
 
 impl Picture for Lines {
     fn size(&self) -> (u32, u32) {
         let (rows, columns) = self.grid();
-        (460 * columns as u32, 360 * rows as u32)
+        (460 * columns as u32, 360 * rows as u32 + FOOT)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<()> {
         area.fill(&WHITE).map_err(failed)?;
-        let parts = area.split_evenly(self.grid());
+        let (charts, foot) = area.split_vertically(area.dim_in_pixel().1 as i32 - FOOT as i32);
+        let bands = self.charts.iter().flat_map(|chart| &chart.series).flat_map(|series| &series.half_widths);
+        if bands.into_iter().any(|half| *half > 0.0) {
+            let words = "bands: 95 % t-interval over the seeds";
+            foot.draw(&Text::new(words, (10, 3), (FONT, 12).into_font())).map_err(failed)?;
+        }
+        // One colour for one name in all charts.
+        let all = self.charts.iter().flat_map(|chart| chart.series.iter().map(|series| series.name.as_str()));
+        let names: Vec<&str> = all.collect::<BTreeSet<&str>>().into_iter().collect();
+        let parts = charts.split_evenly(self.grid());
         for (part, chart) in parts.iter().zip(&self.charts) {
-            draw_chart(part, chart)?;
+            draw_chart(part, chart, &names)?;
         }
         Ok(())
     }
@@ -62,7 +78,19 @@ fn number(value: f64) -> String {
     if short == "-0" { "0".to_owned() } else { short.to_owned() }
 }
 
-fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) -> Result<()> {
+fn draw_chart<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    lines: &Chart,
+    names: &[&str],
+) -> Result<()> {
+    let colour_of = |name: &str| {
+        let at = names.iter().position(|known| *known == name).unwrap_or_default();
+        COLOURS[at % COLOURS.len()]
+    };
+    let mut named: Vec<(&str, RGBColor)> =
+        lines.series.iter().map(|series| (series.name.as_str(), colour_of(&series.name))).collect();
+    named.extend(lines.levels.iter().map(|(name, _)| (name.as_str(), GREY)));
+    let area = headed(area, &lines.title, &named)?;
     let (left, right) =
         range_of(lines.series.iter().flat_map(|series| series.points.iter().map(|(x, _)| *x)));
     let heights = lines.series.iter().flat_map(|series| {
@@ -73,9 +101,8 @@ fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) 
     });
     let (low, high) = range_of(heights.chain(lines.levels.iter().map(|(_, y)| *y)));
     let room = 0.05 * (high - low);
-    let mut chart = ChartBuilder::on(area)
+    let mut chart = ChartBuilder::on(&area)
         .margin(10)
-        .caption(&lines.title, (FONT, 16))
         .x_label_area_size(38)
         .y_label_area_size(54)
         .build_cartesian_2d(left..right, (low - room)..(high + room))
@@ -93,8 +120,8 @@ fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) 
         .axis_desc_style((FONT, 13))
         .draw()
         .map_err(failed)?;
-    for (at, series) in lines.series.iter().enumerate() {
-        let colour = COLOURS[at % COLOURS.len()];
+    for series in &lines.series {
+        let colour = colour_of(&series.name);
         if !series.half_widths.is_empty() {
             let bounds = series.points.iter().zip(&series.half_widths);
             let upper = bounds.clone().map(|((x, y), half)| (*x, y + half));
@@ -106,31 +133,19 @@ fn draw_chart<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, lines: &Chart) 
         }
         chart
             .draw_series(LineSeries::new(series.points.iter().copied(), colour.stroke_width(2)))
-            .map_err(failed)?
-            .label(&series.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], colour.stroke_width(2)));
+            .map_err(failed)?;
         chart
             .draw_series(series.points.iter().map(|point| Circle::new(*point, 3, colour.filled())))
             .map_err(failed)?;
     }
-    for (name, level) in &lines.levels {
+    for (_, level) in &lines.levels {
         let dashes = (0..20).map(|dash| {
             let at = |part: f64| left + (right - left) * (f64::from(dash) + part) / 20.0;
-            PathElement::new([(at(0.0), *level), (at(0.6), *level)], BLACK.mix(0.6))
+            PathElement::new([(at(0.0), *level), (at(0.6), *level)], GREY)
         });
-        chart
-            .draw_series(dashes)
-            .map_err(failed)?
-            .label(name)
-            .legend(|(x, y)| PathElement::new([(x, y), (x + 14, y)], BLACK.mix(0.6)));
+        chart.draw_series(dashes).map_err(failed)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.7))
-        .label_font((FONT, 12))
-        .draw()
-        .map_err(failed)
+    Ok(())
 }
 
 #[cfg(test)]

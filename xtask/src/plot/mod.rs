@@ -51,6 +51,37 @@ fn failed<E: std::error::Error + Send + Sync>(error: DrawingAreaErrorKind<E>) ->
     anyhow!("the plot cannot be drawn: {error}")
 }
 
+/// Draws a title and named colours above a chart, where they cover nothing, and gives the area that is left below.
+fn headed<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    title: &str,
+    names: &[(&str, RGBColor)],
+) -> Result<DrawingArea<DB, Shift>> {
+    const LEFT: i32 = 54;
+    const TITLE: i32 = 28;
+    const LINE: i32 = 16;
+    let style = TextStyle::from((FONT, 12).into_font());
+    let width = area.dim_in_pixel().0 as i32;
+    let (mut x, mut y) = (LEFT, TITLE);
+    let mut places = Vec::new();
+    for (name, colour) in names {
+        let needed = 34 + area.estimate_text_size(name, &style).map_err(failed)?.0 as i32;
+        if x > LEFT && x + needed > width {
+            (x, y) = (LEFT, y + LINE);
+        }
+        places.push(((x, y), *name, *colour));
+        x += needed;
+    }
+    let head = if places.is_empty() { TITLE } else { y + LINE };
+    let (top, body) = area.split_vertically(head);
+    top.draw(&Text::new(title.to_owned(), (LEFT, 8), (FONT, 16).into_font())).map_err(failed)?;
+    for ((x, y), name, colour) in places {
+        top.draw(&Rectangle::new([(x, y + 3), (x + 14, y + 9)], colour.filled())).map_err(failed)?;
+        top.draw(&Text::new(name.to_owned(), (x + 19, y), style.clone())).map_err(failed)?;
+    }
+    Ok(body)
+}
+
 /// Makes the font known to plotters.
 fn prepare() {
     static REGISTERED: Once = Once::new();

@@ -239,7 +239,7 @@ fn charts(done: &[Finished<DamageRow>]) -> Vec<Chart> {
                             .iter()
                             .map(|(amount, (mean, _))| (*amount as f64 / 1e6, *mean))
                             .collect(),
-                        half_widths: found.values().map(|(_, std)| *std).collect(),
+                        half_widths: found.values().map(|(_, half)| *half).collect(),
                     });
                 }
             }

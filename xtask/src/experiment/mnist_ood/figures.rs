@@ -79,7 +79,7 @@ fn series(name: String, points: Vec<(i64, f64)>) -> Series {
     Series {
         name,
         points: found.iter().map(|(x, (mean, _))| (*x as f64 / 1e6, *mean)).collect(),
-        half_widths: found.values().map(|(_, std)| *std).collect(),
+        half_widths: found.values().map(|(_, half)| *half).collect(),
     }
 }
 
