@@ -55,25 +55,26 @@ pub(crate) fn product<T: Element>(out: &mut [T], former: Former, lhs: Matrix<'_,
     unsafe { block(out.as_mut_ptr(), rhs.cols, former, lhs, rhs, 0..lhs.rows, 0..rhs.cols) }
 }
 
-/// The same product, its longer side cut into blocks that are shared among the threads.
-pub(crate) fn product_parallel<T: Element>(
-    out: &mut [T],
-    former: Former,
-    lhs: Matrix<'_, T>,
-    rhs: Matrix<'_, T>,
-) {
-    check(out.len(), lhs, rhs);
+/// The product in a new vector that is not cleared before, its longer side cut into blocks that are shared among the
+/// threads.
+pub(crate) fn product_parallel<T: Element>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>) -> Vec<T> {
     let (rows, cols) = (lhs.rows, rhs.cols);
+    let len = rows * cols;
+    check(len, lhs, rhs);
     let by_rows = rows >= cols;
     let longer = if by_rows { rows } else { cols };
+    let mut out = Vec::with_capacity(len);
     let target = Shared(out.as_mut_ptr());
     (0..longer.div_ceil(BLOCK)).into_par_iter().for_each(|i| {
         let span = i * BLOCK..((i + 1) * BLOCK).min(longer);
         let (r, c) = if by_rows { (span, 0..cols) } else { (0..rows, span) };
         let target = &target;
-        // SAFETY: `check` has asserted the extent of `out`, and the spans of two tasks are disjoint.
-        unsafe { block(target.0, cols, former, lhs, rhs, r, c) }
+        // SAFETY: the vector has room for all of the result, and the spans of two tasks are disjoint.
+        unsafe { block(target.0, cols, Former::Replaced, lhs, rhs, r, c) }
     });
+    // SAFETY: the blocks cover every row and column, and each was written in full.
+    unsafe { out.set_len(len) };
+    out
 }
 
 struct Shared<T>(*mut T);
@@ -164,7 +165,8 @@ mod tests {
                 let mut got = vec![f64::NAN; m * n];
                 product(&mut got, Former::Replaced, lhs, rhs);
                 assert_eq!(got, want);
-                product_parallel(&mut got, Former::Kept, lhs, rhs);
+                assert_eq!(product_parallel(lhs, rhs), want);
+                product(&mut got, Former::Kept, lhs, rhs);
                 assert!(got.iter().zip(&want).all(|(g, w)| *g == 2.0 * w));
             }
         }

@@ -133,18 +133,22 @@ impl Plan {
         if first >= end { (0..0, 0) } else { (first..end, first * stride + offset - before) }
     }
 
-    /// Calls `visit(row, channel, rows inside, first input row, columns inside, first input column)` per tap.
+    /// Calls `visit(row, channel, tap)` for each row of the unfolded matrix.
     #[inline(always)]
     fn for_each_tap(&self, mut visit: impl FnMut(usize, usize, &Tap)) {
+        // Found once and not per channel: the divisions would cost as much as copying a short line.
+        let taps: Vec<Tap> = (0..self.kernel[0])
+            .flat_map(|ky| (0..self.kernel[1]).map(move |kx| (ky, kx)))
+            .map(|(ky, kx)| {
+                let ((ys, iy), (xs, ix)) = (self.inside(0, ky), self.inside(1, kx));
+                Tap { ys, iy, xs, ix }
+            })
+            .collect();
         let mut row = 0;
         for channel in 0..self.channels {
-            for ky in 0..self.kernel[0] {
-                let (ys, iy) = self.inside(0, ky);
-                for kx in 0..self.kernel[1] {
-                    let (xs, ix) = self.inside(1, kx);
-                    visit(row, channel, &Tap { ys: ys.clone(), iy, xs, ix });
-                    row += 1;
-                }
+            for tap in &taps {
+                visit(row, channel, tap);
+                row += 1;
             }
         }
     }
@@ -185,12 +189,12 @@ fn unfold_lines<T: Element>(plan: &Plan, images: &[T], matrix: &mut [T]) {
             let first = tap.ys.start * out_w + tap.xs.start;
             for (image, row) in images.chunks_exact(size).zip(row.chunks_exact_mut(out_plane)) {
                 let source = &image[channel * plane + tap.iy * width + tap.ix..(channel + 1) * plane];
-                let lines =
-                    source.chunks(stride_y * width).zip(row[first..].chunks_mut(out_w)).take(tap.ys.len());
+                let row = &mut row[first..];
                 if stride_x == 1 {
-                    copy_lines(lines, tap.xs.len());
+                    copy_lines(source, stride_y * width, row, out_w, tap.xs.len(), tap.ys.len());
                     continue;
                 }
+                let lines = source.chunks(stride_y * width).zip(row.chunks_mut(out_w)).take(tap.ys.len());
                 for (source, line) in lines {
                     for (v, s) in line[..tap.xs.len()].iter_mut().zip(source.iter().step_by(stride_x)) {
                         *v = *s;
@@ -225,12 +229,12 @@ fn fold_lines<T: Element>(plan: &Plan, matrix: &[T], images: &mut [T]) {
             let first = tap.ys.start * out_w + tap.xs.start;
             for (image, row) in images.chunks_exact_mut(size).zip(row.chunks_exact(out_plane)) {
                 let target = &mut image[channel * plane + tap.iy * width + tap.ix..(channel + 1) * plane];
-                let lines =
-                    row[first..].chunks(out_w).zip(target.chunks_mut(stride_y * width)).take(tap.ys.len());
+                let row = &row[first..];
                 if stride_x == 1 {
-                    add_lines(lines, tap.xs.len());
+                    add_lines(row, out_w, target, stride_y * width, tap.xs.len(), tap.ys.len());
                     continue;
                 }
+                let lines = row.chunks(out_w).zip(target.chunks_mut(stride_y * width)).take(tap.ys.len());
                 for (line, target) in lines {
                     for (v, t) in line[..tap.xs.len()].iter().zip(target.iter_mut().step_by(stride_x)) {
                         *t += *v;
@@ -241,38 +245,58 @@ fn fold_lines<T: Element>(plan: &Plan, matrix: &[T], images: &mut [T]) {
     );
 }
 
-/// Copies the first `length` elements of each line, by vectors: a call of `memcpy` costs more than a short line.
+/// Copies the first `length` elements of each of some lines, by vectors: a call of `memcpy` costs more than a short
+/// line. The lines of either side are `step` elements apart.
 #[inline(always)]
-fn copy_lines<'a, T: Element>(lines: impl Iterator<Item = (&'a [T], &'a mut [T])>, length: usize) {
+fn copy_lines<T: Element>(
+    from: &[T],
+    from_step: usize,
+    to: &mut [T],
+    to_step: usize,
+    length: usize,
+    lines: usize,
+) {
+    let pairs = (0..lines).map(|line| (line * from_step, line * to_step));
     match length {
         64.. => {
-            for (from, to) in lines {
-                to[..length].copy_from_slice(&from[..length]);
+            for (f, t) in pairs {
+                to[t..t + length].copy_from_slice(&from[f..f + length]);
             }
         }
-        16.. => {
-            for (from, to) in lines {
-                copy_by::<T, 16>(&from[..length], &mut to[..length]);
+        16 => pairs.for_each(|(f, t)| copy_run::<T, 16>(&from[f..], &mut to[t..])),
+        17.. => {
+            for (f, t) in pairs {
+                copy_by::<T, 16>(&from[f..f + length], &mut to[t..t + length]);
             }
         }
-        8.. => {
-            for (from, to) in lines {
-                copy_by::<T, 8>(&from[..length], &mut to[..length]);
+        8 => pairs.for_each(|(f, t)| copy_run::<T, 8>(&from[f..], &mut to[t..])),
+        9.. => {
+            for (f, t) in pairs {
+                copy_by::<T, 8>(&from[f..f + length], &mut to[t..t + length]);
             }
         }
         4.. => {
-            for (from, to) in lines {
-                copy_by::<T, 4>(&from[..length], &mut to[..length]);
+            for (f, t) in pairs {
+                copy_by::<T, 4>(&from[f..f + length], &mut to[t..t + length]);
             }
         }
         _ => {
-            for (from, to) in lines {
-                for (t, f) in to[..length].iter_mut().zip(from) {
+            for (f, t) in pairs {
+                for (t, f) in to[t..t + length].iter_mut().zip(&from[f..f + length]) {
                     *t = *f;
                 }
             }
         }
     }
+}
+
+/// Copies a line of just `N` elements.
+#[inline(always)]
+fn copy_run<T: Element, const N: usize>(from: &[T], to: &mut [T]) {
+    let (Some(t), Some(f)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) else {
+        unreachable!("lines lie within their slices")
+    };
+    *t = *f;
 }
 
 /// Copies a line of at least `N` elements by runs of `N`; the last run may repeat a part of the one before.
@@ -286,33 +310,59 @@ fn copy_by<T: Element, const N: usize>(from: &[T], to: &mut [T]) {
     }
 }
 
-/// Adds the first `length` elements of each line to another line, by vectors.
+/// Adds the first `length` elements of each of some lines to another line, by vectors.
 #[inline(always)]
-fn add_lines<'a, T: Element>(lines: impl Iterator<Item = (&'a [T], &'a mut [T])>, length: usize) {
+fn add_lines<T: Element>(
+    from: &[T],
+    from_step: usize,
+    to: &mut [T],
+    to_step: usize,
+    length: usize,
+    lines: usize,
+) {
+    let pairs = (0..lines).map(|line| (line * from_step, line * to_step));
     match length {
         16.. => {
-            for (from, to) in lines {
-                add_by::<T, 16>(&from[..length], &mut to[..length]);
+            for (f, t) in pairs {
+                add_by::<T, 16>(&from[f..f + length], &mut to[t..t + length]);
             }
         }
-        8.. => {
-            for (from, to) in lines {
-                add_by::<T, 8>(&from[..length], &mut to[..length]);
+        8 => {
+            for (f, t) in pairs {
+                add_run::<T, 8>(&from[f..], &mut to[t..]);
+            }
+        }
+        9.. => {
+            for (f, t) in pairs {
+                add_by::<T, 8>(&from[f..f + length], &mut to[t..t + length]);
             }
         }
         4.. => {
-            for (from, to) in lines {
-                add_by::<T, 4>(&from[..length], &mut to[..length]);
+            for (f, t) in pairs {
+                add_by::<T, 4>(&from[f..f + length], &mut to[t..t + length]);
             }
         }
         _ => {
-            for (from, to) in lines {
-                for (t, f) in to[..length].iter_mut().zip(from) {
+            for (f, t) in pairs {
+                for (t, f) in to[t..t + length].iter_mut().zip(&from[f..f + length]) {
                     *t += *f;
                 }
             }
         }
     }
+}
+
+/// Adds a line of just `N` elements.
+#[inline(always)]
+fn add_run<T: Element, const N: usize>(from: &[T], to: &mut [T]) {
+    let (Some(t), Some(f)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) else {
+        unreachable!("lines lie within their slices")
+    };
+    let mut sum = *t;
+    for i in 0..N {
+        sum[i] += f[i];
+    }
+    *t = sum;
 }
 
 /// Adds a line of at least `N` elements by runs of `N`; the last run adds zero where the one before has been.

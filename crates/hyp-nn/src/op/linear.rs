@@ -3,7 +3,7 @@
 use candle_core::{Error, Result, Tensor};
 
 use super::activation::{gated, rectified};
-use super::gemm::{Former, Matrix, product_parallel};
+use super::gemm::{Matrix, product_parallel};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
 
 /// The affine map $x W^\top + b$ of the last axis.
@@ -65,10 +65,7 @@ impl Kernel for Linear {
         let (x, weight) = (inputs[0], inputs[1]);
         let (out, inner) = (weight.dims[0], weight.dims[1]);
         let rows = x.dims[..x.dims.len() - 1].iter().product();
-        let mut y = vec![T::zero(); rows * out];
-        product_parallel(
-            &mut y,
-            Former::Replaced,
+        let mut y = product_parallel(
             Matrix::new(x.data, rows, inner),
             Matrix::new(weight.data, out, inner).transposed(),
         );
@@ -107,17 +104,8 @@ impl Kernel for Linear {
             grad.data
         };
         let g_matrix = Matrix::new(g, rows, out);
-        let gx = wanted[0].then(|| {
-            let mut gx = vec![T::zero(); rows * inner];
-            product_parallel(&mut gx, Former::Replaced, g_matrix, Matrix::new(weight.data, out, inner));
-            gx
-        });
-        let gw = wanted[1].then(|| {
-            let mut gw = vec![T::zero(); out * inner];
-            let x = Matrix::new(x.data, rows, inner);
-            product_parallel(&mut gw, Former::Replaced, g_matrix.transposed(), x);
-            gw
-        });
+        let gx = wanted[0].then(|| product_parallel(g_matrix, Matrix::new(weight.data, out, inner)));
+        let gw = wanted[1].then(|| product_parallel(g_matrix.transposed(), Matrix::new(x.data, rows, inner)));
         let mut gradients = vec![gx, gw];
         if inputs.len() == 3 {
             gradients.push(wanted[2].then(|| column_sums(g, out)));

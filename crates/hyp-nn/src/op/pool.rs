@@ -158,43 +158,71 @@ fn is_nan<T: PartialEq>(v: T) -> bool {
     v != v
 }
 
-/// The 2×2 windows of two rows, in runs of four that the compiler turns into vector instructions.
+/// The 2×2 windows of two rows, in runs of eight that the compiler turns into vector instructions.
 #[inline(always)]
 fn pool_pairs<T: Element>(upper: &[T], lower: &[T], top: u32, values: &mut [T], firsts: &mut [u32]) {
     let width = upper.len() as u32;
-    let (value_runs, value_rest) = values.as_chunks_mut::<4>();
-    let (first_runs, first_rest) = firsts.as_chunks_mut::<4>();
-    let pairs = value_runs.len() * 8;
-    let (upper_runs, lower_runs) = (upper.as_chunks::<8>().0, lower.as_chunks::<8>().0);
-    for (n, ((u, l), (value, first))) in
-        upper_runs.iter().zip(lower_runs).zip(value_runs.iter_mut().zip(first_runs)).enumerate()
-    {
-        let left = top + 8 * n as u32;
-        for i in 0..4 {
-            let window = [u[2 * i], u[2 * i + 1], l[2 * i], l[2 * i + 1]];
-            (value[i], first[i]) = pool_four(window, left + 2 * i as u32, width);
+    let (whole, rest) = (values.len() / 8, values.len() % 8);
+    pool_runs::<T, 8>(upper, lower, top, width, &mut values[..8 * whole], &mut firsts[..8 * whole]);
+    let (upper, lower) = (&upper[16 * whole..], &lower[16 * whole..]);
+    let (values, firsts) = (&mut values[8 * whole..], &mut firsts[8 * whole..]);
+    let top = top + 16 * whole as u32;
+    let four = rest / 4 * 4;
+    pool_runs::<T, 4>(upper, lower, top, width, &mut values[..four], &mut firsts[..four]);
+    pool_runs::<T, 1>(
+        &upper[2 * four..],
+        &lower[2 * four..],
+        top + 2 * four as u32,
+        width,
+        &mut values[four..],
+        &mut firsts[four..],
+    );
+}
+
+/// `N` windows at a time; the number of windows is a multiple of `N`.
+#[inline(always)]
+fn pool_runs<T: Element, const N: usize>(
+    upper: &[T],
+    lower: &[T],
+    top: u32,
+    width: u32,
+    values: &mut [T],
+    firsts: &mut [u32],
+) {
+    let sources = upper.chunks_exact(2 * N).zip(lower.chunks_exact(2 * N));
+    let targets = values.as_chunks_mut::<N>().0.iter_mut().zip(firsts.as_chunks_mut::<N>().0);
+    for (n, ((upper, lower), (value, first))) in sources.zip(targets).enumerate() {
+        let left = top + (2 * N * n) as u32;
+        // Corners of the windows, one array each, so that every following line is one vector instruction.
+        let mut corners = [[T::zero(); N]; 4];
+        let mut at = [[0; N]; 4];
+        for i in 0..N {
+            corners[0][i] = upper[2 * i];
+            corners[1][i] = upper[2 * i + 1];
+            corners[2][i] = lower[2 * i];
+            corners[3][i] = lower[2 * i + 1];
+            at[0][i] = left + 2 * i as u32;
+            at[1][i] = at[0][i] + 1;
+            at[2][i] = at[0][i] + width;
+            at[3][i] = at[2][i] + 1;
         }
-    }
-    let (upper, lower) = (upper[pairs..].chunks_exact(2), lower[pairs..].chunks_exact(2));
-    for (i, ((u, l), (value, first))) in
-        upper.zip(lower).zip(value_rest.iter_mut().zip(first_rest)).enumerate()
-    {
-        let left = top + (pairs + 2 * i) as u32;
-        (*value, *first) = pool_four([u[0], u[1], l[0], l[1]], left, width);
+        let above = larger((corners[0], at[0]), (corners[1], at[1]));
+        let below = larger((corners[2], at[2]), (corners[3], at[3]));
+        (*value, *first) = larger(above, below);
     }
 }
 
-/// The maximum of a window given row by row and its offset, without a branch.
+/// The larger of two values in each place, and where it stands, without a branch.
 #[inline(always)]
-fn pool_four<T: Element>(window: [T; 4], left: u32, width: u32) -> (T, u32) {
-    // Equal values keep the first. A comparison with NaN is false, so a NaN on the right is taken.
-    let pick = |a: (T, u32), b: (T, u32)| {
-        let keep = (a.0 >= b.0) | is_nan(a.0);
-        (if keep { a.0 } else { b.0 }, if keep { a.1 } else { b.1 })
-    };
-    let above = pick((window[0], left), (window[1], left + 1));
-    let below = pick((window[2], left + width), (window[3], left + width + 1));
-    pick(above, below)
+fn larger<T: Element, const N: usize>(a: ([T; N], [u32; N]), b: ([T; N], [u32; N])) -> ([T; N], [u32; N]) {
+    let (mut values, mut at) = (b.0, b.1);
+    for i in 0..N {
+        // Equal values keep the first. A comparison with NaN is false, so a NaN on the right is taken.
+        let keep = (a.0[i] >= b.0[i]) | is_nan(a.0[i]);
+        values[i] = if keep { a.0[i] } else { values[i] };
+        at[i] = if keep { a.1[i] } else { at[i] };
+    }
+    (values, at)
 }
 
 struct MaxPool {
