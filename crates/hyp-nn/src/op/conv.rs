@@ -6,6 +6,7 @@ use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
 use super::activation::{gated, rectified};
+use super::direct::Direct;
 use super::gemm::{Former, Matrix, product};
 use super::im2col::{ConvOptions, Plan, fold_add, unfold};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
@@ -105,12 +106,16 @@ pub(super) enum Epilogue {
 pub(super) struct Conv {
     pub(super) plan: Plan,
     pub(super) epilogue: Epilogue,
+    /// The form that needs no unfolded matrix, of the convolution and of its input gradient, where it is the faster.
+    direct: Option<Direct>,
+    direct_input: Option<Direct>,
     winners: OnceLock<Vec<u32>>,
 }
 
 impl Conv {
     pub(super) fn new(plan: Plan, epilogue: Epilogue) -> Self {
-        Self { plan, epilogue, winners: OnceLock::new() }
+        let (direct, direct_input) = (Direct::new(plan), Direct::of_input_gradient(&plan));
+        Self { plan, epilogue, direct, direct_input, winners: OnceLock::new() }
     }
 
     /// Where in its map each pooled maximum stands; empty without pooling.
@@ -248,6 +253,16 @@ struct Task<'a, T> {
     normalised: Option<Normalised<'a, T>>,
 }
 
+/// What all backward tasks share.
+struct Common<'a, T> {
+    weight: &'a [T],
+    /// The weight as the direct form of the input gradient reads it.
+    turned: Option<Vec<f32>>,
+    weight_wanted: bool,
+    /// Elements of one map of the result.
+    pooled: usize,
+}
+
 /// A batch normalisation between convolution and rectifier, as the gradient passes it.
 #[derive(Clone, Copy)]
 pub(super) struct Normalised<'a, T> {
@@ -276,30 +291,23 @@ impl<T: Element> Normalised<'_, T> {
 
 impl Conv {
     /// Gradients of weight (transposed; empty if not wanted) and bias from one task; writes its part of the input gradient.
-    fn backward_task<T: Element>(
-        &self,
-        task: Task<'_, T>,
-        weight: &[T],
-        weight_wanted: bool,
-        pooled: usize,
-    ) -> (Vec<T>, Vec<f64>) {
+    fn backward_task<T: Element>(&self, task: Task<'_, T>, common: &Common<'_, T>) -> (Vec<T>, Vec<f64>) {
         let columns = self.chunk() * self.plan.out_plane();
         scratch(self.plan.filters * columns, |maps| {
-            scratch(self.plan.rows() * columns, |unfolded| {
-                self.backward_in(task, weight, weight_wanted, pooled, maps, unfolded)
-            })
+            scratch(self.plan.rows() * columns, |unfolded| self.backward_in(task, common, maps, unfolded))
         })
     }
 
     fn backward_in<T: Element>(
         &self,
         task: Task<'_, T>,
-        weight: &[T],
-        weight_wanted: bool,
-        pooled: usize,
+        common: &Common<'_, T>,
         maps: &mut [T],
         unfolded: &mut [T],
     ) -> (Vec<T>, Vec<f64>) {
+        let &Common { weight, weight_wanted, pooled, .. } = common;
+        let direct = self.direct.as_ref().filter(|_| weight_wanted && T::single(weight).is_some());
+        let mut direct_gw = direct.map_or(Vec::new(), |d| vec![0.0; d.gradient_filters() * self.plan.rows()]);
         let plan = &self.plan;
         let groups = plan.options.groups;
         let (rows, filters) = (plan.rows() / groups, plan.filters / groups);
@@ -325,7 +333,11 @@ impl Conv {
                 *total += sum(map);
             }
             let unfolded = &mut unfolded[..plan.rows() * columns];
-            if weight_wanted {
+            if let (Some(direct), Some(x), Some(maps)) = (direct, T::single(x), T::single(maps)) {
+                for (i, x) in x.chunks_exact(image).enumerate() {
+                    direct.weight_gradient(x, &maps[i * plan.out_plane()..], columns, &mut direct_gw);
+                }
+            } else if weight_wanted {
                 let unfolded: &[T] = if plan.is_pointwise() && images == 1 {
                     x
                 } else {
@@ -340,7 +352,16 @@ impl Conv {
                     product(gw, Former::Kept, Matrix::new(unfolded, rows, columns), maps);
                 }
             }
-            if let Some(gx) = gx_chunks.as_mut().and_then(Iterator::next) {
+            let Some(gx) = gx_chunks.as_mut().and_then(Iterator::next) else { continue };
+            let turned = self.direct_input.as_ref().zip(common.turned.as_ref());
+            if let (Some((direct, turned)), Some(maps)) = (turned, T::single(maps)) {
+                let plane = plan.height * plan.width;
+                for (i, gx) in
+                    T::single_mut(gx).into_iter().flat_map(|gx| gx.chunks_exact_mut(image)).enumerate()
+                {
+                    direct.maps(turned, &maps[i * plan.out_plane()..], columns, gx, plane);
+                }
+            } else {
                 for (unfolded, (maps, weight)) in unfolded
                     .chunks_exact_mut(rows * columns)
                     .zip(maps.chunks_exact(filters * columns).zip(weight.chunks_exact(filters * rows)))
@@ -349,6 +370,12 @@ impl Conv {
                     product(unfolded, Former::Replaced, weight, Matrix::new(maps, filters, columns));
                 }
                 fold_add(plan, unfolded, gx);
+            }
+        }
+        if let (Some(direct), Some(gw)) = (direct, T::single_mut(&mut gw)) {
+            let lines = direct_gw.chunks_exact(direct.gradient_filters());
+            for (gw, line) in gw.chunks_exact_mut(plan.filters).zip(lines) {
+                gw.copy_from_slice(&line[..plan.filters]);
             }
         }
         (gw, gb)
@@ -418,8 +445,11 @@ impl Conv {
                 normalised: normalised_parts.next(),
             })
             .collect();
+        let turned = self.direct_input.as_ref().filter(|_| wanted[0]);
+        let turned = turned.zip(T::single(weight)).map(|(direct, weight)| direct.pack_turned(weight));
+        let common = Common { weight, turned, weight_wanted: wanted[1], pooled };
         let parts: Vec<(Vec<T>, Vec<f64>)> =
-            tasks.into_par_iter().map(|task| self.backward_task(task, weight, wanted[1], pooled)).collect();
+            tasks.into_par_iter().map(|task| self.backward_task(task, &common)).collect();
         let mut parts = parts.into_iter();
         let (mut gw, mut gb) = parts.next().expect("invariant: forward refuses an empty batch");
         for (w, b) in parts {
@@ -459,10 +489,17 @@ impl Kernel for Conv {
             .zip(x.chunks(chunk * plan.image()))
             .map(|(y, x)| (y, x, winner_chunks.next().unwrap_or_default()))
             .collect();
+        let direct = self.direct.as_ref().zip(T::single(weight)).map(|(d, weight)| (d, d.pack(weight)));
         tasks.into_par_iter().for_each(|(y, x, winners)| {
             let columns = x.len() / plan.image() * plan.out_plane();
-            scratch(plan.filters * columns, |maps| {
-                if plan.is_pointwise() && x.len() == plan.image() {
+            scratch(plan.filters * columns, |maps: &mut [T]| {
+                let direct = direct.as_ref().zip(T::single(x));
+                if let (Some(((direct, packed), x)), Some(maps)) = (direct, T::single_mut(maps)) {
+                    let channel_step = plan.height * plan.width;
+                    for (i, x) in x.chunks_exact(plan.image()).enumerate() {
+                        direct.maps(packed, x, channel_step, &mut maps[i * plan.out_plane()..], columns);
+                    }
+                } else if plan.is_pointwise() && x.len() == plan.image() {
                     self.forward_product(weight, x, maps, columns);
                 } else {
                     scratch(plan.rows() * columns, |unfolded| {

@@ -16,6 +16,10 @@ pub trait Element: WithDType {
     fn real(slice: &[Self]) -> &[Self::Real];
     /// A mutable slice as `hyp-math` takes it.
     fn real_mut(slice: &mut [Self]) -> &mut [Self::Real];
+    /// The slice itself if its elements are `f32`, for kernels that exist for this type alone.
+    fn single(slice: &[Self]) -> Option<&[f32]>;
+    /// The same of a mutable slice.
+    fn single_mut(slice: &mut [Self]) -> Option<&mut [f32]>;
 }
 
 impl Element for f32 {
@@ -26,6 +30,12 @@ impl Element for f32 {
     fn real_mut(slice: &mut [f32]) -> &mut [f32] {
         slice
     }
+    fn single(slice: &[f32]) -> Option<&[f32]> {
+        Some(slice)
+    }
+    fn single_mut(slice: &mut [f32]) -> Option<&mut [f32]> {
+        Some(slice)
+    }
 }
 
 impl Element for f64 {
@@ -35,6 +45,12 @@ impl Element for f64 {
     }
     fn real_mut(slice: &mut [f64]) -> &mut [f64] {
         slice
+    }
+    fn single(_: &[f64]) -> Option<&[f32]> {
+        None
+    }
+    fn single_mut(_: &mut [f64]) -> Option<&mut [f32]> {
+        None
     }
 }
 

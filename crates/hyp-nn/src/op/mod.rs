@@ -8,6 +8,7 @@ mod ball;
 mod batch_norm;
 mod conv;
 mod conv_norm;
+mod direct;
 mod elementary;
 mod gemm;
 mod im2col;

@@ -1,0 +1,204 @@
+//! The inner loops of the direct convolution, once for AVX-512 and once for AVX2 with FMA.
+#![expect(unsafe_code, reason = "vector intrinsics; extents are asserted before each loop")]
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+/// Taps after which partial sums go to memory, so that what they read of the image stays in the first cache.
+const TAPS: usize = 288;
+
+/// Output positions: `rows` lines of `width`, which start `step` elements apart in the stored image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lines {
+    pub(super) rows: usize,
+    pub(super) width: usize,
+    pub(super) step: usize,
+}
+
+/// The instructions that a kernel is written in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Level {
+    /// 32 registers of 16 numbers.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// 16 registers of 8 numbers.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Level {
+    /// The best level of this processor, if it has any.
+    pub(super) fn detect() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                return Some(Self::Avx512);
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Some(Self::Avx2);
+            }
+        }
+        None
+    }
+
+    /// Every level that this processor has, for tests.
+    #[cfg(test)]
+    pub(super) fn all() -> Vec<Self> {
+        let mut all: Vec<Self> = Self::detect().into_iter().collect();
+        #[cfg(target_arch = "x86_64")]
+        if all.contains(&Self::Avx512) && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+        {
+            all.push(Self::Avx2);
+        }
+        all
+    }
+
+    /// Numbers in a vector.
+    pub(super) fn lanes(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 16,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => 8,
+        }
+    }
+
+    /// Filters that are computed together.
+    pub(super) fn filters(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 8,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => 4,
+        }
+    }
+
+    /// Positions that are computed together.
+    pub(super) fn positions(self) -> usize {
+        3 * self.lanes()
+    }
+
+    /// `maps[f][p] = Σ_t packed[f][t] · stored[offsets[t] + p]` for `p < columns`, a multiple of [`Level::positions`].
+    pub(super) fn maps(
+        self,
+        packed: &[f32],
+        offsets: &[u32],
+        stored: &[f32],
+        maps: &mut [f32],
+        columns: usize,
+    ) {
+        let (block, step) = (self.filters(), self.positions());
+        let filters = packed.len() / offsets.len();
+        let reach = offsets.iter().max().map_or(0, |o| *o as usize) + columns;
+        assert!(columns.is_multiple_of(step) && filters.is_multiple_of(block), "whole tiles only");
+        assert!(
+            packed.len() == filters * offsets.len()
+                && maps.len() >= filters * columns
+                && reach <= stored.len()
+        );
+        for p in (0..columns).step_by(step) {
+            for first in (0..offsets.len()).step_by(TAPS) {
+                let taps = &offsets[first..(first + TAPS).min(offsets.len())];
+                for f in (0..filters).step_by(block) {
+                    let weight = &packed[f * offsets.len() + first * block..][..taps.len() * block];
+                    let (stored, maps) = (&stored[p..], &mut maps[f * columns + p..]);
+                    match self {
+                        // SAFETY: the level was detected; `taps.len() × filters` weights are there by the slice, a
+                        // tile from each tap by `reach`, and rows of a tile by the assertion on `maps`.
+                        #[cfg(target_arch = "x86_64")]
+                        Self::Avx512 => unsafe {
+                            x86::wide::tile::<8, 3>(weight, taps, stored, maps, columns, first > 0);
+                        },
+                        // SAFETY: as above.
+                        #[cfg(target_arch = "x86_64")]
+                        Self::Avx2 => unsafe {
+                            x86::narrow::tile::<4, 3>(weight, taps, stored, maps, columns, first > 0);
+                        },
+                    }
+                }
+            }
+        }
+    }
+
+    /// `gradient[t][f] += Σ_p turned[p][f] · stored[offsets[t] + position p]`, over the positions of `lines` in order.
+    pub(super) fn weight_gradient(
+        self,
+        turned: &[f32],
+        offsets: &[u32],
+        stored: &[f32],
+        lines: Lines,
+        gradient: &mut [f32],
+    ) {
+        let filters = gradient.len() / offsets.len();
+        let reach = (lines.rows - 1) * lines.step + lines.width;
+        let reach = reach + offsets.iter().max().map_or(0, |o| *o as usize);
+        assert!(filters.is_multiple_of(self.lanes()) && turned.len() == lines.rows * lines.width * filters);
+        assert!(gradient.len() == offsets.len() * filters && reach <= stored.len());
+        let vectors = filters / self.lanes();
+        let mut done = 0;
+        while done < vectors {
+            let at = done * self.lanes();
+            // SAFETY: the level was detected; the assertions above bound every access of the columns from `at` on.
+            done += match self {
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx512 => unsafe {
+                    match vectors - done {
+                        4.. => {
+                            x86::wide::gradient::<6, 4>(turned, filters, at, offsets, stored, lines, gradient)
+                        }
+                        3 => {
+                            x86::wide::gradient::<8, 3>(turned, filters, at, offsets, stored, lines, gradient)
+                        }
+                        2 => x86::wide::gradient::<12, 2>(
+                            turned, filters, at, offsets, stored, lines, gradient,
+                        ),
+                        _ => x86::wide::gradient::<24, 1>(
+                            turned, filters, at, offsets, stored, lines, gradient,
+                        ),
+                    }
+                },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx2 => unsafe {
+                    match vectors - done {
+                        2.. => x86::narrow::gradient::<6, 2>(
+                            turned, filters, at, offsets, stored, lines, gradient,
+                        ),
+                        _ => x86::narrow::gradient::<12, 1>(
+                            turned, filters, at, offsets, stored, lines, gradient,
+                        ),
+                    }
+                },
+            };
+        }
+    }
+
+    /// `to[x][f] = from[f][x]` for `x < width`; rows of `from` start `from_step` apart, rows of `to` are `filters` long.
+    pub(super) fn transpose(
+        self,
+        from: &[f32],
+        from_step: usize,
+        rows: usize,
+        width: usize,
+        to: &mut [f32],
+        filters: usize,
+    ) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 | Self::Avx2 => super::wide(
+                #[inline(always)]
+                || {
+                    for first in (0..rows).step_by(8) {
+                        let block = 8.min(rows - first);
+                        for x in 0..width {
+                            let to = &mut to[x * filters + first..][..block];
+                            for (f, v) in to.iter_mut().enumerate() {
+                                *v = from[(first + f) * from_step + x];
+                            }
+                        }
+                    }
+                },
+            ),
+        }
+    }
+}
