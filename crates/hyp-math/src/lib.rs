@@ -26,6 +26,8 @@ pub mod scalar;
 pub mod stats;
 #[cfg(feature = "proptest")]
 pub mod strategy;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod vector;
 
 pub use curvature::{Curvature, InvalidCurvature};

@@ -228,23 +228,7 @@ fn sinh_by_curvature(c: Curvature, r: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::testing::ball_points;
-
-    /// Central differences of `loss` by every entry of `values`.
-    fn differences(values: &[f64], loss: impl Fn(&[f64]) -> f64) -> Vec<f64> {
-        let step = 1e-6;
-        let mut moved = values.to_vec();
-        (0..values.len())
-            .map(|i| {
-                moved[i] = values[i] + step;
-                let above = loss(&moved);
-                moved[i] = values[i] - step;
-                let below = loss(&moved);
-                moved[i] = values[i];
-                (above - below) / (2.0 * step)
-            })
-            .collect()
-    }
+    use crate::testing::{ball_points, differences};
 
     fn assert_near(got: &[f64], want: &[f64], what: &str) {
         let scale = want.iter().fold(1.0_f64, |s, v| s.max(v.abs()));

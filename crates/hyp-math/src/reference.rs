@@ -304,7 +304,7 @@ fn root(c: Curvature) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::testing::ball_points;
+    use crate::testing::{assert_close, ball_points, differences};
     use crate::{distance as plain, midpoint, mlr};
 
     #[test]
@@ -363,18 +363,8 @@ mod tests {
         let y: Vec<f64> = ball_points(2, 1, 3, c, 0.8);
         let (mut gx, mut gy) = ([0.0; 3], [0.0; 3]);
         distance_vjp(&x, &y, 1.0, c, &mut gx, &mut gy);
-        let step = 1e-6;
-        for i in 0..3 {
-            for (point, got) in [(0, gx[i]), (1, gy[i])] {
-                let at = |shift: f64| {
-                    let (mut x, mut y) = (x.clone(), y.clone());
-                    [&mut x, &mut y][point][i] += shift;
-                    distance(&x, &y, c)
-                };
-                let want = (at(step) - at(-step)) / (2.0 * step);
-                // step² and rounding/step, about 1e-10 each.
-                assert!((got - want).abs() < 1e-8, "{point} {i}: {got} is not {want}");
-            }
-        }
+        // step² and rounding/step, about 1e-10 each.
+        assert_close(&gx, &differences(&x, |x| distance(x, &y, c)), 1e-8);
+        assert_close(&gy, &differences(&y, |y| distance(&x, y, c)), 1e-8);
     }
 }

@@ -330,7 +330,7 @@ impl<T: Real, const BY_CURVATURE: bool> Kernel for Backward<'_, T, BY_CURVATURE>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::testing::{assert_close, ball_points};
+    use crate::testing::{assert_close, ball_points, difference_by_curvature, differences};
 
     /// The vector forms against the portable one, which is the oracle; sums may round differently.
     #[test]
@@ -399,8 +399,8 @@ mod tests {
         let (dim, batch, points) = (5, 4, 9);
         for curvature in [0.0, 0.05, 1.0] {
             let c = Curvature::new(curvature).unwrap();
-            let mut x: Vec<f64> = ball_points(1, batch, dim, c, 0.9);
-            let mut y: Vec<f64> = ball_points(2, points, dim, c, 0.9);
+            let x: Vec<f64> = ball_points(1, batch, dim, c, 0.9);
+            let y: Vec<f64> = ball_points(2, points, dim, c, 0.9);
             let grad_out: Vec<f64> = (0..batch * points).map(|i| ((i * 7) % 11) as f64 - 5.0).collect();
             let loss = |x: &[f64], y: &[f64], c: Curvature| -> f64 {
                 let mut out = vec![0.0; batch * points];
@@ -409,34 +409,10 @@ mod tests {
             };
             let (mut grad_x, mut grad_y) = (vec![0.0; x.len()], vec![0.0; y.len()]);
             let by_c = distance_matrix_vjp(&x, &y, &grad_out, dim, c, &mut grad_x, &mut grad_y);
-            let step = 1e-6;
-            let mut want = vec![0.0; x.len()];
-            for i in 0..x.len() {
-                let value = x[i];
-                x[i] = value + step;
-                let above = loss(&x, &y, c);
-                x[i] = value - step;
-                want[i] = (above - loss(&x, &y, c)) / (2.0 * step);
-                x[i] = value;
-            }
             // step² times third derivatives of about 1e3 at 0.9 of the radius.
-            assert_close(&grad_x, &want, 1e-8);
-            let mut want = vec![0.0; y.len()];
-            for i in 0..y.len() {
-                let value = y[i];
-                y[i] = value + step;
-                let above = loss(&x, &y, c);
-                y[i] = value - step;
-                want[i] = (above - loss(&x, &y, c)) / (2.0 * step);
-                y[i] = value;
-            }
-            assert_close(&grad_y, &want, 1e-8);
-            let at = |c: f64| loss(&x, &y, Curvature::new(c).unwrap());
-            let want = if curvature > 0.0 {
-                (at(curvature + step) - at(curvature - step)) / (2.0 * step)
-            } else {
-                (4.0 * at(1e-5) - 3.0 * at(0.0) - at(2e-5)) / 2e-5
-            };
+            assert_close(&grad_x, &differences(&x, |x| loss(x, &y, c)), 1e-8);
+            assert_close(&grad_y, &differences(&y, |y| loss(&x, y, c)), 1e-8);
+            let want = difference_by_curvature(curvature, |c| loss(&x, &y, c));
             assert!((by_c - want).abs() < 1e-6 * (1.0 + want.abs()), "by c: {by_c} is not {want}");
         }
     }

@@ -1,76 +1,37 @@
-//! Möbius addition, subtraction and scalar multiplication, row by row.
+//! The gyrovector operations, row by row.
 
-use super::{check_rows, rows::for_rows};
+use super::{check_rows, row_wise::row_wise, rows::for_rows};
 use crate::{Curvature, Real, gyro};
 
-/// [`gyro::mobius_add`] of every row of `x` and the same row of `y`.
-///
-/// A row of `x` is the left operand.
-/// **Shapes.** `x`, `y`, `out`: `[rows, dim]`.
-///
-/// # Panics
-/// If `dim` is zero or a length does not fit.
-pub fn mobius_add<T: Real>(x: &[T], y: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-    for_rows(check_rows(x, dim), [(x, dim), (y, dim)], [(out, dim)], |[x, y], [out]| {
-        gyro::mobius_add(x, y, c, out);
-    });
+row_wise! {
+    /// [`gyro::conformal_factor`] of every row of `x`.
+    gyro::[conformal_factor, conformal_factor_vjp](x grad_x) -> number
 }
 
-/// The gradient of [`mobius_add`]: overwrites `grad_x` and `grad_y`, returns the derivative by c, summed over the rows.
-///
-/// # Panics
-/// If `dim` is zero or a length does not fit.
-pub fn mobius_add_vjp<T: Real>(
-    x: &[T],
-    y: &[T],
-    grad_out: &[T],
-    dim: usize,
-    c: Curvature,
-    grad_x: &mut [T],
-    grad_y: &mut [T],
-) -> f64 {
-    for_rows(
-        check_rows(x, dim),
-        [(x, dim), (y, dim), (grad_out, dim)],
-        [(grad_x, dim), (grad_y, dim)],
-        |[x, y, grad_out], [grad_x, grad_y]| gyro::mobius_add_vjp(x, y, grad_out, c, grad_x, grad_y),
-    )
-    .one()
+row_wise! {
+    /// [`gyro::riemannian_factor`] of every row of `x`.
+    ///
+    /// What a layer does with it is [`super::riemannian_scale`].
+    gyro::[riemannian_factor, riemannian_factor_vjp](x grad_x) -> number
 }
 
-/// [`gyro::mobius_sub`] of every row of `x` and the same row of `y`.
-///
-/// `(−x) ⊕ y`, without cancellation.
-/// **Shapes.** `x`, `y`, `out`: `[rows, dim]`.
-///
-/// # Panics
-/// If `dim` is zero or a length does not fit.
-pub fn mobius_sub<T: Real>(x: &[T], y: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-    for_rows(check_rows(x, dim), [(x, dim), (y, dim)], [(out, dim)], |[x, y], [out]| {
-        gyro::mobius_sub(x, y, c, out);
-    });
+row_wise! {
+    /// [`gyro::mobius_add`] of every row of `x` and the same row of `y`.
+    ///
+    /// A row of `x` is the left operand.
+    gyro::[mobius_add, mobius_add_vjp](x grad_x, y grad_y) -> point
 }
 
-/// The gradient of [`mobius_sub`]: overwrites `grad_x` and `grad_y`, returns the derivative by c, summed over the rows.
-///
-/// # Panics
-/// If `dim` is zero or a length does not fit.
-pub fn mobius_sub_vjp<T: Real>(
-    x: &[T],
-    y: &[T],
-    grad_out: &[T],
-    dim: usize,
-    c: Curvature,
-    grad_x: &mut [T],
-    grad_y: &mut [T],
-) -> f64 {
-    for_rows(
-        check_rows(x, dim),
-        [(x, dim), (y, dim), (grad_out, dim)],
-        [(grad_x, dim), (grad_y, dim)],
-        |[x, y, grad_out], [grad_x, grad_y]| gyro::mobius_sub_vjp(x, y, grad_out, c, grad_x, grad_y),
-    )
-    .one()
+row_wise! {
+    /// [`gyro::mobius_sub`] of every row of `x` and the same row of `y`.
+    ///
+    /// `(−x) ⊕ y`, without cancellation.
+    gyro::[mobius_sub, mobius_sub_vjp](x grad_x, y grad_y) -> point
+}
+
+row_wise! {
+    /// [`gyro::gyration`] of every row of `w` by the same rows of `u` and `v`.
+    gyro::[gyration, gyration_vjp](u grad_u, v grad_v, w grad_w) -> point
 }
 
 /// [`gyro::mobius_scalar_mul`] of every row of `x` by the same number.

@@ -100,13 +100,13 @@ pub fn mobius_linear_vjp<T: Real>(
 }
 
 /// M x of all rows, with what the scaling onto the ball needs.
-struct Images {
+pub(super) struct Images {
     /// `[rows, width]`.
     image: Vec<f64>,
     /// ‖x‖² of every row.
     square: Vec<f64>,
-    rows: usize,
-    width: usize,
+    pub(super) rows: usize,
+    pub(super) width: usize,
     dim: usize,
 }
 
@@ -128,7 +128,7 @@ impl Scaling {
 }
 
 impl Images {
-    fn new<T: Real>(m: &[T], x: &[T], dim: usize) -> Self {
+    pub(super) fn new<T: Real>(m: &[T], x: &[T], dim: usize) -> Self {
         let (rows, width) = (check_rows(x, dim), check_rows(m, dim));
         Self {
             image: products(x, m, dim),
@@ -140,7 +140,7 @@ impl Images {
     }
 
     /// M ⊗ x of all rows.
-    fn scaled(&self, c: Curvature) -> Vec<f64> {
+    pub(super) fn scaled(&self, c: Curvature) -> Vec<f64> {
         let mut out = vec![0.0; self.image.len()];
         for_rows(
             self.rows,
@@ -158,7 +158,7 @@ impl Images {
     }
 
     /// Overwrites `grads`, the gradients by M ⊗ x, with those by M x.
-    fn vjp<T: Real>(
+    pub(super) fn vjp<T: Real>(
         &self,
         m: &[T],
         x: &[T],
@@ -196,7 +196,7 @@ impl Images {
     }
 }
 
-fn round<T: Real>(values: &[f64], out: &mut [T]) {
+pub(super) fn round<T: Real>(values: &[f64], out: &mut [T]) {
     assert_eq!(out.len(), values.len(), "out is [rows, out]");
     for (slot, value) in out.iter_mut().zip(values) {
         *slot = T::from_f64(*value);
@@ -206,10 +206,8 @@ fn round<T: Real>(values: &[f64], out: &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        batch::testing::{assert_close, ball_points},
-        linear,
-    };
+    use crate::linear;
+    use crate::testing::{assert_close, ball_points};
 
     #[test]
     fn the_layer_is_the_form_for_one_point_on_every_row() {

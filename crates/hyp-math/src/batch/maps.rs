@@ -1,53 +1,81 @@
-//! Exponential and logarithmic maps and the projection, row by row.
+//! Exponential and logarithmic maps, geodesics and transport, and the two limits of norms, row by row.
 
-use super::{check_rows, rows::for_rows};
+use super::{check_rows, row_wise::row_wise, rows::for_rows};
 use crate::{Curvature, Real, maps};
 
-/// [`maps::exp_map_zero`] of every row of `v`.
+row_wise! {
+    /// [`maps::exp_map_zero`] of every row of `v`.
+    ///
+    /// The exponential map at the origin; [`super::to_ball`] clips and projects in the same pass.
+    maps::[exp_map_zero, exp_map_zero_vjp](v grad_v) -> point
+}
+
+row_wise! {
+    /// [`maps::log_map_zero`] of every row of `y`.
+    ///
+    /// The logarithmic map at the origin.
+    maps::[log_map_zero, log_map_zero_vjp](y grad_y) -> point
+}
+
+row_wise! {
+    /// [`maps::exp_map_at`] of every row of `x` and the same row of `v`.
+    ///
+    /// Every row of `v` is a tangent vector at the same row of `x`.
+    maps::[exp_map_at, exp_map_at_vjp](x grad_x, v grad_v) -> point
+}
+
+row_wise! {
+    /// [`maps::log_map_at`] of every row of `x` and the same row of `y`.
+    ///
+    /// The tangent vector at a row of `x` that points to the same row of `y`.
+    maps::[log_map_at, log_map_at_vjp](x grad_x, y grad_y) -> point
+}
+
+row_wise! {
+    /// [`maps::parallel_transport`] of every row of `v` from the same row of `x` to that of `y`.
+    maps::[parallel_transport, parallel_transport_vjp](x grad_x, y grad_y, v grad_v) -> point
+}
+
+/// [`maps::geodesic`] from every row of `x` to the same row of `y`, each at a time of its own.
 ///
-/// The exponential map at the origin; [`super::to_ball`] clips and projects in the same pass.
-/// **Shapes.** `v`, `out`: `[rows, dim]`.
+/// **Shapes.** `x`, `y`, `out`: `[rows, dim]`, `t`: `[rows]`.
 ///
 /// # Panics
 /// If `dim` is zero or a length does not fit.
-pub fn exp_map_zero<T: Real>(v: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-    for_rows(check_rows(v, dim), [(v, dim)], [(out, dim)], |[v], [out]| {
-        maps::exp_map_zero(v, c, out);
+pub fn geodesic<T: Real>(x: &[T], y: &[T], t: &[T], dim: usize, c: Curvature, out: &mut [T]) {
+    for_rows(check_rows(x, dim), [(x, dim), (y, dim), (t, 1)], [(out, dim)], |[x, y, t], [out]| {
+        maps::geodesic(x, y, t[0].to_f64(), c, out);
     });
 }
 
-/// The gradient of [`exp_map_zero`]: overwrites `grad_v`, returns the derivative by c, summed over the rows.
+/// The gradient of [`geodesic`]: overwrites `grad_x`, `grad_y` and `grad_t`, returns the derivative by c, summed over
+/// the rows.
+///
+/// **Shapes.** As [`geodesic`]; `grad_out`: `[rows, dim]`. **Domain.** As [`maps::geodesic_vjp`].
 ///
 /// # Panics
 /// If `dim` is zero or a length does not fit.
-pub fn exp_map_zero_vjp<T: Real>(v: &[T], grad_out: &[T], dim: usize, c: Curvature, grad_v: &mut [T]) -> f64 {
-    for_rows(check_rows(v, dim), [(v, dim), (grad_out, dim)], [(grad_v, dim)], |[v, grad_out], [grad_v]| {
-        maps::exp_map_zero_vjp(v, grad_out, c, grad_v)
-    })
-    .one()
-}
-
-/// [`maps::log_map_zero`] of every row of `y`.
-///
-/// The logarithmic map at the origin.
-/// **Shapes.** `y`, `out`: `[rows, dim]`.
-///
-/// # Panics
-/// If `dim` is zero or a length does not fit.
-pub fn log_map_zero<T: Real>(y: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-    for_rows(check_rows(y, dim), [(y, dim)], [(out, dim)], |[y], [out]| {
-        maps::log_map_zero(y, c, out);
-    });
-}
-
-/// The gradient of [`log_map_zero`]: overwrites `grad_y`, returns the derivative by c, summed over the rows.
-///
-/// # Panics
-/// If `dim` is zero or a length does not fit.
-pub fn log_map_zero_vjp<T: Real>(y: &[T], grad_out: &[T], dim: usize, c: Curvature, grad_y: &mut [T]) -> f64 {
-    for_rows(check_rows(y, dim), [(y, dim), (grad_out, dim)], [(grad_y, dim)], |[y, grad_out], [grad_y]| {
-        maps::log_map_zero_vjp(y, grad_out, c, grad_y)
-    })
+pub fn geodesic_vjp<T: Real>(
+    x: &[T],
+    y: &[T],
+    t: &[T],
+    grad_out: &[T],
+    dim: usize,
+    c: Curvature,
+    grad_x: &mut [T],
+    grad_y: &mut [T],
+    grad_t: &mut [T],
+) -> f64 {
+    for_rows(
+        check_rows(x, dim),
+        [(x, dim), (y, dim), (t, 1), (grad_out, dim)],
+        [(grad_x, dim), (grad_y, dim), (grad_t, 1)],
+        |[x, y, t, grad_out], [grad_x, grad_y, grad_t]| {
+            let (by_t, by_c) = maps::geodesic_vjp(x, y, t[0].to_f64(), grad_out, c, grad_x, grad_y);
+            grad_t[0] = T::from_f64(by_t);
+            by_c
+        },
+    )
     .one()
 }
 
@@ -57,7 +85,7 @@ pub fn log_map_zero_vjp<T: Real>(y: &[T], grad_out: &[T], dim: usize, c: Curvatu
 /// **Shapes.** `x`, `out`: `[rows, dim]`.
 ///
 /// # Panics
-/// If `dim` is zero or a length does not fit.
+/// If `dim` is zero, a length does not fit, or the margin is outside \[0, 1).
 pub fn project<T: Real>(x: &[T], dim: usize, c: Curvature, margin: f64, out: &mut [T]) {
     for_rows(check_rows(x, dim), [(x, dim)], [(out, dim)], |[x], [out]| {
         maps::project(x, c, margin, out);
@@ -67,7 +95,7 @@ pub fn project<T: Real>(x: &[T], dim: usize, c: Curvature, margin: f64, out: &mu
 /// The gradient of [`project`]: overwrites `grad_x`, returns the derivative by c, summed over the rows.
 ///
 /// # Panics
-/// If `dim` is zero or a length does not fit.
+/// As [`project`].
 pub fn project_vjp<T: Real>(
     x: &[T],
     grad_out: &[T],
@@ -82,72 +110,24 @@ pub fn project_vjp<T: Real>(
     .one()
 }
 
-/// [`maps::exp_map_at`] of every row of `x` and the same row of `v`.
+/// [`maps::clip_norm`] of every row of `v`: feature clipping.
 ///
-/// Every row of `v` is a tangent vector at the same row of `x`.
-/// **Shapes.** `x`, `v`, `out`: `[rows, dim]`.
+/// **Shapes.** `v`, `out`: `[rows, dim]`.
 ///
 /// # Panics
-/// If `dim` is zero or a length does not fit.
-pub fn exp_map_at<T: Real>(x: &[T], v: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-    for_rows(check_rows(x, dim), [(x, dim), (v, dim)], [(out, dim)], |[x, v], [out]| {
-        maps::exp_map_at(x, v, c, out);
+/// If `dim` is zero, a length does not fit, or `max_norm` is negative or NaN.
+pub fn clip_norm<T: Real>(v: &[T], dim: usize, max_norm: f64, out: &mut [T]) {
+    for_rows(check_rows(v, dim), [(v, dim)], [(out, dim)], |[v], [out]| {
+        maps::clip_norm(v, max_norm, out);
     });
 }
 
-/// The gradient of [`exp_map_at`]: overwrites `grad_x` and `grad_v`, returns the derivative by c, summed over the rows.
+/// The gradient of [`clip_norm`]: overwrites `grad_v`.
 ///
 /// # Panics
-/// If `dim` is zero or a length does not fit.
-pub fn exp_map_at_vjp<T: Real>(
-    x: &[T],
-    v: &[T],
-    grad_out: &[T],
-    dim: usize,
-    c: Curvature,
-    grad_x: &mut [T],
-    grad_v: &mut [T],
-) -> f64 {
-    for_rows(
-        check_rows(x, dim),
-        [(x, dim), (v, dim), (grad_out, dim)],
-        [(grad_x, dim), (grad_v, dim)],
-        |[x, v, grad_out], [grad_x, grad_v]| maps::exp_map_at_vjp(x, v, grad_out, c, grad_x, grad_v),
-    )
-    .one()
-}
-
-/// [`maps::log_map_at`] of every row of `x` and the same row of `y`.
-///
-/// The tangent vector at a row of `x` that points to the same row of `y`.
-/// **Shapes.** `x`, `y`, `out`: `[rows, dim]`.
-///
-/// # Panics
-/// If `dim` is zero or a length does not fit.
-pub fn log_map_at<T: Real>(x: &[T], y: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-    for_rows(check_rows(x, dim), [(x, dim), (y, dim)], [(out, dim)], |[x, y], [out]| {
-        maps::log_map_at(x, y, c, out);
+/// As [`clip_norm`].
+pub fn clip_norm_vjp<T: Real>(v: &[T], grad_out: &[T], dim: usize, max_norm: f64, grad_v: &mut [T]) {
+    for_rows(check_rows(v, dim), [(v, dim), (grad_out, dim)], [(grad_v, dim)], |[v, grad_out], [grad_v]| {
+        maps::clip_norm_vjp(v, grad_out, max_norm, grad_v);
     });
-}
-
-/// The gradient of [`log_map_at`]: overwrites `grad_x` and `grad_y`, returns the derivative by c, summed over the rows.
-///
-/// # Panics
-/// If `dim` is zero or a length does not fit.
-pub fn log_map_at_vjp<T: Real>(
-    x: &[T],
-    y: &[T],
-    grad_out: &[T],
-    dim: usize,
-    c: Curvature,
-    grad_x: &mut [T],
-    grad_y: &mut [T],
-) -> f64 {
-    for_rows(
-        check_rows(x, dim),
-        [(x, dim), (y, dim), (grad_out, dim)],
-        [(grad_x, dim), (grad_y, dim)],
-        |[x, y, grad_out], [grad_x, grad_y]| maps::log_map_at_vjp(x, y, grad_out, c, grad_x, grad_y),
-    )
-    .one()
 }

@@ -159,10 +159,8 @@ impl Classes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        batch::testing::{assert_close, ball_points},
-        mlr,
-    };
+    use crate::mlr;
+    use crate::testing::{assert_close, ball_points};
 
     const DIM: usize = 7;
     const CLASSES: usize = 9;

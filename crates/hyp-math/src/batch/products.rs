@@ -94,11 +94,9 @@ pub(super) fn products_vjp<T: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Curvature,
-        batch::testing::{assert_close, ball_points},
-        vector::dot,
-    };
+    use crate::Curvature;
+    use crate::testing::{assert_close, ball_points};
+    use crate::vector::dot;
 
     #[test]
     fn products_and_their_gradients_are_those_of_a_plain_loop() {

@@ -128,7 +128,7 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::testing::{assert_close, ball_points};
+    use crate::testing::{assert_close, ball_points, difference_by_curvature, differences};
 
     /// Rows in every branch: small, large, clipped, projected, zero.
     fn rows() -> (Vec<f64>, Curvature, usize) {
@@ -153,19 +153,9 @@ mod tests {
             };
             let mut grad = vec![0.0; x.len()];
             let by_c = to_ball_vjp(&x, &grad_out, dim, c, clip, margin, &mut grad);
-            let step = 1e-6;
-            let mut want = vec![0.0; x.len()];
-            for i in 0..x.len() {
-                let mut moved = x.clone();
-                moved[i] = x[i] + step;
-                let above = loss(&moved, c);
-                moved[i] = x[i] - step;
-                want[i] = (above - loss(&moved, c)) / (2.0 * step);
-            }
             // Central differences leave step² plus rounding/step, about 1e-9 here.
-            assert_close(&grad, &want, 1e-8);
-            let at = |c: f64| loss(&x, Curvature::new(c).unwrap());
-            let want = (at(0.6 + step) - at(0.6 - step)) / (2.0 * step);
+            assert_close(&grad, &differences(&x, |x| loss(x, c)), 1e-8);
+            let want = difference_by_curvature(0.6, |c| loss(&x, c));
             assert!(
                 (by_c - want).abs() < 1e-8 * (1.0 + want.abs()),
                 "{clip:?} {margin}: {by_c} is not {want}"

@@ -1,6 +1,6 @@
-//! To and from the Poincaré ball, the time part, Minkowski's product, and the maps at the origin.
+//! To and from the Poincaré ball, the time part, and the maps at the origin.
 
-use super::{distance::Pair, time_of};
+use super::time_of;
 use crate::scalar::{asinhc, asinhc_slope, gap, sinhc, sinhc_slope};
 use crate::vector::{dot, map1, map2, norm, square};
 use crate::{Curvature, Real};
@@ -82,18 +82,6 @@ pub fn time_vjp<T: Real>(s: &[T], grad_out: T, c: Curvature, grad_s: &mut [T]) -
     let inverse = grad_out.to_f64() / time_of(c, square(s));
     map1(grad_s, s, |s| inverse * s);
     if c.is_flat() { 0.0 } else { -0.5 * inverse / (c.get() * c.get()) }
-}
-
-/// Minkowski's product −X₀Y₀ + ⟨x, y⟩ of two points by their space parts; at most −1/c.
-///
-/// **Domain.** `c > 0`; for c = 0 it is −∞.
-/// **Numerics.** As −1/c − ‖X − Y‖_L²/2, which does not cancel; but for close points the −1/c is all that is seen, so call
-/// [`super::distance`] for distances.
-///
-/// # Panics
-/// If the slices differ in length.
-pub fn inner<T: Real>(x: &[T], y: &[T], c: Curvature) -> T {
-    T::from_f64(Pair::new(x, y, c).inner(c))
 }
 
 /// Exponential map at the origin: the point at distance ‖u‖ in the direction of `u`.

@@ -1,8 +1,7 @@
-//! The distance of two points of the hyperboloid.
+//! The distance of two points of the hyperboloid, and Minkowski's product.
 
-use super::length;
 use crate::scalar::{asinhc, asinhc_slope, times};
-use crate::vector::{dot, map2, square};
+use crate::vector::{map2, norm_of_sum, sums2};
 use crate::{Curvature, Real};
 
 /// The distance of two points, by their space parts.
@@ -51,14 +50,61 @@ pub fn distance_vjp<T: Real>(
     let z = 0.5 * c.sqrt() * pair.chord;
     let by_chord = grad / z.hypot(1.0);
     let scale = if pair.chord > 0.0 { by_chord / pair.chord } else { 0.0 };
-    // Half the gradient of the squared chord: (x − y) + x (Y₀ − X₀)/X₀.
-    let (tilt_x, tilt_y) = (c.get() * pair.lean / pair.time_x, c.get() * pair.lean / pair.time_y);
+    let (tilt_x, tilt_y) = pair.tilts(c);
     map2(grad_x, x, y, |x, y| scale * ((x - y) - tilt_x * x));
     map2(grad_y, x, y, |x, y| scale * ((y - x) + tilt_y * y));
     // With the space parts held, ‖X − Y‖² changes by −(X₀ − Y₀)²/(c² X₀Y₀), and 2 asinh(√c q/2)/√c by q³/4 times the
     // slope of asinh(z)/z.
     let by_times = -0.5 * scale * pair.times_by_curvature();
     by_times + 0.25 * grad * pair.chord * pair.chord * pair.chord * asinhc_slope(z)
+}
+
+/// Minkowski's product −X₀Y₀ + ⟨x, y⟩ of two points by their space parts; at most −1/c.
+///
+/// **Source.** Nickel and Kiela 2018; `lorentz-inner` of `docs/paper/equations.md`.
+/// **Shapes.** `x`, `y`: `[dim]`.
+/// **Domain.** `c > 0`; for c = 0 it is −∞.
+/// **Numerics.** As −1/c − ‖X − Y‖_L²/2, which does not cancel; but for close points the −1/c is all that is seen, so call
+/// [`distance`] for distances.
+///
+/// # Panics
+/// If the slices differ in length.
+///
+/// # Examples
+/// ```
+/// use hyp_math::{Curvature, lorentz};
+/// // Opposite points at distance ln 3 from the origin: −(5/3)² − (4/3)².
+/// let product = lorentz::inner(&[4.0_f64 / 3.0], &[-4.0 / 3.0], Curvature::ONE);
+/// assert!((product + 41.0 / 9.0).abs() < 1e-14);
+/// ```
+pub fn inner<T: Real>(x: &[T], y: &[T], c: Curvature) -> T {
+    let chord = Pair::new(x, y, c).chord;
+    T::from_f64(-1.0 / c.get() - 0.5 * chord * chord)
+}
+
+/// Gradients of [`inner`] with respect to both space parts, overwritten; returns the gradient with respect to c.
+///
+/// **Domain.** For c = 0 the gradients by the points are those of −‖x − y‖²/2, their limit, and that by c is 0.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn inner_vjp<T: Real>(
+    x: &[T],
+    y: &[T],
+    grad_out: T,
+    c: Curvature,
+    grad_x: &mut [T],
+    grad_y: &mut [T],
+) -> f64 {
+    let grad = grad_out.to_f64();
+    let pair = Pair::new(x, y, c);
+    let (tilt_x, tilt_y) = pair.tilts(c);
+    map2(grad_x, x, y, |x, y| grad * (tilt_x * x - (x - y)));
+    map2(grad_y, x, y, |x, y| -grad * (tilt_y * y - (x - y)));
+    if c.is_flat() {
+        return 0.0;
+    }
+    grad * (1.0 / (c.get() * c.get()) + 0.5 * pair.times_by_curvature())
 }
 
 /// What the distance of two points needs.
@@ -74,27 +120,21 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new<T: Real>(x: &[T], y: &[T], c: Curvature) -> Self {
-        assert_eq!(x.len(), y.len(), "vectors of one operation must have one length");
-        let x: Vec<f64> = x.iter().map(|x| x.to_f64()).collect();
-        let y: Vec<f64> = y.iter().map(|y| y.to_f64()).collect();
-        let sum: Vec<f64> = x.iter().zip(&y).map(|(x, y)| x + y).collect();
-        let difference: Vec<f64> = x.iter().zip(&y).map(|(x, y)| x - y).collect();
-        let (xx, yy) = (square(&x), square(&y));
+        let [xx, yy, product, gap, along] =
+            sums2(x, y, |x, y| [x * x, y * y, x * y, (x - y) * (x - y), (x - y) * (x + y)]);
         let (time_x, time_y) = ((1.0 + times(c, xx)).sqrt(), (1.0 + times(c, yy)).sqrt());
-        let along: f64 = difference.iter().zip(&sum).map(|(d, s)| d * s).sum();
         let lean = along / (time_x + time_y);
-        let product: f64 = x.iter().zip(&y).map(|(x, y)| x * y).sum();
         let chord = if c.is_flat() {
-            length(square(&difference), &difference)
+            norm_of_sum(gap, -1.0, x, y)
         } else if product > 0.0 {
             // With ∧ for the area that two vectors span, c(X₀ + Y₀)² − c‖x − y‖² = 2(1 + cX₀Y₀ + c⟨x, y⟩) and
             // ‖X − Y‖² = (‖(x − y) ∧ (x + y)‖² + 4‖x − y‖²/c) / ((X₀ + Y₀)² − ‖x − y‖²): nothing cancels.
-            let gap = square(&difference);
             let (area, by) = if gap < xx.min(yy) {
-                across(&difference, &sum)
+                across(x, y, |x, y| (x - y, x + y))
             } else {
                 // The same area is that of 2x and y; the shorter vector keeps its digits.
-                let (area, by) = if xx < yy { across(&x, &y) } else { across(&y, &x) };
+                let (area, by) =
+                    if xx < yy { across(x, y, |x, y| (x, y)) } else { across(x, y, |x, y| (y, x)) };
                 (4.0 * area, by)
             };
             let half = 1.0 + time_x * time_y + times(c, product);
@@ -107,9 +147,10 @@ impl Pair {
         Self { time_x, time_y, lean, chord }
     }
 
-    /// −X₀Y₀ + ⟨x, y⟩ = −1/c − ‖X − Y‖_L²/2.
-    pub(super) fn inner(&self, c: Curvature) -> f64 {
-        -1.0 / c.get() - 0.5 * self.chord * self.chord
+    /// (X₀ − Y₀)/X₀ and (X₀ − Y₀)/Y₀: half the gradient of ‖X − Y‖_L² is (x − y) − x·(the first) by x, and
+    /// (y − x) + y·(the second) by y.
+    fn tilts(&self, c: Curvature) -> (f64, f64) {
+        (c.get() * self.lean / self.time_x, c.get() * self.lean / self.time_y)
     }
 
     /// (X₀ − Y₀)²/(c² X₀Y₀): how fast c takes from ‖X − Y‖_L² with the space parts held.
@@ -123,9 +164,17 @@ impl Pair {
     }
 }
 
-/// The square of the part of `v` across `along`, and ‖along‖²; their product is the squared area between the two.
-fn across(v: &[f64], along: &[f64]) -> (f64, f64) {
-    let (product, by) = (dot(v, along), square(along));
+/// The square of the part of `v` across `w`, and ‖w‖²; their product is the squared area between the two, which `vectors`
+/// makes of `x` and `y`.
+fn across<T: Real>(x: &[T], y: &[T], vectors: impl Fn(f64, f64) -> (f64, f64)) -> (f64, f64) {
+    let [product, by] = sums2(x, y, |x, y| {
+        let (v, w) = vectors(x, y);
+        [v * w, w * w]
+    });
     let part = product / by;
-    (v.iter().zip(along).map(|(v, a)| (v - part * a) * (v - part * a)).sum(), by)
+    let [square] = sums2(x, y, |x, y| {
+        let (v, w) = vectors(x, y);
+        [(v - part * w) * (v - part * w)]
+    });
+    (square, by)
 }

@@ -14,44 +14,23 @@ mod distance;
 
 pub use centroid::{centroid, centroid_vjp};
 pub use convert::{
-    exp_map_zero, exp_map_zero_vjp, from_poincare, from_poincare_vjp, inner, log_map_zero, log_map_zero_vjp,
-    time, time_vjp, to_poincare, to_poincare_vjp,
+    exp_map_zero, exp_map_zero_vjp, from_poincare, from_poincare_vjp, log_map_zero, log_map_zero_vjp, time,
+    time_vjp, to_poincare, to_poincare_vjp,
 };
-pub use distance::{distance, distance_vjp};
+pub use distance::{distance, distance_vjp, inner, inner_vjp};
 
-use crate::{Curvature, vector::root};
+use crate::Curvature;
 
 /// √(1/c + ‖s‖²) from ‖s‖²; infinite for c = 0.
 fn time_of(c: Curvature, square: f64) -> f64 {
     (1.0 / c.get() + square).sqrt()
 }
 
-/// ‖s‖ in `f64`.
-fn length(square: f64, s: &[f64]) -> f64 {
-    root(square, || s.iter().copied())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::testing::ball_points;
+    use crate::testing::{ball_points, differences};
     use crate::vector::dot;
-
-    /// Central differences of `loss` by every entry of `values`.
-    fn differences(values: &[f64], loss: impl Fn(&[f64]) -> f64) -> Vec<f64> {
-        let step = 1e-6;
-        let mut moved = values.to_vec();
-        (0..values.len())
-            .map(|i| {
-                moved[i] = values[i] + step;
-                let above = loss(&moved);
-                moved[i] = values[i] - step;
-                let below = loss(&moved);
-                moved[i] = values[i];
-                (above - below) / (2.0 * step)
-            })
-            .collect()
-    }
 
     fn assert_near(got: &[f64], want: &[f64], what: &str) {
         for (got, want) in got.iter().zip(want) {
@@ -106,6 +85,13 @@ mod tests {
             let by_c = distance_vjp(x, y, 1.0, c, &mut gx, &mut gy);
             assert_near(&gx, &differences(x, |x| distance(x, y, c)), "x");
             assert_near(&gy, &differences(y, |y| distance(x, y, c)), "y");
+            let inner_by_c = inner_vjp(x, y, 1.0, c, &mut gx, &mut gy);
+            if curvature > 0.0 {
+                assert_near(&gx, &differences(x, |x| inner(x, y, c)), "x of the product");
+                assert_near(&gy, &differences(y, |y| inner(x, y, c)), "y of the product");
+                let at = |c: &[f64]| inner(x, y, Curvature::new(c[0]).unwrap());
+                assert_near(&[inner_by_c], &differences(&[curvature], at), "product by c");
+            }
             let weights = [1.0, 2.0, 0.3];
             let g = [0.7, -0.2, 1.1];
             let loss = |points: &[f64], weights: &[f64], c: Curvature| {

@@ -277,7 +277,7 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::testing::{assert_close, ball_points};
+    use crate::testing::{assert_close, ball_points};
 
     #[test]
     fn the_weighted_logarithms_at_the_mean_cancel() {
@@ -320,54 +320,5 @@ mod tests {
         let report = frechet_mean(&[1.0, 2.0, 4.0, 8.0], Some(&[1.0, 3.0]), 2, Curvature::FLAT, &mut mean);
         assert!(report.converged);
         assert_close(&mean, &[3.25, 6.5], 1e-15);
-    }
-
-    #[test]
-    fn gradients_are_central_differences() {
-        for curvature in [0.0, 0.2, 1.0] {
-            let c = Curvature::new(curvature).unwrap();
-            let points: Vec<f64> = ball_points(3, 4, 3, c, 0.9);
-            let weights = [1.0, 0.3, 2.0, 0.7];
-            let grad_out = [0.4, -1.0, 0.8];
-            let loss = |points: &[f64], weights: &[f64], c: Curvature| {
-                let mut out = [0.0; 3];
-                assert!(frechet_mean(points, Some(weights), 3, c, &mut out).converged);
-                dot(&out, &grad_out)
-            };
-            let (mut grad_points, mut grad_weights) = ([0.0; 12], [0.0; 4]);
-            let by_c = frechet_mean_vjp(
-                &points,
-                Some(&weights),
-                &grad_out,
-                3,
-                c,
-                &mut grad_points,
-                Some(&mut grad_weights),
-            );
-            let step = 1e-6;
-            for i in 0..12 {
-                let (mut above, mut below) = (points.clone(), points.clone());
-                above[i] += step;
-                below[i] -= step;
-                let want = (loss(&above, &weights, c) - loss(&below, &weights, c)) / (2.0 * step);
-                assert!((grad_points[i] - want).abs() < 1e-8, "point {i}: {} is not {want}", grad_points[i]);
-            }
-            for i in 0..4 {
-                let (mut above, mut below) = (weights, weights);
-                above[i] += step;
-                below[i] -= step;
-                let want = (loss(&points, &above, c) - loss(&points, &below, c)) / (2.0 * step);
-                assert!(
-                    (grad_weights[i] - want).abs() < 1e-8,
-                    "weight {i}: {} is not {want}",
-                    grad_weights[i]
-                );
-            }
-            if curvature > 0.0 {
-                let at = |c: f64| loss(&points, &weights, Curvature::new(c).unwrap());
-                let want = (at(curvature + step) - at(curvature - step)) / (2.0 * step);
-                assert!((by_c - want).abs() < 1e-7, "by c: {by_c} is not {want}");
-            }
-        }
     }
 }

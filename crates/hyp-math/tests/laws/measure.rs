@@ -20,7 +20,6 @@ pub(crate) fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
 }
 
-#[allow(dead_code, reason = "each law file uses its part of these")]
 pub(crate) fn minus(x: &[f64]) -> Vec<f64> {
     x.iter().map(|x| -x).collect()
 }

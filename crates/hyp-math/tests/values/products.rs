@@ -38,7 +38,7 @@ pub(crate) fn products<T: Real>(
         forms.push((operation.to_owned(), gradients, by_c));
     }
     if let Some((gradients, by_c)) = pairwise(operation, c, dim, inputs, g) {
-        forms.push((format!("batch::{}", kernel(operation)), gradients, by_c));
+        forms.push((kernel(operation), gradients, by_c));
     }
     // Kernels over rows get the case twice; the last row is judged, and half of what is summed over the rows.
     let twice: Vec<Vec<T>> = inputs.iter().map(|v| [v.as_slice(), v].concat()).collect();
@@ -46,7 +46,7 @@ pub(crate) fn products<T: Real>(
         for (gradient, input) in gradients.iter_mut().zip(inputs).filter(|(g, i)| g.len() == 2 * i.len()) {
             *gradient = gradient.split_off(input.len());
         }
-        forms.push((format!("batch::{operation}"), gradients, by_c.map(|v| v / 2.0)));
+        forms.push((kernel(operation), gradients, by_c.map(|v| v / 2.0)));
     }
     for (_, gradients, _) in &mut forms {
         if SETTINGS_FIRST.contains(&operation) {
@@ -123,6 +123,7 @@ fn single<T: Real>(
         "lorentz_from_poincare" => lorentz::from_poincare_vjp(i(0), g, c, a),
         "lorentz_to_poincare" => lorentz::to_poincare_vjp(i(0), g, c, a),
         "lorentz_time" => lorentz::time_vjp(i(0), g[0], c, a),
+        "lorentz_inner" => lorentz::inner_vjp(i(0), i(1), g[0], c, a, b),
         "lorentz_exp_map_zero" => lorentz::exp_map_zero_vjp(i(0), g, c, a),
         "lorentz_log_map_zero" => lorentz::log_map_zero_vjp(i(0), g, c, a),
         "lorentz_distance" => lorentz::distance_vjp(i(0), i(1), g[0], c, a, b),
@@ -173,8 +174,10 @@ fn row_wise<T: Real>(
     let i = |n: usize| twice[n].as_slice();
     let setting = |j: usize| inputs[0][j].to_f64();
     let mut grads = room(twice);
-    let [a, b, d, _] = four(&mut grads);
+    let [a, b, d, e] = four(&mut grads);
     let by_c = match operation {
+        "conformal_factor" => batch::conformal_factor_vjp(i(0), g, dim, c, a),
+        "riemannian_factor" => batch::riemannian_factor_vjp(i(0), g, dim, c, a),
         "mobius_add" => batch::mobius_add_vjp(i(0), i(1), g, dim, c, a, b),
         "mobius_sub" => batch::mobius_sub_vjp(i(0), i(1), g, dim, c, a, b),
         "mobius_scalar_mul" => {
@@ -182,17 +185,41 @@ fn row_wise<T: Real>(
             a[1] = T::from_f64(by_r / 2.0);
             by_c
         }
+        "gyration" => batch::gyration_vjp(i(0), i(1), i(2), g, dim, c, a, b, d),
         "distance" => batch::distance_vjp(i(0), i(1), g, dim, c, a, b),
         "distance_to_origin" => batch::distance_to_origin_vjp(i(0), g, dim, c, a),
         "exp_map_zero" => batch::exp_map_zero_vjp(i(0), g, dim, c, a),
         "log_map_zero" => batch::log_map_zero_vjp(i(0), g, dim, c, a),
         "exp_map_at" => batch::exp_map_at_vjp(i(0), i(1), g, dim, c, a, b),
         "log_map_at" => batch::log_map_at_vjp(i(0), i(1), g, dim, c, a, b),
+        "geodesic" => batch::geodesic_vjp(i(1), i(2), i(0), g, dim, c, b, d, a),
+        "parallel_transport" => batch::parallel_transport_vjp(i(0), i(1), i(2), g, dim, c, a, b, d),
         "project" => batch::project_vjp(i(1), g, dim, c, setting(0), b),
+        "clip_norm" => {
+            batch::clip_norm_vjp(i(1), g, dim, setting(0), b);
+            return Some((grads, None));
+        }
         "to_ball" => batch::to_ball_vjp(i(1), g, dim, c, Some(setting(0)), setting(1), b),
+        "poincare_to_klein" => batch::poincare_to_klein_vjp(i(0), g, dim, c, a),
+        "klein_to_poincare" => batch::klein_to_poincare_vjp(i(0), g, dim, c, a),
         "einstein_midpoint" => {
             let shots = inputs[1].len();
             batch::einstein_midpoint_vjp(i(0), Some(i(1)), g, shots, dim, c, a, Some(b))
+        }
+        "frechet_mean" => {
+            let shots = inputs[1].len();
+            batch::frechet_mean_vjp(i(0), Some(i(1)), g, shots, dim, c, a, Some(b))
+        }
+        "lorentz_from_poincare" => batch::lorentz::from_poincare_vjp(i(0), g, dim, c, a),
+        "lorentz_to_poincare" => batch::lorentz::to_poincare_vjp(i(0), g, dim, c, a),
+        "lorentz_time" => batch::lorentz::time_vjp(i(0), g, dim, c, a),
+        "lorentz_inner" => batch::lorentz::inner_vjp(i(0), i(1), g, dim, c, a, b),
+        "lorentz_exp_map_zero" => batch::lorentz::exp_map_zero_vjp(i(0), g, dim, c, a),
+        "lorentz_log_map_zero" => batch::lorentz::log_map_zero_vjp(i(0), g, dim, c, a),
+        "lorentz_distance" => batch::lorentz::distance_vjp(i(0), i(1), g, dim, c, a, b),
+        "lorentz_centroid" => {
+            let shots = inputs[1].len();
+            batch::lorentz::centroid_vjp(i(0), Some(i(1)), g, shots, dim, c, a, Some(b))
         }
         // The parameters are shared by the rows, so their gradients are sums, and there is one row for each.
         "mobius_matvec" => {
@@ -206,6 +233,15 @@ fn row_wise<T: Real>(
             let by_c = batch::mobius_linear_vjp(m, bias, i(2), g, dim, c, by_m, by_b, d);
             share(a);
             share(b);
+            by_c
+        }
+        "concat" => {
+            let (m1, m2) = (&inputs[0], &inputs[2]);
+            let (dim1, dim2) = (inputs[1].len(), inputs[3].len());
+            let (by_m1, by_m2) = (&mut a[..m1.len()], &mut d[..m2.len()]);
+            let by_c = batch::concat_vjp(m1, i(1), dim1, m2, i(3), dim2, g, c, by_m1, b, by_m2, e);
+            share(a);
+            share(d);
             by_c
         }
         _ => return None,

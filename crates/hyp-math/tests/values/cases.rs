@@ -116,13 +116,14 @@ impl Case {
     }
 }
 
-/// The name of the kernel over all pairs that also does the single pair of an operation.
-pub(crate) fn kernel(operation: &str) -> &str {
-    match operation {
+/// The name of the batched form of an operation; the logits of single pairs are those of the kernel over all pairs.
+pub(crate) fn kernel(operation: &str) -> String {
+    let name = match operation {
         "mlr_ganea" => "mlr_logits",
         "mlr_unidirectional" => "mlr_logits_unidirectional",
         other => other,
-    }
+    };
+    format!("batch::{}", name.replacen("lorentz_", "lorentz::", 1))
 }
 
 /// Every case of every file.

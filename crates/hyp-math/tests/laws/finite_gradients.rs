@@ -1,4 +1,6 @@
 //! Every gradient is finite, in both scalar types, for norms from 0 and 1e-15 to the boundary and for coincident points.
+//!
+//! All operations but the Fréchet mean, which iterates; its gradients are among those of `values/gradients.rs`.
 
 use hyp_math::distance::{distance_to_origin_vjp, distance_vjp};
 use hyp_math::gyro::{
@@ -10,7 +12,7 @@ use hyp_math::maps::{
     parallel_transport_vjp, project, project_vjp,
 };
 use hyp_math::strategy::{ball, ball_and_tangent};
-use hyp_math::{Curvature, Real};
+use hyp_math::{Curvature, Real, klein, linear, lorentz, midpoint, mlr};
 use proptest::prelude::*;
 
 /// All gradients of all operations for two points and a vector, the third slice doubling as the output's gradient.
@@ -69,6 +71,42 @@ fn gradients<T: Real>(
     record!("project", [a], vec![grad_c]);
     clip_norm_vjp(v, g, 1.0, &mut a);
     record!("clip_norm", [a], vec![]);
+    let grad_c = klein::poincare_to_klein_vjp(x, g, c, &mut a);
+    record!("poincare_to_klein", [a], vec![grad_c]);
+    let grad_c = klein::klein_to_poincare_vjp(x, g, c, &mut a);
+    record!("klein_to_poincare", [a], vec![grad_c]);
+    let (pair, weights) = ([x, y].concat(), [T::ONE, T::from_f64(1e-3)]);
+    let (mut both, mut by_weights) = (vec![T::ZERO; 2 * n], vec![T::ZERO; 2]);
+    let wanted = Some(&mut by_weights[..]);
+    let grad_c = midpoint::einstein_midpoint_vjp(&pair, Some(&weights), g, n, c, &mut both, wanted);
+    record!("einstein_midpoint", [both, by_weights], vec![grad_c]);
+    let grad_c = mlr::mlr_logit_vjp(x, y, v, T::ONE, c, &mut a, &mut b, &mut d);
+    record!("mlr_logit", [a, b, d], vec![grad_c]);
+    let (grad_r, grad_c) = mlr::mlr_logit_unidirectional_vjp(x, v, T::from_f64(t), T::ONE, c, &mut a, &mut b);
+    record!("mlr_logit_unidirectional", [a, b], vec![grad_r, grad_c]);
+    let grad_c = linear::mobius_linear_vjp(&matrix, y, x, g, c, &mut grad_m, &mut a, &mut b);
+    record!("mobius_linear", [a, b, grad_m], vec![grad_c]);
+    let grad_c = lorentz::from_poincare_vjp(x, g, c, &mut a);
+    record!("lorentz::from_poincare", [a], vec![grad_c]);
+    let (mut space_x, mut space_y) = (vec![T::ZERO; n], vec![T::ZERO; n]);
+    lorentz::from_poincare(x, c, &mut space_x);
+    lorentz::from_poincare(y, c, &mut space_y);
+    let grad_c = lorentz::to_poincare_vjp(&space_x, g, c, &mut a);
+    record!("lorentz::to_poincare", [a], vec![grad_c]);
+    let grad_c = lorentz::exp_map_zero_vjp(v, g, c, &mut a);
+    record!("lorentz::exp_map_zero", [a], vec![grad_c]);
+    let grad_c = lorentz::log_map_zero_vjp(&space_x, g, c, &mut a);
+    record!("lorentz::log_map_zero", [a], vec![grad_c]);
+    let grad_c = lorentz::time_vjp(&space_x, T::ONE, c, &mut a);
+    record!("lorentz::time", [a], vec![grad_c]);
+    let grad_c = lorentz::inner_vjp(&space_x, &space_y, T::ONE, c, &mut a, &mut b);
+    record!("lorentz::inner", [a, b], vec![grad_c]);
+    let grad_c = lorentz::distance_vjp(&space_x, &space_y, T::ONE, c, &mut a, &mut b);
+    record!("lorentz::distance", [a, b], vec![grad_c]);
+    let pair = [space_x, space_y].concat();
+    let wanted = Some(&mut by_weights[..]);
+    let grad_c = lorentz::centroid_vjp(&pair, Some(&weights), g, n, c, &mut both, wanted);
+    record!("lorentz::centroid", [both, by_weights], vec![grad_c]);
     all
 }
 

@@ -33,3 +33,32 @@ pub(crate) fn assert_close<T: Real>(got: &[T], want: &[T], tolerance: f64) {
         assert!(error <= tolerance * scale, "entry {index}: {got} is not {want} (largest {scale:e})");
     }
 }
+
+/// Central differences of `loss` by every entry of `values`.
+///
+/// They are off by step² = 1e-12 times a sixth of the third derivative, and by rounding over step.
+pub(crate) fn differences(values: &[f64], loss: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    let step = 1e-6;
+    let mut moved = values.to_vec();
+    (0..values.len())
+        .map(|i| {
+            moved[i] = values[i] + step;
+            let above = loss(&moved);
+            moved[i] = values[i] - step;
+            let below = loss(&moved);
+            moved[i] = values[i];
+            (above - below) / (2.0 * step)
+        })
+        .collect()
+}
+
+/// The derivative of `loss` by c: by central differences or, at the end of the domain, by one-sided ones of second order.
+pub(crate) fn difference_by_curvature(c: f64, loss: impl Fn(Curvature) -> f64) -> f64 {
+    let at = |c: f64| loss(Curvature::new(c).expect("a curvature"));
+    if c > 0.0 {
+        differences(&[c], |c| at(c[0]))[0]
+    } else {
+        let step = 1e-5;
+        (4.0 * at(step) - 3.0 * at(0.0) - at(2.0 * step)) / (2.0 * step)
+    }
+}

@@ -1,5 +1,6 @@
 //! The algebra of Möbius addition, gyration and the two Möbius products, on random points up to the boundary.
 
+use crate::measure::{EPS, STEPS, apart, difference, dot, growth, minus, norm, rounding, spread, vector};
 use hyp_math::Curvature;
 use hyp_math::distance::distance_to_origin;
 use hyp_math::gyro::{
@@ -8,11 +9,7 @@ use hyp_math::gyro::{
 };
 use hyp_math::maps::{exp_map_zero, log_map_zero};
 use hyp_math::strategy::{ball, ball_within};
-use measure::{EPS, STEPS, apart, difference, dot, growth, minus, norm, rounding, spread, vector};
 use proptest::prelude::*;
-
-#[path = "laws/measure.rs"]
-mod measure;
 
 fn add(x: &[f64], y: &[f64], c: Curvature) -> Vec<f64> {
     vector(x.len(), |out| mobius_add(x, y, c, out))

@@ -1,6 +1,6 @@
 //! The batched forms against the forms for one point: the same bits where the same code runs, and the same sums.
 
-use hyp_math::{Curvature, Real, batch, distance, gyro, maps, midpoint, mlr};
+use hyp_math::{Curvature, Real, batch, distance, gyro, klein, linear, lorentz, maps, midpoint, mlr};
 
 const DIM: usize = 19;
 
@@ -33,36 +33,37 @@ fn row<T>(matrix: &[T], index: usize) -> &[T] {
     &matrix[index * DIM..(index + 1) * DIM]
 }
 
-type Pair<T> = fn(&[T], &[T], Curvature, &mut [T]);
-type PairVjp<T> = fn(&[T], &[T], &[T], Curvature, &mut [T], &mut [T]) -> f64;
-type BatchPair<T> = fn(&[T], &[T], usize, Curvature, &mut [T]);
-type BatchPairVjp<T> = fn(&[T], &[T], &[T], usize, Curvature, &mut [T], &mut [T]) -> f64;
-type Single<T> = fn(&[T], Curvature, &mut [T]);
-type SingleVjp<T> = fn(&[T], &[T], Curvature, &mut [T]) -> f64;
-type BatchSingle<T> = fn(&[T], usize, Curvature, &mut [T]);
-type BatchSingleVjp<T> = fn(&[T], &[T], usize, Curvature, &mut [T]) -> f64;
-
 /// So many rows that the driver splits them among tasks, at an odd place.
 const ROWS: usize = 2003;
 
-fn pairs_run_the_same_code<T: Real>(
-    name: &str,
-    (one, one_vjp): (Pair<T>, PairVjp<T>),
-    (all, all_vjp): (BatchPair<T>, BatchPairVjp<T>),
+/// Asserts that the rows of a batched operation with `I` inputs, and of its gradients, have the bits of the form for one
+/// point, and that the derivative by c is their sum. `width` is that of a row of the result.
+fn rows_run_the_same_code<T: Real, const I: usize>(
+    (name, width): (&str, usize),
+    one: impl Fn([&[T]; I], Curvature, &mut [T]),
+    one_vjp: impl Fn([&[T]; I], &[T], Curvature, [&mut [T]; I]) -> f64,
+    all: impl Fn([&[T]; I], Curvature, &mut [T]),
+    all_vjp: impl Fn([&[T]; I], &[T], Curvature, [&mut [T]; I]) -> f64,
 ) {
     for c in curvatures() {
-        let (x, y) = (points::<T>(1, ROWS, c, 0.9), points::<T>(2, ROWS, c, 0.9));
-        let grads = points::<T>(3, ROWS, Curvature::FLAT, 1.0);
-        let (mut got, mut want) = (vec![T::ZERO; x.len()], vec![T::ZERO; DIM]);
-        all(&x, &y, DIM, c, &mut got);
-        let (mut gx, mut gy) = (got.clone(), got.clone());
-        let by_c = all_vjp(&x, &y, &grads, DIM, c, &mut gx, &mut gy);
-        let (mut wx, mut wy, mut want_c, mut size) = (want.clone(), want.clone(), 0.0, 0.0);
+        let inputs: [Vec<T>; I] = std::array::from_fn(|n| points(n as u64 + 1, ROWS, c, 0.9));
+        let inputs = inputs.each_ref().map(Vec::as_slice);
+        let grads = &points::<T>(9, ROWS, Curvature::FLAT, 1.0)[..ROWS * width];
+        let mut got = vec![T::ZERO; ROWS * width];
+        all(inputs, c, &mut got);
+        let mut by_inputs = inputs.map(<[T]>::to_vec);
+        let by_c = all_vjp(inputs, grads, c, by_inputs.each_mut().map(Vec::as_mut_slice));
+        let (mut want, mut want_c, mut size) = (vec![T::ZERO; width], 0.0, 0.0);
+        let mut want_by = [(); I].map(|()| vec![T::ZERO; DIM]);
         for i in 0..ROWS {
-            one(row(&x, i), row(&y, i), c, &mut want);
-            assert_eq!(row(&got, i), want, "{name}, row {i}");
-            let one_c = one_vjp(row(&x, i), row(&y, i), row(&grads, i), c, &mut wx, &mut wy);
-            assert_eq!((row(&gx, i), row(&gy, i)), (&wx[..], &wy[..]), "gradient of {name}, row {i}");
+            let own = inputs.map(|input| row(input, i));
+            let range = i * width..(i + 1) * width;
+            one(own, c, &mut want);
+            assert_eq!(got[range.clone()], want, "{name}, row {i}");
+            let one_c = one_vjp(own, &grads[range], c, want_by.each_mut().map(Vec::as_mut_slice));
+            for (got, want) in by_inputs.iter().zip(&want_by) {
+                assert_eq!(row(got, i), want, "gradient of {name}, row {i}");
+            }
             want_c += one_c;
             size += one_c.abs();
         }
@@ -71,67 +72,110 @@ fn pairs_run_the_same_code<T: Real>(
     }
 }
 
-fn singles_run_the_same_code<T: Real>(
-    name: &str,
-    (one, one_vjp): (Single<T>, SingleVjp<T>),
-    (all, all_vjp): (BatchSingle<T>, BatchSingleVjp<T>),
-) {
-    for c in curvatures() {
-        let x = points::<T>(1, ROWS, c, 0.9);
-        let grads = points::<T>(3, ROWS, Curvature::FLAT, 1.0);
-        let (mut got, mut want) = (vec![T::ZERO; x.len()], vec![T::ZERO; DIM]);
-        all(&x, DIM, c, &mut got);
-        let mut gx = got.clone();
-        let by_c = all_vjp(&x, &grads, DIM, c, &mut gx);
-        let (mut wx, mut want_c, mut size) = (want.clone(), 0.0, 0.0);
-        for i in 0..ROWS {
-            one(row(&x, i), c, &mut want);
-            assert_eq!(row(&got, i), want, "{name}, row {i}");
-            let one_c = one_vjp(row(&x, i), row(&grads, i), c, &mut wx);
-            assert_eq!(row(&gx, i), wx, "gradient of {name}, row {i}");
-            want_c += one_c;
-            size += one_c.abs();
-        }
-        assert!((by_c - want_c).abs() <= 1e-13 * size, "{name} by c: {by_c} vs {want_c}");
-    }
+/// Compares an operation of one module with its namesake of another, by the names of its inputs and of their gradients.
+macro_rules! same {
+    ($one:ident $all:ident $op:ident $vjp:ident [$($x:ident $g:ident),+] -> point) => {
+        rows_run_the_same_code::<T, _>(
+            (stringify!($op), DIM),
+            |[$($x),+], c, out| _ = $one::$op($($x,)+ c, out),
+            |[$($x),+], grad, c, [$($g),+]| $one::$vjp($($x,)+ grad, c, $($g),+),
+            |[$($x),+], c, out| $all::$op($($x,)+ DIM, c, out),
+            |[$($x),+], grad, c, [$($g),+]| $all::$vjp($($x,)+ grad, DIM, c, $($g),+),
+        )
+    };
+    ($one:ident $all:ident $op:ident $vjp:ident [$($x:ident $g:ident),+] -> number) => {
+        rows_run_the_same_code::<T, _>(
+            (stringify!($op), 1),
+            |[$($x),+], c, out| out[0] = $one::$op($($x,)+ c),
+            |[$($x),+], grad, c, [$($g),+]| $one::$vjp($($x,)+ grad[0], c, $($g),+),
+            |[$($x),+], c, out| $all::$op($($x,)+ DIM, c, out),
+            |[$($x),+], grad, c, [$($g),+]| $all::$vjp($($x,)+ grad, DIM, c, $($g),+),
+        )
+    };
+}
+
+fn every_operation<T: Real>() {
+    use hyp_math::batch::lorentz as rows;
+    same!(gyro batch conformal_factor conformal_factor_vjp [x gx] -> number);
+    same!(gyro batch riemannian_factor riemannian_factor_vjp [x gx] -> number);
+    same!(gyro batch mobius_add mobius_add_vjp [x gx, y gy] -> point);
+    same!(gyro batch mobius_sub mobius_sub_vjp [x gx, y gy] -> point);
+    same!(gyro batch gyration gyration_vjp [u gu, v gv, w gw] -> point);
+    same!(distance batch distance distance_vjp [x gx, y gy] -> number);
+    same!(distance batch distance_to_origin distance_to_origin_vjp [x gx] -> number);
+    same!(maps batch exp_map_zero exp_map_zero_vjp [v gv] -> point);
+    same!(maps batch log_map_zero log_map_zero_vjp [y gy] -> point);
+    same!(maps batch exp_map_at exp_map_at_vjp [x gx, v gv] -> point);
+    same!(maps batch log_map_at log_map_at_vjp [x gx, y gy] -> point);
+    same!(maps batch parallel_transport parallel_transport_vjp [x gx, y gy, v gv] -> point);
+    same!(klein batch poincare_to_klein poincare_to_klein_vjp [x gx] -> point);
+    same!(klein batch klein_to_poincare klein_to_poincare_vjp [k gk] -> point);
+    same!(lorentz rows from_poincare from_poincare_vjp [x gx] -> point);
+    same!(lorentz rows to_poincare to_poincare_vjp [s gs] -> point);
+    same!(lorentz rows exp_map_zero exp_map_zero_vjp [u gu] -> point);
+    same!(lorentz rows log_map_zero log_map_zero_vjp [s gs] -> point);
+    same!(lorentz rows time time_vjp [s gs] -> number);
+    same!(lorentz rows inner inner_vjp [x gx, y gy] -> number);
+    same!(lorentz rows distance distance_vjp [x gx, y gy] -> number);
+    settings::<T>();
+}
+
+/// The operations with a setting or a number beside the points.
+fn settings<T: Real>() {
+    let (r, margin) = (T::from_f64(-0.7), 0.4);
+    rows_run_the_same_code::<T, 1>(
+        ("mobius_scalar_mul", DIM),
+        |[x], c, out| gyro::mobius_scalar_mul(r, x, c, out),
+        |[x], grad, c, [gx]| gyro::mobius_scalar_mul_vjp(r, x, grad, c, gx).1,
+        |[x], c, out| batch::mobius_scalar_mul(r, x, DIM, c, out),
+        |[x], grad, c, [gx]| batch::mobius_scalar_mul_vjp(r, x, grad, DIM, c, gx).1,
+    );
+    rows_run_the_same_code::<T, 1>(
+        ("project", DIM),
+        |[x], c, out| _ = maps::project(x, c, margin, out),
+        |[x], grad, c, [gx]| maps::project_vjp(x, grad, c, margin, gx),
+        |[x], c, out| batch::project(x, DIM, c, margin, out),
+        |[x], grad, c, [gx]| batch::project_vjp(x, grad, DIM, c, margin, gx),
+    );
+    rows_run_the_same_code::<T, 1>(
+        ("clip_norm", DIM),
+        |[v], _, out| _ = maps::clip_norm(v, 0.5, out),
+        |[v], grad, _, [gv]| {
+            maps::clip_norm_vjp(v, grad, 0.5, gv);
+            0.0
+        },
+        |[v], _, out| batch::clip_norm(v, DIM, 0.5, out),
+        |[v], grad, _, [gv]| {
+            batch::clip_norm_vjp(v, grad, DIM, 0.5, gv);
+            0.0
+        },
+    );
+    // Every row at a time of its own, which its first point decides.
+    let time = |x: &[T]| x[0].to_f64().abs().fract();
+    let times = |x: &[T]| x.chunks_exact(DIM).map(|x| T::from_f64(time(x))).collect::<Vec<T>>();
+    rows_run_the_same_code::<T, 2>(
+        ("geodesic", DIM),
+        |[x, y], c, out| maps::geodesic(x, y, time(x), c, out),
+        |[x, y], grad, c, [gx, gy]| maps::geodesic_vjp(x, y, time(x), grad, c, gx, gy).1,
+        |[x, y], c, out| batch::geodesic(x, y, &times(x), DIM, c, out),
+        |[x, y], grad, c, [gx, gy]| {
+            let mut by_t = vec![T::ZERO; ROWS];
+            let by_c = batch::geodesic_vjp(x, y, &times(x), grad, DIM, c, gx, gy, &mut by_t);
+            let (mut one_x, mut one_y) = (vec![T::ZERO; DIM], vec![T::ZERO; DIM]);
+            for (i, by_t) in by_t.into_iter().enumerate() {
+                let (x, y, grad) = (row(x, i), row(y, i), row(grad, i));
+                let (want, _) = maps::geodesic_vjp(x, y, time(x), grad, c, &mut one_x, &mut one_y);
+                assert_eq!(by_t, T::from_f64(want), "gradient of geodesic by time, row {i}");
+            }
+            by_c
+        },
+    );
 }
 
 #[test]
 fn rows_give_the_bits_of_one_point() {
-    fn both<T: Real>() {
-        pairs_run_the_same_code::<T>(
-            "mobius_add",
-            (gyro::mobius_add, gyro::mobius_add_vjp),
-            (batch::mobius_add, batch::mobius_add_vjp),
-        );
-        pairs_run_the_same_code::<T>(
-            "mobius_sub",
-            (gyro::mobius_sub, gyro::mobius_sub_vjp),
-            (batch::mobius_sub, batch::mobius_sub_vjp),
-        );
-        pairs_run_the_same_code::<T>(
-            "exp_map_at",
-            (maps::exp_map_at, maps::exp_map_at_vjp),
-            (batch::exp_map_at, batch::exp_map_at_vjp),
-        );
-        pairs_run_the_same_code::<T>(
-            "log_map_at",
-            (maps::log_map_at, maps::log_map_at_vjp),
-            (batch::log_map_at, batch::log_map_at_vjp),
-        );
-        singles_run_the_same_code::<T>(
-            "exp_map_zero",
-            (maps::exp_map_zero, maps::exp_map_zero_vjp),
-            (batch::exp_map_zero, batch::exp_map_zero_vjp),
-        );
-        singles_run_the_same_code::<T>(
-            "log_map_zero",
-            (maps::log_map_zero, maps::log_map_zero_vjp),
-            (batch::log_map_zero, batch::log_map_zero_vjp),
-        );
-    }
-    both::<f32>();
-    both::<f64>();
+    every_operation::<f32>();
+    every_operation::<f64>();
 }
 
 /// Asserts that entries agree to `tolerance` of the largest one.
@@ -286,45 +330,127 @@ fn to_ball_is_clip_then_exp_then_project() {
     }
 }
 
+type Mean<'a> = &'a dyn Fn(&[f32], Option<&[f32]>, Curvature, &mut [f32]);
+type MeanVjp<'a> =
+    &'a dyn Fn(&[f32], Option<&[f32]>, &[f32], Curvature, &mut [f32], Option<&mut [f32]>) -> f64;
+
 #[test]
-fn midpoints_of_groups_are_midpoints() {
-    let (groups, shots) = (7, 5);
-    for c in curvatures() {
-        let x = points::<f32>(1, groups * shots, c, 0.9);
-        let weights: Vec<f32> = (0..groups * shots).map(|i| 0.5 + (i % 4) as f32).collect();
+fn averages_of_groups_are_averages() {
+    const SHOTS: usize = 5;
+    let means: [(&str, Mean, MeanVjp, Mean, MeanVjp); 3] = [
+        (
+            "einstein_midpoint",
+            &|x, w, c, out| midpoint::einstein_midpoint(x, w, DIM, c, out),
+            &|x, w, g, c, gx, gw| midpoint::einstein_midpoint_vjp(x, w, g, DIM, c, gx, gw),
+            &|x, w, c, out| batch::einstein_midpoint(x, w, SHOTS, DIM, c, out),
+            &|x, w, g, c, gx, gw| batch::einstein_midpoint_vjp(x, w, g, SHOTS, DIM, c, gx, gw),
+        ),
+        (
+            "frechet_mean",
+            &|x, w, c, out| assert!(midpoint::frechet_mean(x, w, DIM, c, out).converged),
+            &|x, w, g, c, gx, gw| midpoint::frechet_mean_vjp(x, w, g, DIM, c, gx, gw),
+            &|x, w, c, out| assert_eq!(batch::frechet_mean(x, w, SHOTS, DIM, c, out), 0),
+            &|x, w, g, c, gx, gw| batch::frechet_mean_vjp(x, w, g, SHOTS, DIM, c, gx, gw),
+        ),
+        (
+            "lorentz centroid",
+            &|x, w, c, out| lorentz::centroid(x, w, DIM, c, out),
+            &|x, w, g, c, gx, gw| lorentz::centroid_vjp(x, w, g, DIM, c, gx, gw),
+            &|x, w, c, out| batch::lorentz::centroid(x, w, SHOTS, DIM, c, out),
+            &|x, w, g, c, gx, gw| batch::lorentz::centroid_vjp(x, w, g, SHOTS, DIM, c, gx, gw),
+        ),
+    ];
+    for (name, one, one_vjp, all, all_vjp) in means {
+        groups_are_one_by_one::<SHOTS>(name, (one, one_vjp), (all, all_vjp));
+    }
+}
+
+fn groups_are_one_by_one<const SHOTS: usize>(
+    name: &str,
+    (one, one_vjp): (Mean, MeanVjp),
+    (all, all_vjp): (Mean, MeanVjp),
+) {
+    // More than one task's worth of numbers.
+    let groups = 407;
+    for (c, weighted) in curvatures().into_iter().flat_map(|c| [(c, false), (c, true)]) {
+        let x = points::<f32>(1, groups * SHOTS, c, 0.9);
+        let weights: Vec<f32> = (0..groups * SHOTS).map(|i| 0.5 + (i % 4) as f32).collect();
         let grads = points::<f32>(2, groups, Curvature::FLAT, 1.0);
-        for weighted in [false, true] {
-            let given = weighted.then_some(&weights[..]);
-            let mut got = vec![0.0; groups * DIM];
-            batch::einstein_midpoint(&x, given, shots, DIM, c, &mut got);
-            let (mut gx, mut gw) = (vec![0.0; x.len()], vec![0.0; weights.len()]);
-            let wanted = weighted.then_some(&mut gw[..]);
-            let by_c = batch::einstein_midpoint_vjp(&x, given, &grads, shots, DIM, c, &mut gx, wanted);
-            let mut want_c = 0.0;
-            for g in 0..groups {
-                let set = &x[g * shots * DIM..(g + 1) * shots * DIM];
-                let own = &weights[g * shots..(g + 1) * shots];
-                let own = weighted.then_some(own);
-                let (mut want, mut wx, mut ww) = (vec![0.0; DIM], vec![0.0; set.len()], vec![0.0; shots]);
-                midpoint::einstein_midpoint(set, own, DIM, c, &mut want);
-                assert_eq!(row(&got, g), want);
-                want_c += midpoint::einstein_midpoint_vjp(
-                    set,
-                    own,
-                    row(&grads, g),
-                    DIM,
+        let given = weighted.then_some(&weights[..]);
+        let mut got = vec![0.0; groups * DIM];
+        all(&x, given, c, &mut got);
+        let (mut gx, mut gw) = (vec![0.0; x.len()], vec![0.0; weights.len()]);
+        let by_c = all_vjp(&x, given, &grads, c, &mut gx, weighted.then_some(&mut gw[..]));
+        let (mut want, mut wx, mut ww) = (vec![0.0; DIM], vec![0.0; SHOTS * DIM], vec![0.0; SHOTS]);
+        let (mut want_c, mut size) = (0.0, 0.0);
+        for g in 0..groups {
+            let (set, own) = (g * SHOTS * DIM..(g + 1) * SHOTS * DIM, g * SHOTS..(g + 1) * SHOTS);
+            let own_weights = weighted.then_some(&weights[own.clone()]);
+            one(&x[set.clone()], own_weights, c, &mut want);
+            assert_eq!(row(&got, g), want, "{name}, group {g}");
+            let wanted = weighted.then_some(&mut ww[..]);
+            let one_c = one_vjp(&x[set.clone()], own_weights, row(&grads, g), c, &mut wx, wanted);
+            assert_eq!(gx[set], wx, "gradient of {name}, group {g}");
+            if weighted {
+                assert_eq!(gw[own], ww, "gradient of {name} by the weights, group {g}");
+            }
+            want_c += one_c;
+            size += one_c.abs();
+        }
+        // Only the order of the sum over the groups differs.
+        assert!((by_c - want_c).abs() <= 1e-13 * size, "{name} by c: {by_c} vs {want_c}");
+    }
+}
+
+#[test]
+fn concatenations_of_rows_are_concatenations() {
+    fn check<T: Real>(tolerance: f64) {
+        let (rows, width) = (23, 5);
+        for c in curvatures() {
+            let (x1, x2) = (points::<T>(1, rows, c, 0.95), points::<T>(2, rows, c, 0.95));
+            let [m1, m2] = [3, 4].map(|seed| points::<T>(seed, width, Curvature::FLAT, 2.0));
+            let grads = &points::<T>(5, rows, Curvature::FLAT, 1.0)[..rows * width];
+            let (mut got, mut want) = (vec![T::ZERO; rows * width], vec![T::ZERO; rows * width]);
+            batch::concat(&m1, &x1, DIM, &m2, &x2, DIM, c, &mut got);
+            let room = |like: &[T]| vec![T::ZERO; like.len()];
+            let (mut gm1, mut gx1, mut gm2, mut gx2) = (room(&m1), room(&x1), room(&m2), room(&x2));
+            let by_c = batch::concat_vjp(
+                &m1, &x1, DIM, &m2, &x2, DIM, grads, c, &mut gm1, &mut gx1, &mut gm2, &mut gx2,
+            );
+            let (mut wm1, mut wm2) = (vec![0.0; m1.len()], vec![0.0; m2.len()]);
+            let (mut one1, mut one2, mut want_c) = (room(&m1), room(&m2), 0.0);
+            let (mut wx1, mut wx2) = (room(&x1), room(&x2));
+            for i in 0..rows {
+                let (out, own) = (i * width..(i + 1) * width, i * DIM..(i + 1) * DIM);
+                linear::concat(&m1, row(&x1, i), &m2, row(&x2, i), c, &mut want[out.clone()]);
+                want_c += linear::concat_vjp(
+                    &m1,
+                    row(&x1, i),
+                    &m2,
+                    row(&x2, i),
+                    &grads[out],
                     c,
-                    &mut wx,
-                    weighted.then_some(&mut ww[..]),
+                    &mut one1,
+                    &mut wx1[own.clone()],
+                    &mut one2,
+                    &mut wx2[own],
                 );
-                assert_eq!(&gx[g * shots * DIM..(g + 1) * shots * DIM], wx);
-                if weighted {
-                    assert_eq!(&gw[g * shots..(g + 1) * shots], ww);
+                for (sum, one) in wm1.iter_mut().zip(&one1).chain(wm2.iter_mut().zip(&one2)) {
+                    *sum += one.to_f64();
                 }
             }
-            assert!((by_c - want_c).abs() <= 1e-12 * (1.0 + want_c.abs()), "by c: {by_c} vs {want_c}");
+            let round = |v: Vec<f64>| v.into_iter().map(T::from_f64).collect::<Vec<T>>();
+            // The same formulas, summed in another order; the single gradients are rounded to T before they are summed.
+            assert_close(&got, &want, tolerance, "concat");
+            assert_close(&gx1, &wx1, tolerance, "x1");
+            assert_close(&gx2, &wx2, tolerance, "x2");
+            assert_close(&gm1, &round(wm1), 8.0 * tolerance, "m1");
+            assert_close(&gm2, &round(wm2), 8.0 * tolerance, "m2");
+            assert!((by_c - want_c).abs() <= 1e-11 * (1.0 + want_c.abs()), "by c: {by_c} vs {want_c}");
         }
     }
+    check::<f32>(<f32 as Real>::EPS);
+    check::<f64>(1e-12);
 }
 
 #[test]
@@ -336,7 +462,9 @@ fn shared_points_are_repeated_ones() {
         let repeated = base.repeat(rows);
         type Shared = fn(&[f64], &[f64], Curvature, &mut [f64]);
         type SharedVjp = fn(&[f64], &[f64], &[f64], Curvature, &mut [f64], &mut [f64]) -> f64;
-        type Case = (Shared, SharedVjp, BatchPair<f64>, BatchPairVjp<f64>, bool);
+        type Pair = fn(&[f64], &[f64], usize, Curvature, &mut [f64]);
+        type PairVjp = fn(&[f64], &[f64], &[f64], usize, Curvature, &mut [f64], &mut [f64]) -> f64;
+        type Case = (Shared, SharedVjp, Pair, PairVjp, bool);
         let cases: [Case; 3] = [
             (
                 batch::exp_map_shared,

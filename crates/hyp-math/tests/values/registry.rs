@@ -78,27 +78,40 @@ pub(crate) fn forms<T: Real>(
     // The kernels over rows get the case twice; the last row is judged.
     let twice = |n: usize| [i(n), i(n)].concat();
     let last_row = |width: usize, write: &mut dyn FnMut(&mut [T])| filled(2 * width, write).split_off(width);
+    let both = |n: usize| weights(i(n)).map(|w| [w, w].concat());
     let rows = match operation {
+        "conformal_factor" => last_row(1, &mut |out| batch::conformal_factor(&twice(0), dim, c, out)),
+        "riemannian_factor" => last_row(1, &mut |out| batch::riemannian_factor(&twice(0), dim, c, out)),
         "mobius_add" => last_row(dim, &mut |out| batch::mobius_add(&twice(0), &twice(1), dim, c, out)),
         "mobius_sub" => last_row(dim, &mut |out| batch::mobius_sub(&twice(0), &twice(1), dim, c, out)),
         "mobius_scalar_mul" => {
             last_row(dim, &mut |out| batch::mobius_scalar_mul(i(0)[0], &twice(1), dim, c, out))
         }
+        "gyration" => last_row(dim, &mut |out| batch::gyration(&twice(0), &twice(1), &twice(2), dim, c, out)),
         "distance" => last_row(1, &mut |out| batch::distance(&twice(0), &twice(1), dim, c, out)),
         "distance_to_origin" => last_row(1, &mut |out| batch::distance_to_origin(&twice(0), dim, c, out)),
         "exp_map_zero" => last_row(dim, &mut |out| batch::exp_map_zero(&twice(0), dim, c, out)),
         "log_map_zero" => last_row(dim, &mut |out| batch::log_map_zero(&twice(0), dim, c, out)),
         "exp_map_at" => last_row(dim, &mut |out| batch::exp_map_at(&twice(0), &twice(1), dim, c, out)),
         "log_map_at" => last_row(dim, &mut |out| batch::log_map_at(&twice(0), &twice(1), dim, c, out)),
+        "geodesic" => last_row(dim, &mut |out| batch::geodesic(&twice(1), &twice(2), &twice(0), dim, c, out)),
+        "parallel_transport" => {
+            last_row(dim, &mut |out| batch::parallel_transport(&twice(0), &twice(1), &twice(2), dim, c, out))
+        }
         "project" => last_row(dim, &mut |out| batch::project(&twice(1), dim, c, i(0)[0].to_f64(), out)),
+        "clip_norm" => last_row(dim, &mut |out| batch::clip_norm(&twice(1), dim, i(0)[0].to_f64(), out)),
         "to_ball" => last_row(dim, &mut |out| {
             batch::to_ball(&twice(1), dim, c, Some(i(0)[0].to_f64()), i(0)[1].to_f64(), out);
         }),
-        "einstein_midpoint" => {
-            let both = weights(i(1)).map(|w| [w, w].concat());
-            let shots = i(1).len();
-            last_row(dim, &mut |out| batch::einstein_midpoint(&twice(0), both.as_deref(), shots, dim, c, out))
-        }
+        "poincare_to_klein" => last_row(dim, &mut |out| batch::poincare_to_klein(&twice(0), dim, c, out)),
+        "klein_to_poincare" => last_row(dim, &mut |out| batch::klein_to_poincare(&twice(0), dim, c, out)),
+        "einstein_midpoint" => last_row(dim, &mut |out| {
+            batch::einstein_midpoint(&twice(0), both(1).as_deref(), i(1).len(), dim, c, out);
+        }),
+        "frechet_mean" => last_row(dim, &mut |out| {
+            let failed = batch::frechet_mean(&twice(0), both(1).as_deref(), i(1).len(), dim, c, out);
+            assert_eq!(failed, 0, "groups that did not converge");
+        }),
         "mobius_matvec" => {
             let width = i(0).len() / dim;
             last_row(width, &mut |out| batch::mobius_matvec(i(0), &twice(1), dim, c, out))
@@ -107,6 +120,32 @@ pub(crate) fn forms<T: Real>(
             let width = i(1).len();
             last_row(width, &mut |out| batch::mobius_linear(i(0), i(1), &twice(2), dim, c, out))
         }
+        "concat" => {
+            let (first, second) = (i(1).len(), i(3).len());
+            last_row(i(0).len() / first, &mut |out| {
+                batch::concat(i(0), &twice(1), first, i(2), &twice(3), second, c, out);
+            })
+        }
+        "lorentz_from_poincare" => {
+            last_row(dim, &mut |out| batch::lorentz::from_poincare(&twice(0), dim, c, out))
+        }
+        "lorentz_to_poincare" => {
+            last_row(dim, &mut |out| batch::lorentz::to_poincare(&twice(0), dim, c, out))
+        }
+        "lorentz_time" => last_row(1, &mut |out| batch::lorentz::time(&twice(0), dim, c, out)),
+        "lorentz_inner" => last_row(1, &mut |out| batch::lorentz::inner(&twice(0), &twice(1), dim, c, out)),
+        "lorentz_exp_map_zero" => {
+            last_row(dim, &mut |out| batch::lorentz::exp_map_zero(&twice(0), dim, c, out))
+        }
+        "lorentz_log_map_zero" => {
+            last_row(dim, &mut |out| batch::lorentz::log_map_zero(&twice(0), dim, c, out))
+        }
+        "lorentz_distance" => {
+            last_row(1, &mut |out| batch::lorentz::distance(&twice(0), &twice(1), dim, c, out))
+        }
+        "lorentz_centroid" => last_row(dim, &mut |out| {
+            batch::lorentz::centroid(&twice(0), both(1).as_deref(), i(1).len(), dim, c, out);
+        }),
         "distance_matrix" => pairs(&mut |out| batch::distance_matrix(i(0), i(1), dim, c, out)),
         "mlr_logits" | "mlr_ganea" => pairs(&mut |out| batch::mlr_logits(i(0), i(1), i(2), dim, c, out)),
         "mlr_layer_logits" => pairs(&mut |out| batch::mlr_layer_logits(i(0), i(1), i(2), dim, c, out)),
@@ -116,7 +155,7 @@ pub(crate) fn forms<T: Real>(
         _ => vec![],
     };
     if !rows.is_empty() {
-        forms.push((format!("batch::{}", kernel(operation)), rows));
+        forms.push((kernel(operation), rows));
     }
     forms
 }
