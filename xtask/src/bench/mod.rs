@@ -9,6 +9,7 @@ mod nn;
 mod peak;
 mod peer;
 mod python;
+mod reid;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ type Subject = (&'static str, &'static [Part]);
 /// A part: its name, and the function that measures its rows.
 type Part = (&'static str, fn(&mut Bench) -> Result<()>);
 
-const SUBJECTS: &[Subject] = &[("nn", nn::PARTS), ("data", data::PARTS)];
+const SUBJECTS: &[Subject] = &[("nn", nn::PARTS), ("data", data::PARTS), ("reid", reid::PARTS)];
 
 const ALL: &str = "all";
 
