@@ -8,6 +8,7 @@ mod ball;
 mod batch_norm;
 mod conv;
 mod conv_norm;
+mod depthwise;
 mod direct;
 mod elementary;
 mod gemm;
@@ -18,6 +19,7 @@ mod loss;
 mod pool;
 mod reduce;
 mod scratch;
+mod stored;
 mod wide;
 
 pub use activation::{leaky_relu, relu, relu6};

@@ -1,15 +1,14 @@
-//! Convolution straight from the padded image, without an unfolded matrix.
+//! Convolution straight from the stored image, without an unfolded matrix.
 //!
-//! In an image that is stored with its padding, rows `w` apart, the tap (c, u, v) of output position (i, j) stands at
-//! `offset(c, u, v) + i·w + j`. For a run of positions every tap is therefore a run of memory, and a convolution is
-//! Σ weight · run over the taps: the arithmetic of a matrix product whose right side is never written down. The
-//! positions between the end of one output row and the start of the next are computed too and dropped.
-//! With stride s the image is stored as s² images of every s-th row and column, in which neighbours are neighbours.
+//! Every tap of a run of output positions is a run of the [`Stored`] image, so a convolution is Σ weight · run over the
+//! taps: the arithmetic of a matrix product whose right side is never written down. The positions between the end of
+//! one output row and the start of the next are computed too and dropped.
 
 mod kernels;
 
-use super::im2col::{ConvOptions, Padding, Plan};
+use super::im2col::Plan;
 use super::scratch::scratch;
+use super::stored::Stored;
 use super::wide::wide;
 use kernels::{Level, Lines};
 
@@ -27,78 +26,41 @@ const RUN: usize = 128;
 pub(super) struct Direct {
     plan: Plan,
     level: Level,
-    /// Height and width of a stored plane.
-    stored: [usize; 2],
-    /// Where each tap of the weight starts in the stored image.
-    offsets: Vec<u32>,
-    /// From the first to the last output position, those between rows included.
-    positions: usize,
+    stored: Stored,
 }
 
 impl Direct {
     /// The direct form of a convolution, where the processor and the shapes make it the faster one.
     pub(super) fn new(plan: Plan) -> Option<Self> {
         let level = Level::detect()?;
-        let ConvOptions { stride, dilation, groups, .. } = plan.options;
-        if groups != 1 || plan.filters > FILTERS || plan.is_pointwise() || plan.out_plane() == 0 {
+        if plan.options.groups != 1 || plan.filters > FILTERS || plan.is_pointwise() || plan.out_plane() == 0
+        {
             return None;
         }
-        let needed = |axis: usize| {
-            let padded = (plan.out[axis] - 1) * stride[axis] + (plan.kernel[axis] - 1) * dilation[axis] + 1;
-            padded.div_ceil(stride[axis])
-        };
-        let stored = [needed(0), needed(1)];
-        let positions = (plan.out[0] - 1) * stored[1] + plan.out[1];
-        let waste = positions.next_multiple_of(level.positions()) as f64 / plan.out_plane() as f64;
-        if waste > WASTE {
-            return None;
-        }
-        let plane = stored[0] * stored[1];
-        let mut offsets = Vec::with_capacity(plan.rows());
-        for channel in 0..plan.channels {
-            for ky in 0..plan.kernel[0] {
-                for kx in 0..plan.kernel[1] {
-                    let (y, x) = (ky * dilation[0], kx * dilation[1]);
-                    let phase = (channel * stride[0] + y % stride[0]) * stride[1] + x % stride[1];
-                    let at = phase * plane + y / stride[0] * stored[1] + x / stride[1];
-                    offsets.push(u32::try_from(at).ok()?);
-                }
-            }
-        }
-        Some(Self { plan, level, stored, offsets, positions })
+        let direct = Self { plan, level, stored: Stored::new(&plan, plan.channels)? };
+        direct.pays_for(plan.out_plane()).then_some(direct)
     }
 
-    /// The direct form of the gradient of the input: a convolution of the gradient with the weight turned about.
+    /// The direct form of the gradient of the input.
     pub(super) fn of_input_gradient(plan: &Plan) -> Option<Self> {
-        let ConvOptions { stride, padding, dilation, groups } = plan.options;
-        if stride != [1; 2] {
-            return None;
-        }
-        let reach = |axis: usize| (plan.kernel[axis] - 1) * dilation[axis];
-        let padding = Padding {
-            top: reach(0).checked_sub(padding.top)?,
-            bottom: reach(0).checked_sub(padding.bottom)?,
-            left: reach(1).checked_sub(padding.left)?,
-            right: reach(1).checked_sub(padding.right)?,
-        };
-        let direct = Self::new(Plan {
-            batch: plan.batch,
-            channels: plan.filters,
-            height: plan.out[0],
-            width: plan.out[1],
-            filters: plan.channels,
-            kernel: plan.kernel,
-            out: [plan.height, plan.width],
-            options: ConvOptions { stride, padding, dilation, groups },
-        })?;
+        let direct = Self::new(Stored::turned(plan)?)?;
         // The unfolded form computes the positions of the result and not those of the image, which may be many more.
-        let tiles = direct.positions.next_multiple_of(direct.level.positions());
-        (tiles as f64 <= WASTE * plan.out_plane() as f64).then_some(direct)
+        direct.pays_for(plan.out_plane()).then_some(direct)
+    }
+
+    /// Whether the positions that are computed are few enough beside those that another form would compute.
+    fn pays_for(&self, positions: usize) -> bool {
+        self.tile() as f64 <= WASTE * positions as f64
+    }
+
+    /// Output positions with those that fill the last tile.
+    fn tile(&self) -> usize {
+        self.stored.positions().next_multiple_of(self.level.positions())
     }
 
     /// The weight `[filter][tap]` in the order in which the kernel reads it: `[block][tap][filter of the block]`.
     pub(super) fn pack(&self, weight: &[f32]) -> Vec<f32> {
-        let taps = self.offsets.len();
+        let taps = self.stored.offsets().len();
         self.pack_by(|filter, tap| weight[filter * taps + tap])
     }
 
@@ -113,7 +75,7 @@ impl Direct {
     }
 
     fn pack_by(&self, value: impl Fn(usize, usize) -> f32) -> Vec<f32> {
-        let (taps, block) = (self.offsets.len(), self.level.filters());
+        let (taps, block) = (self.stored.offsets().len(), self.level.filters());
         let filters = self.plan.filters;
         let mut packed = vec![0.0; filters.next_multiple_of(block) * taps];
         for (n, lines) in packed.chunks_exact_mut(taps * block).enumerate() {
@@ -136,12 +98,11 @@ impl Direct {
         map_step: usize,
     ) {
         let [height, width] = self.plan.out;
-        let row = self.stored[1];
-        let tile = self.positions.next_multiple_of(self.level.positions());
+        let (row, tile) = (self.stored.row(), self.tile());
         let blocks = self.plan.filters.next_multiple_of(self.level.filters());
         self.with_stored(image, channel_step, |stored| {
             scratch(blocks * tile, |wide_maps| {
-                self.level.maps(packed, &self.offsets, stored, wide_maps, tile);
+                self.level.maps(packed, self.stored.offsets(), stored, wide_maps, tile);
                 wide(
                     #[inline(always)]
                     || {
@@ -168,7 +129,7 @@ impl Direct {
     pub(super) fn weight_gradient(&self, image: &[f32], maps: &[f32], map_step: usize, gradient: &mut [f32]) {
         let filters = self.gradient_filters();
         let [height, width] = self.plan.out;
-        let row = self.stored[1];
+        let row = self.stored.row();
         let rows = (RUN / width).max(1);
         self.with_stored(image, self.plan.height * self.plan.width, |stored| {
             scratch(rows * width * filters, |turned| {
@@ -179,63 +140,28 @@ impl Direct {
                     let from = &maps[y * width..];
                     self.level.transpose(from, map_step, self.plan.filters, rows * width, turned, filters);
                     let lines = Lines { rows, width, step: row };
-                    self.level.weight_gradient(turned, &self.offsets, &stored[y * row..], lines, gradient);
+                    let stored = &stored[y * row..];
+                    self.level.weight_gradient(turned, self.stored.offsets(), stored, lines, gradient);
                 }
             });
         });
     }
 
-    /// Gives `work` an image stored with its padding, and with room to read a whole tile from any tap.
+    /// Gives `work` a stored image, with room to read a whole tile from any tap.
     fn with_stored<R>(&self, image: &[f32], channel_step: usize, work: impl FnOnce(&[f32]) -> R) -> R {
-        let [stride_y, stride_x] = self.plan.options.stride;
-        let plane = self.stored[0] * self.stored[1];
-        let size = self.plan.channels * stride_y * stride_x * plane;
-        scratch(size + 2 * self.level.positions(), |stored| {
+        scratch(self.stored.len() + 2 * self.level.positions(), |stored| {
             wide(
                 #[inline(always)]
-                || self.store(image, channel_step, stored),
+                || self.stored.store(image, channel_step, stored),
             );
             work(stored)
         })
-    }
-
-    #[inline(always)]
-    fn store(&self, image: &[f32], channel_step: usize, stored: &mut [f32]) {
-        let plan = &self.plan;
-        let ([stride_y, stride_x], Padding { top, left, .. }) = (plan.options.stride, plan.options.padding);
-        let [rows, row] = self.stored;
-        let plane = rows * row;
-        if plan.options.padding != Padding::default() || [stride_y, stride_x] != [1; 2] {
-            stored.fill(0.0);
-        }
-        for (channel, stored) in
-            stored.chunks_exact_mut(plane * stride_y * stride_x).take(plan.channels).enumerate()
-        {
-            let lines = &image[channel * channel_step..channel * channel_step + plan.height * plan.width];
-            for (y, line) in lines.chunks_exact(plan.width).enumerate() {
-                let (phase_y, at_y) = ((y + top) % stride_y, (y + top) / stride_y);
-                if at_y >= rows {
-                    break;
-                }
-                for phase_x in 0..stride_x {
-                    let target = &mut stored[(phase_y * stride_x + phase_x) * plane + at_y * row..][..row];
-                    // The first column of this phase that the image reaches.
-                    let first = (phase_x + stride_x - left % stride_x) % stride_x;
-                    let target = target.get_mut((first + left) / stride_x..).unwrap_or_default();
-                    if stride_x == 1 {
-                        target.iter_mut().zip(line).for_each(|(t, v)| *t = *v);
-                    } else {
-                        let line = line.iter().skip(first).step_by(stride_x);
-                        target.iter_mut().zip(line).for_each(|(t, v)| *t = *v);
-                    }
-                }
-            }
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::im2col::{ConvOptions, Padding};
     use super::*;
 
     /// Small multiples of 1/8, whose products and sums are exact in `f32`, so that equality is.
