@@ -75,7 +75,10 @@ impl Conv {
         unfolded: &mut [T],
     ) -> (Vec<T>, Vec<f64>) {
         let &Common { weight, weight_wanted, pooled, .. } = common;
-        let direct = self.direct.as_ref().filter(|_| weight_wanted && T::single(weight).is_some());
+        let direct = self
+            .direct
+            .as_ref()
+            .filter(|direct| weight_wanted && T::single(weight).is_some() && direct.pays_for_weight());
         let mut direct_gw = direct.map_or(Vec::new(), |d| vec![0.0; d.gradient_filters() * self.plan.rows()]);
         let plan = &self.plan;
         let groups = plan.options.groups;

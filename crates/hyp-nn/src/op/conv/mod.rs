@@ -108,7 +108,7 @@ pub(super) enum Epilogue {
 pub(super) struct Conv {
     pub(super) plan: Plan,
     pub(super) epilogue: Epilogue,
-    /// The form that needs no unfolded matrix, of the convolution and of its input gradient, where it is the faster.
+    /// The form that needs no unfolded matrix, of the convolution and of its input gradient.
     direct: Option<Direct>,
     direct_input: Option<Direct>,
     /// The form for filters that see one channel.
@@ -273,7 +273,12 @@ impl Kernel for Conv {
             .zip(x.chunks(chunk * plan.image()))
             .map(|(y, x)| (y, x, winner_chunks.next().unwrap_or_default()))
             .collect();
-        let direct = self.direct.as_ref().zip(T::single(weight)).map(|(d, weight)| (d, d.pack(weight)));
+        let direct = self
+            .direct
+            .as_ref()
+            .filter(|direct| direct.pays(plan.out_plane()))
+            .zip(T::single(weight))
+            .map(|(d, weight)| (d, d.pack(weight)));
         tasks.into_par_iter().for_each(|(y, x, winners)| {
             let columns = x.len() / plan.image() * plan.out_plane();
             scratch(plan.filters * columns, |maps: &mut [T]| {

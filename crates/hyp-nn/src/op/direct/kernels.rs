@@ -4,7 +4,7 @@
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-/// Taps after which partial sums go to memory, so that what they read of the image stays in the first cache.
+/// Taps after which partial sums go to memory.
 const TAPS: usize = 288;
 
 /// Output positions: `rows` lines of `width`, which start `step` elements apart in the stored image.
@@ -96,11 +96,12 @@ impl Level {
                 && maps.len() >= filters * columns
                 && reach <= stored.len()
         );
-        for p in (0..columns).step_by(step) {
-            for first in (0..offsets.len()).step_by(TAPS) {
-                let taps = &offsets[first..(first + TAPS).min(offsets.len())];
-                for f in (0..filters).step_by(block) {
-                    let weight = &packed[f * offsets.len() + first * block..][..taps.len() * block];
+        // The taps outermost: their part of the weight stays in the first cache and that of the image in the second.
+        for first in (0..offsets.len()).step_by(TAPS) {
+            let taps = &offsets[first..(first + TAPS).min(offsets.len())];
+            for f in (0..filters).step_by(block) {
+                let weight = &packed[f * offsets.len() + first * block..][..taps.len() * block];
+                for p in (0..columns).step_by(step) {
                     let (stored, maps) = (&stored[p..], &mut maps[f * columns + p..]);
                     match self {
                         // SAFETY: the level was detected; `taps.len() × filters` weights are there by the slice, a
@@ -120,7 +121,19 @@ impl Level {
         }
     }
 
+    /// Filters of the weight gradient that are computed together; of fewer, as many vectors as hold them.
+    pub(super) fn columns(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 4 * self.lanes(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => 2 * self.lanes(),
+        }
+    }
+
     /// `gradient[t][f] += Σ_p turned[p][f] · stored[offsets[t] + position p]`, over the positions of `lines` in order.
+    ///
+    /// Rows of `turned` have some vectors, at most [`Level::columns`]; rows of `gradient` start `step` elements apart.
     pub(super) fn weight_gradient(
         self,
         turned: &[f32],
@@ -128,52 +141,37 @@ impl Level {
         stored: &[f32],
         lines: Lines,
         gradient: &mut [f32],
+        step: usize,
     ) {
-        let filters = gradient.len() / offsets.len();
+        let columns = turned.len() / (lines.rows * lines.width);
         let reach = (lines.rows - 1) * lines.step + lines.width;
         let reach = reach + offsets.iter().max().map_or(0, |o| *o as usize);
-        assert!(filters.is_multiple_of(self.lanes()) && turned.len() == lines.rows * lines.width * filters);
-        assert!(gradient.len() == offsets.len() * filters && reach <= stored.len());
-        let vectors = filters / self.lanes();
-        let mut done = 0;
-        while done < vectors {
-            let at = done * self.lanes();
-            // SAFETY: the level was detected; the assertions above bound every access of the columns from `at` on.
-            done += match self {
-                #[cfg(target_arch = "x86_64")]
-                Self::Avx512 => unsafe {
-                    match vectors - done {
-                        4.. => {
-                            x86::wide::gradient::<6, 4>(turned, filters, at, offsets, stored, lines, gradient)
-                        }
-                        3 => {
-                            x86::wide::gradient::<8, 3>(turned, filters, at, offsets, stored, lines, gradient)
-                        }
-                        2 => x86::wide::gradient::<12, 2>(
-                            turned, filters, at, offsets, stored, lines, gradient,
-                        ),
-                        _ => x86::wide::gradient::<24, 1>(
-                            turned, filters, at, offsets, stored, lines, gradient,
-                        ),
-                    }
-                },
-                // SAFETY: as above.
-                #[cfg(target_arch = "x86_64")]
-                Self::Avx2 => unsafe {
-                    match vectors - done {
-                        2.. => x86::narrow::gradient::<6, 2>(
-                            turned, filters, at, offsets, stored, lines, gradient,
-                        ),
-                        _ => x86::narrow::gradient::<12, 1>(
-                            turned, filters, at, offsets, stored, lines, gradient,
-                        ),
-                    }
-                },
-            };
+        assert!(columns.is_multiple_of(self.lanes()) && columns <= self.columns() && columns <= step);
+        assert!(turned.len() == lines.rows * lines.width * columns && reach <= stored.len());
+        assert!(gradient.len() >= (offsets.len() - 1) * step + columns, "a row of the gradient per tap");
+        match (self, columns / self.lanes()) {
+            // SAFETY: the level was detected; the assertions above bound every access.
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx512, vectors) => unsafe {
+                match vectors {
+                    4 => x86::wide::gradient::<6, 4>(turned, offsets, stored, lines, gradient, step),
+                    3 => x86::wide::gradient::<8, 3>(turned, offsets, stored, lines, gradient, step),
+                    2 => x86::wide::gradient::<12, 2>(turned, offsets, stored, lines, gradient, step),
+                    _ => x86::wide::gradient::<24, 1>(turned, offsets, stored, lines, gradient, step),
+                }
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx2, vectors) => unsafe {
+                match vectors {
+                    2 => x86::narrow::gradient::<6, 2>(turned, offsets, stored, lines, gradient, step),
+                    _ => x86::narrow::gradient::<12, 1>(turned, offsets, stored, lines, gradient, step),
+                }
+            },
         }
     }
 
-    /// `to[x][f] = from[f][x]` for `x < width`; rows of `from` start `from_step` apart, rows of `to` are `filters` long.
+    /// `to[x][f] = from[f][x]` for `x < width`; rows of `from` start `from_step` apart, rows of `to` are `columns` long.
     pub(super) fn transpose(
         self,
         from: &[f32],
@@ -181,7 +179,7 @@ impl Level {
         rows: usize,
         width: usize,
         to: &mut [f32],
-        filters: usize,
+        columns: usize,
     ) {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -191,7 +189,7 @@ impl Level {
                     for first in (0..rows).step_by(8) {
                         let block = 8.min(rows - first);
                         for x in 0..width {
-                            let to = &mut to[x * filters + first..][..block];
+                            let to = &mut to[x * columns + first..][..block];
                             for (f, v) in to.iter_mut().enumerate() {
                                 *v = from[(first + f) * from_step + x];
                             }

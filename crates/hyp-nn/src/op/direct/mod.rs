@@ -30,27 +30,30 @@ pub(super) struct Direct {
 }
 
 impl Direct {
-    /// The direct form of a convolution, where the processor and the shapes make it the faster one.
+    /// The direct form of a convolution, if it has one on this processor.
     pub(super) fn new(plan: Plan) -> Option<Self> {
         let level = Level::detect()?;
-        if plan.options.groups != 1 || plan.filters > FILTERS || plan.is_pointwise() || plan.out_plane() == 0
-        {
+        if plan.options.groups != 1 || plan.is_pointwise() || plan.out_plane() == 0 {
             return None;
         }
-        let direct = Self { plan, level, stored: Stored::new(&plan, plan.channels)? };
-        direct.pays_for(plan.out_plane()).then_some(direct)
+        Some(Self { plan, level, stored: Stored::new(&plan, plan.channels)? })
     }
 
-    /// The direct form of the gradient of the input.
+    /// The direct form of the gradient of the input, where it is the faster one.
     pub(super) fn of_input_gradient(plan: &Plan) -> Option<Self> {
         let direct = Self::new(Stored::turned(plan)?)?;
         // The unfolded form computes the positions of the result and not those of the image, which may be many more.
-        direct.pays_for(plan.out_plane()).then_some(direct)
+        direct.pays(plan.out_plane()).then_some(direct)
     }
 
-    /// Whether the positions that are computed are few enough beside those that another form would compute.
-    fn pays_for(&self, positions: usize) -> bool {
-        self.tile() as f64 <= WASTE * positions as f64
+    /// Whether the maps are computed faster than by another form that computes so many positions.
+    pub(super) fn pays(&self, positions: usize) -> bool {
+        self.plan.filters <= FILTERS && self.tile() as f64 <= WASTE * positions as f64
+    }
+
+    /// Whether the weight gradient is: it computes no position in vain, but reads small maps of many filters slowly.
+    pub(super) fn pays_for_weight(&self) -> bool {
+        self.plan.filters <= FILTERS || self.plan.out_plane() >= RUN / 2
     }
 
     /// Output positions with those that fill the last tile.
@@ -127,21 +130,34 @@ impl Direct {
     ///
     /// The gradient of map `f` starts at `f·map_step`.
     pub(super) fn weight_gradient(&self, image: &[f32], maps: &[f32], map_step: usize, gradient: &mut [f32]) {
-        let filters = self.gradient_filters();
+        let (all, step) = (self.plan.filters, self.gradient_filters());
         let [height, width] = self.plan.out;
         let row = self.stored.row();
         let rows = (RUN / width).max(1);
         self.with_stored(image, self.plan.height * self.plan.width, |stored| {
-            scratch(rows * width * filters, |turned| {
-                turned.fill(0.0);
+            scratch(rows * width * self.level.columns(), |turned: &mut [f32]| {
                 for y in (0..height).step_by(rows) {
                     let rows = rows.min(height - y);
-                    let turned = &mut turned[..rows * width * filters];
-                    let from = &maps[y * width..];
-                    self.level.transpose(from, map_step, self.plan.filters, rows * width, turned, filters);
-                    let lines = Lines { rows, width, step: row };
-                    let stored = &stored[y * row..];
-                    self.level.weight_gradient(turned, self.stored.offsets(), stored, lines, gradient);
+                    let (lines, stored) = (Lines { rows, width, step: row }, &stored[y * row..]);
+                    for first in (0..all).step_by(self.level.columns()) {
+                        let filters = (all - first).min(self.level.columns());
+                        let columns = filters.next_multiple_of(self.level.lanes());
+                        let turned = &mut turned[..rows * width * columns];
+                        if filters < columns {
+                            turned.fill(0.0);
+                        }
+                        let from = &maps[first * map_step + y * width..];
+                        self.level.transpose(from, map_step, filters, rows * width, turned, columns);
+                        let gradient = &mut gradient[first..];
+                        self.level.weight_gradient(
+                            turned,
+                            self.stored.offsets(),
+                            stored,
+                            lines,
+                            gradient,
+                            step,
+                        );
+                    }
                 }
             });
         });
@@ -204,7 +220,7 @@ mod tests {
         let cases = [
             ([1, 1, 20, 33], [3, 1, 5, 5], options([1; 2], [0; 4], [1; 2])),
             ([1, 5, 24, 31], [13, 5, 3, 3], options([1; 2], [1; 4], [1; 2])),
-            ([1, 40, 24, 30], [65, 40, 3, 3], options([1; 2], [1; 4], [1; 2])),
+            ([1, 40, 24, 30], [83, 40, 3, 3], options([1; 2], [1; 4], [1; 2])),
             ([1, 3, 47, 50], [40, 3, 7, 7], options([2; 2], [3; 4], [1; 2])),
             ([1, 2, 41, 64], [24, 2, 3, 2], options([2, 1], [0, 1, 2, 0], [1, 3])),
             ([1, 4, 60, 33], [9, 4, 1, 1], options([1, 1], [1, 0, 0, 1], [1; 2])),
@@ -241,7 +257,7 @@ mod tests {
                     let (f, tap) = (i / plan.rows(), i % plan.rows());
                     assert_eq!(got[tap * filters + f], *want, "{level:?} {plan:?} weight {i}");
                 }
-                if let Some(mut back) = Direct::of_input_gradient(&plan) {
+                if let Some(mut back) = Stored::turned(&plan).and_then(Direct::new) {
                     back.level = level;
                     with_input += 1;
                     let mut got = vec![f32::NAN; image.len()];
@@ -258,9 +274,13 @@ mod tests {
     #[test]
     fn large_filters_small_maps_and_groups_are_left_to_the_matrix_product() {
         let plan = |x: [usize; 4], w: [usize; 4], options: &ConvOptions| Plan::new(&x, &w, options).unwrap();
+        let pays = |plan: Plan| Direct::new(plan).map(|direct| direct.pays(plan.out_plane()));
         let padded = ConvOptions::new(1, 1);
-        assert!(Direct::new(plan([1, 4, 40, 40], [300, 4, 3, 3], &padded)).is_none());
-        assert!(Direct::new(plan([1, 4, 3, 3], [8, 4, 3, 3], &padded)).is_none());
+        if Level::detect().is_some() {
+            assert_eq!(pays(plan([1, 4, 40, 40], [30, 4, 3, 3], &padded)), Some(true));
+            assert_eq!(pays(plan([1, 4, 40, 40], [300, 4, 3, 3], &padded)), Some(false));
+            assert_eq!(pays(plan([1, 4, 3, 3], [8, 4, 3, 3], &padded)), Some(false));
+        }
         assert!(Direct::new(plan([1, 4, 40, 40], [8, 4, 1, 1], &ConvOptions::default())).is_none());
         let groups = ConvOptions { groups: 2, ..padded };
         assert!(Direct::new(plan([1, 4, 40, 40], [8, 2, 3, 3], &groups)).is_none());

@@ -54,21 +54,20 @@ macro_rules! kernels {
                 }
             }
 
-            /// The weight gradient of `V` vectors of filters from column `at` on, `T` taps at a time; gives `V`.
+            /// The weight gradient of `V` vectors of filters, `T` taps at a time.
             ///
             /// # Safety
-            /// The processor must have the features; `turned` holds a row of `filters` per position, `stored` all
-            /// positions from every tap on, `gradient` a row per tap, and the `V` vectors lie within a row.
+            /// The processor must have the features; `turned` holds `V` vectors per position, `stored` all positions
+            /// from every tap on, and `gradient` `V` vectors per tap, `step` elements apart.
             #[target_feature(enable = $features)]
             pub(in super::super) unsafe fn gradient<const T: usize, const V: usize>(
                 turned: &[f32],
-                filters: usize,
-                at: usize,
                 taps: &[u32],
                 stored: &[f32],
                 lines: Lines,
                 gradient: &mut [f32],
-            ) -> usize {
+                step: usize,
+            ) {
                 let stored = stored.as_ptr();
                 for (n, taps) in taps.chunks(T).enumerate() {
                     // What is missing of the last taps is the last one again, and not stored.
@@ -80,7 +79,7 @@ macro_rules! kernels {
                     let mut sums = [[$zero(); V]; T];
                     // SAFETY: the caller vouches for the extents.
                     unsafe {
-                        let mut line = turned.as_ptr().add(at);
+                        let mut line = turned.as_ptr();
                         for row in 0..lines.rows {
                             for p in row * lines.step..row * lines.step + lines.width {
                                 let mut values = [$zero(); V];
@@ -93,21 +92,20 @@ macro_rules! kernels {
                                         sums[t][v] = $fma(x, values[v], sums[t][v]);
                                     }
                                 }
-                                line = line.wrapping_add(filters);
+                                line = line.wrapping_add($lanes * V);
                             }
                         }
-                        let rows = gradient.as_mut_ptr().add(n * T * filters + at);
+                        let rows = gradient.as_mut_ptr().add(n * T * step);
                         for t in 0..T {
                             if t < taps.len() {
                                 for v in 0..V {
-                                    let target = rows.add(t * filters + $lanes * v);
+                                    let target = rows.add(t * step + $lanes * v);
                                     $store(target, $add($load(target), sums[t][v]));
                                 }
                             }
                         }
                     }
                 }
-                V
             }
         }
     };
