@@ -91,7 +91,13 @@ pub(crate) const METRICS: &[Metric] = &[
     metric("c", "curvature", Neither, 4, "curvature parameter after training"),
     metric(EPISODES, "episodes", Neither, 0, "episodes of the test"),
     metric("rank1", "percent", Higher, 1, "rank-1"),
+    metric("rank5", "percent", Higher, 1, "rank-5"),
+    metric("rank10", "percent", Higher, 1, "rank-10"),
+    metric("rank20", "percent", Higher, 1, "rank-20"),
     metric("map", "percent", Higher, 1, "mAP"),
+    metric("worst_map", "percent", Higher, 1, "mAP if ties fell out as badly as they can"),
+    metric("minp", "percent", Higher, 1, "mINP"),
+    metric("queries", "queries", Neither, 0, "queries with a match"),
     metric("max_error", "distance", Lower, 3, "largest error of the drawing's identities"),
 ];
 

@@ -14,6 +14,7 @@ mod mnist_ood;
 mod outcome;
 mod own;
 mod pool;
+mod re_identification;
 mod sweep;
 mod tally;
 mod trained;
@@ -122,6 +123,9 @@ fn run(config: &ConfigFile, options: &Options, environment: &Environment) -> Res
         Some("mnist-ood") => drive::run::<mnist_ood::MnistOod>(config, options, environment),
         Some("mnist-ood-figure") => drive::run::<figures::Figure>(config, options, environment),
         Some("degradation") => drive::run::<degradation::Degradation>(config, options, environment),
+        Some("re-identification") => {
+            drive::run::<re_identification::ReIdentification>(config, options, environment)
+        }
         Some("few-shot") => drive::run::<few_shot::FewShot>(config, options, environment),
         Some("constructions") => drive::run::<constructions::Constructions>(config, options, environment),
         Some(other) => bail!("{} names the runner {other}, which does not exist", config.file),

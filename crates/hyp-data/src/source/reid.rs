@@ -28,7 +28,8 @@ pub enum Variant {
 }
 
 impl Variant {
-    fn name(self) -> &'static str {
+    /// The name of its manifest.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Market1501 => "market1501",
             Self::Duke => "duke",

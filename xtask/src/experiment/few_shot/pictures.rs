@@ -276,7 +276,7 @@ fn synthetic_folder(environment: &Environment, id: &str) -> Result<Dataset> {
 }
 
 /// Counts, and a hash of the pixels and class names in their order.
-fn describe(dataset: &Dataset) -> Result<DataFacts> {
+pub(crate) fn describe(dataset: &Dataset) -> Result<DataFacts> {
     let index = dataset.index();
     let of_picture = |position: usize| -> Result<Vec<u8>> {
         let mut hash = Sha256::new();
