@@ -155,5 +155,14 @@ impl DataError {
     }
 }
 
+/// A text from outside that may be endless, for a message that is not.
+pub(crate) fn shortened(text: &str) -> String {
+    const MOST: usize = 300;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
 /// The remedy for a file that arrived damaged.
 pub(crate) const OBTAIN_AGAIN: &str = "delete it and obtain it again";

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, OBTAIN_AGAIN};
@@ -74,8 +74,8 @@ impl Image {
     /// 16-bit channels are rounded to 8 bits, and an animation is its first frame.
     ///
     /// # Errors
-    /// [`DataError::Corrupt`] naming `path` if the bytes are no picture, end early, or are larger than
-    /// [`Image::MAX_SIDE`] or [`Image::MAX_BYTES`] allow.
+    /// [`DataError::Corrupt`] naming `path` if the bytes are no picture, end early, are fewer than the promised pixels
+    /// need, or the picture is larger than [`Image::MAX_SIDE`] or [`Image::MAX_BYTES`] allow.
     pub fn decode(bytes: &[u8], colour: Colour, path: &Path) -> Result<Self, DataError> {
         if bytes.is_empty() {
             return Err(DataError::corrupt(path, "the file is empty", OBTAIN_AGAIN));
@@ -98,7 +98,7 @@ impl Image {
             ),
             error => DataError::corrupt(path, format!("{format:?} decoder: {error}"), OBTAIN_AGAIN),
         };
-        if format == image::ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
+        if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
             return Err(DataError::corrupt(path, "the JPEG data end before their end marker", OBTAIN_AGAIN));
         }
         let mut decoder = reader.into_decoder().map_err(failed)?;
@@ -113,6 +113,13 @@ impl Image {
         }
         limits.check_dimensions(width, height).map_err(failed)?;
         limits.reserve(decoder.total_bytes()).map_err(failed)?;
+        if u64::from(width) * u64::from(height) > most_pixels(format, bytes.len()) {
+            let reason = format!(
+                "its header promises {width} × {height} pixels, which its {} bytes cannot hold",
+                bytes.len()
+            );
+            return Err(DataError::corrupt(path, reason, "obtain it again, or leave it out"));
+        }
         decoder.set_limits(limits).map_err(failed)?;
         // An orientation that cannot be read is no reason to refuse the pixels.
         let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
@@ -123,7 +130,7 @@ impl Image {
 
     fn from_dynamic(picture: DynamicImage, colour: Colour) -> Self {
         let (height, width) = (picture.height() as usize, picture.width() as usize);
-        let picture = if picture.color().has_alpha() { over_white(&picture) } else { picture };
+        let picture = if picture.color().has_alpha() { over_white(picture) } else { picture };
         let data = match colour {
             Colour::Grey => picture.into_luma8().into_raw(),
             Colour::Rgb => picture.into_rgb8().into_raw(),
@@ -193,9 +200,23 @@ impl std::fmt::Debug for Image {
     }
 }
 
+/// The most pixels that a file of so many bytes can honestly hold, so that a few bytes cannot ask for seconds of work.
+///
+/// A JPEG's Huffman codes spend a bit or more on every block of 64 pixels, and no scan of the picture does without
+/// them; a factor of four is left for unusual sampling. The other formats know pixels that take no bytes (a run, a
+/// background), so up to 16 million are granted to any file, and beyond these twice what
+/// deflate can hold at best: 1,032 bytes of eight 1-bit pixels each in one byte (a GIF's best is 2,730 pixels).
+fn most_pixels(format: ImageFormat, bytes: usize) -> u64 {
+    let (granted, for_each_byte) = match format {
+        ImageFormat::Jpeg => (0, 4 * 8 * 64),
+        _ => (1 << 24, 16_384),
+    };
+    (bytes as u64).saturating_mul(for_each_byte).saturating_add(granted)
+}
+
 /// Lays a transparent picture over white: `v·a + 255·(1 − a)`, rounded.
-fn over_white(picture: &DynamicImage) -> DynamicImage {
-    let rgba = picture.to_rgba8();
+fn over_white(picture: DynamicImage) -> DynamicImage {
+    let rgba = picture.into_rgba8();
     let mut flat = image::RgbImage::new(rgba.width(), rgba.height());
     for (to, from) in flat.pixels_mut().zip(rgba.pixels()) {
         let alpha = u32::from(from[3]);

@@ -74,6 +74,17 @@ impl Manifest {
         Ok(())
     }
 
+    /// How many bytes [`Manifest::verify_file`] will read of a file, in whichever form it is there.
+    pub fn bytes_to_verify(&self, file: &ManifestFile, folder: &Path) -> u64 {
+        match place(self, file, folder) {
+            Place::Unpacked(path) if path.is_dir() => receipt::bytes(&path),
+            Place::File(path) | Place::Unpacked(path) | Place::Alternative(_, path) => {
+                fs::metadata(path).map_or(0, |metadata| metadata.len())
+            }
+            Place::Absent => 0,
+        }
+    }
+
     /// Looks at one file of the manifest in whichever form it is there; `seen` hears how many bytes are done.
     ///
     /// # Errors

@@ -1,22 +1,17 @@
 //! Folders, archives and CSV lists: they give one and the same index, and say what is wrong with them.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::path::Path;
+#[path = "miniature/mod.rs"]
+mod miniature;
+
+use std::fs;
 
 use hyp_data::source::omniglot::{self, Part};
 use hyp_data::source::{csv, folder, synthetic};
 use hyp_data::transform::Filter;
 use hyp_data::{Colour, Dataset, Image, Split};
+use miniature::{put, zip_folder_as};
 use tempfile::TempDir;
-use zip::write::SimpleFileOptions;
-
-fn put(root: &Path, name: &str, bytes: &[u8]) {
-    let path = root.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-}
 
 fn png(value: u8) -> Vec<u8> {
     Image::filled(3, 4, &[value]).to_png()
@@ -28,27 +23,6 @@ fn tree(names: &[&str]) -> TempDir {
         put(root.path(), name, &png(n as u8));
     }
     root
-}
-
-fn zip_of(root: &Path, top: &str, archive: &Path) {
-    let mut zip = zip::ZipWriter::new(File::create(archive).unwrap());
-    let mut add = |name: String, bytes: &[u8]| {
-        zip.start_file(name, SimpleFileOptions::default()).unwrap();
-        zip.write_all(bytes).unwrap();
-    };
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = path.strip_prefix(root).unwrap().to_str().unwrap();
-                add(format!("{top}{name}"), &fs::read(&path).unwrap());
-            }
-        }
-    }
-    zip.finish().unwrap();
 }
 
 fn pictures(dataset: &Dataset) -> Vec<Image> {
@@ -71,7 +45,7 @@ fn folder_archive_and_list_give_the_same_data_set() {
     let work = tempfile::tempdir().unwrap();
     for top in ["", "pictures/"] {
         let archive = work.path().join("pictures.zip");
-        zip_of(root.path(), top, &archive);
+        zip_folder_as(root.path(), top, &archive);
         let from_zip = folder::load(&archive, Colour::Grey).unwrap();
         assert_eq!(from_zip.index().classes(), from_folder.index().classes());
         assert_eq!(from_zip.index().labels(), from_folder.index().labels());
@@ -193,7 +167,7 @@ fn omniglot_is_read_zipped_and_unpacked_alike() {
     );
     assert_eq!(unpacked.index().class_counts(None), [3, 3, 3]);
     let archive = data.path().join("omniglot/images_evaluation.zip");
-    zip_of(&top, "images_evaluation/", &archive);
+    zip_folder_as(&top, "images_evaluation/", &archive);
     let zipped = omniglot::read(&archive).unwrap();
     assert_eq!(zipped.index().labels(), unpacked.index().labels());
     assert_eq!(pictures(&zipped), pictures(&unpacked));
@@ -219,13 +193,13 @@ fn a_truncated_or_escaping_archive_is_refused_by_name() {
     let work = tempfile::tempdir().unwrap();
     let root = tree(&["a/1.png", "b/1.png"]);
     let archive = work.path().join("p.zip");
-    zip_of(root.path(), "", &archive);
+    zip_folder_as(root.path(), "", &archive);
     let bytes = fs::read(&archive).unwrap();
     fs::write(&archive, &bytes[..bytes.len() - 30]).unwrap();
     let text = message(folder::load(&archive, Colour::Rgb));
     assert!(text.contains("p.zip") && text.contains("obtain it again"), "{text}");
 
-    zip_of(root.path(), "../", &archive);
+    zip_folder_as(root.path(), "../", &archive);
     let text = message(folder::load(&archive, Colour::Rgb));
     assert!(text.contains("does not stay in its folder"), "{text}");
 }
@@ -235,7 +209,7 @@ fn a_damaged_entry_is_found_when_it_is_read() {
     let work = tempfile::tempdir().unwrap();
     let root = tree(&["a/1.png", "b/1.png"]);
     let archive = work.path().join("p.zip");
-    zip_of(root.path(), "", &archive);
+    zip_folder_as(root.path(), "", &archive);
     let mut bytes = fs::read(&archive).unwrap();
     let at = bytes.windows(4).position(|window| window == b"IHDR" || window == b"\x89PNG").unwrap_or(60);
     bytes[at + 1] ^= 0x55;

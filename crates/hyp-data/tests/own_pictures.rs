@@ -2,23 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
-use std::fs;
+#[path = "miniature/mod.rs"]
+mod miniature;
+
+use std::fs::{self, File};
 use std::io::Cursor;
 use std::path::Path;
 
 use hyp_data::inspect::inspect;
+use hyp_data::sample::{EpisodeSampler, EpisodeShape};
 use hyp_data::source::{Loaded, ReadOptions, Unusable, csv, folder};
-use hyp_data::{Colour, DataError, Image, Split};
+use hyp_data::{Colour, DataError, Dataset, Image, Split};
 use image::{DynamicImage, ImageFormat};
+use miniature::put;
 
 const CMYK: &[u8] = include_bytes!("golden/cmyk.jpg");
 const PROGRESSIVE: &[u8] = include_bytes!("golden/progressive.jpg");
-
-fn put(root: &Path, name: &str, bytes: &[u8]) {
-    let path = root.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-}
 
 /// A picture that differs from its neighbours in every pixel.
 fn noise(height: u32, width: u32) -> image::RgbImage {
@@ -45,8 +44,7 @@ fn skip(root: &Path) -> Result<Loaded, DataError> {
 }
 
 fn refuse(root: &Path) -> Result<(), DataError> {
-    let dataset = folder::load(root, Colour::Rgb)?;
-    (0..dataset.len()).try_for_each(|n| dataset.image(n).map(drop))
+    first_refusal(&folder::load(root, Colour::Rgb)?)
 }
 
 /// A JPEG whose camera noted `orientation`: the EXIF segment is put in behind the start marker.
@@ -192,6 +190,39 @@ fn absurdly_large_pictures_are_refused_before_memory_is_taken() {
 }
 
 #[test]
+fn a_few_bytes_cannot_ask_for_the_work_of_many() {
+    // A picture of 16 × 16 whose header says 11,000 × 11,000, within all limits of size; once it took seconds.
+    let picture = DynamicImage::ImageRgb8(noise(16, 16));
+    let side = 11_000_u16;
+    let mut gif = encode(&picture, ImageFormat::Gif);
+    gif[6..10].copy_from_slice(&[side.to_le_bytes(), side.to_le_bytes()].concat());
+    let mut jpeg = encode(&picture, ImageFormat::Jpeg);
+    let at = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+    jpeg[at + 5..at + 9].copy_from_slice(&[side.to_be_bytes(), side.to_be_bytes()].concat());
+    for bytes in [gif, jpeg] {
+        let text = decode(&bytes, Colour::Rgb).unwrap_err().to_string();
+        assert!(text.contains("11000 × 11000 pixels") && text.contains("cannot hold"), "{text}");
+    }
+    // Pictures of one colour are as small as honest files get, and are taken.
+    let blank = DynamicImage::ImageRgb8(image::RgbImage::from_pixel(2_000, 1_500, image::Rgb([200; 3])));
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::WebP] {
+        assert_eq!(decode(&encode(&blank, format), Colour::Grey).unwrap().width(), 2_000, "{format:?}");
+    }
+    // Every scan is a pass over the whole picture, and twelve bytes make one; the decoder itself counts them.
+    let scans = |count: usize| {
+        let table = |class: u8, symbol: u8| [&[0xFF, 0xC4, 0, 20, class, 1][..], &[0; 15], &[symbol]].concat();
+        let start = [&[0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0][..], &[1; 64]].concat();
+        let frame = [0xFF, 0xC2, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0].to_vec();
+        let first = [0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 0, 0, 0x7F].to_vec();
+        let more = [0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 63, 0, 0x7F, 0xFE].repeat(count);
+        [start, frame, table(0, 0), table(0x10, 0xE0), first, more, vec![0xFF, 0xD9]].concat()
+    };
+    assert_eq!(decode(&scans(20), Colour::Grey).unwrap().pixel(3, 3), [128]);
+    let text = decode(&scans(200), Colour::Grey).unwrap_err().to_string();
+    assert!(text.contains("scans") && text.contains("some/picture"), "{text}");
+}
+
+#[test]
 fn a_picture_without_pixels_is_refused_and_makes_nothing_panic() {
     let mut bytes = encode(&DynamicImage::ImageRgb8(noise(4, 4)), ImageFormat::Gif);
     bytes[6..8].fill(0); // the width of the screen
@@ -199,28 +230,192 @@ fn a_picture_without_pixels_is_refused_and_makes_nothing_panic() {
     assert!(text.contains("0 × 4 pixels") && text.contains("some/picture"), "{text}");
 }
 
+/// Writes a file beside three good pictures of two classes, and a list of all four.
+fn beside_good_ones(root: &Path, name: &str, write: impl FnOnce(&Path)) {
+    for good in ["a/1.png", "a/2.png", "b/1.png"] {
+        put(root, good, &png(9));
+    }
+    write(&root.join("b").join(name));
+    put(root, ".list.csv", format!("path,class\nb/{name},b\na/1.png,a\na/2.png,a\nb/1.png,b\n").as_bytes());
+}
+
+/// Reads a folder, and then the list in it, as a user would.
+fn both_forms(root: &Path, unusable: Unusable) -> [Result<Loaded, DataError>; 2] {
+    let options = ReadOptions { colour: Colour::Rgb, unusable };
+    [folder::load_with(root, options), csv::load_with(&root.join(".list.csv"), options)]
+}
+
+/// The first refusal among the pictures of a data set.
+fn first_refusal(dataset: &Dataset) -> Result<(), DataError> {
+    (0..dataset.len()).try_for_each(|n| dataset.image(n).map(drop))
+}
+
+/// A folder and a list refuse the file by its name and for its reason; or they leave it out, and say so, when asked.
+fn left_out(name: &str, word: &str, write: impl FnOnce(&Path)) {
+    let root = tempfile::tempdir().unwrap();
+    beside_good_ones(root.path(), name, write);
+    for (form, loaded) in ["folder", "list"].iter().zip(both_forms(root.path(), Unusable::Refuse)) {
+        let text = loaded.and_then(|loaded| first_refusal(&loaded.dataset)).unwrap_err().to_string();
+        assert!(text.contains(name) && text.contains(word) && text.contains(';'), "{form}: {text}");
+    }
+    for (form, loaded) in ["folder", "list"].iter().zip(both_forms(root.path(), Unusable::Skip)) {
+        let Loaded { dataset, skipped } = loaded.unwrap();
+        assert_eq!(dataset.index().class_counts(None), [2, 1], "{form}, {name}");
+        assert!(skipped.len() == 1 && skipped[0].to_string().contains(name), "{form}, {name}: {skipped:?}");
+    }
+}
+
+/// A folder and a list use the file, and show it alike; the picture.
+fn used(name: &str, write: impl FnOnce(&Path)) -> Image {
+    let root = tempfile::tempdir().unwrap();
+    beside_good_ones(root.path(), name, write);
+    let seen = both_forms(root.path(), Unusable::Skip).map(|loaded| {
+        let Loaded { dataset, skipped } = loaded.unwrap();
+        assert!(skipped.is_empty(), "{name}: {skipped:?}");
+        assert_eq!(dataset.index().class_counts(None), [2, 2], "{name}");
+        let of_it = |n: &usize| dataset.index().items()[*n].source.to_string().ends_with(name);
+        dataset.image((0..4).find(of_it).unwrap()).unwrap()
+    });
+    let [in_folder, in_list] = seen;
+    assert!(in_folder == in_list, "{name}");
+    in_folder
+}
+
 #[test]
-fn each_unusable_file_is_refused_by_name_or_skipped_and_counted() {
-    let cases: [(&str, &[u8], &str); 6] = [
-        ("b/zero.png", b"", "empty"),
-        ("b/text.png", b"these are words", "first bytes"),
-        ("b/half.png", &png(1)[..40], "decoder"),
-        ("b/half.jpg", &PROGRESSIVE[..300], "end marker"),
-        ("b/notes.txt", b"words", "not that of a PNG"),
-        ("stray.png", &png(3), "outside a class folder"),
-    ];
-    for (name, bytes, word) in cases {
+fn every_unusable_file_is_refused_by_name_or_skipped_and_counted() {
+    let bytes = |bytes: Vec<u8>| move |path: &Path| fs::write(path, bytes).unwrap();
+    let giant = |width: u32, height: u32| {
+        let mut bmp = encode(&DynamicImage::ImageRgb8(noise(4, 4)), ImageFormat::Bmp);
+        bmp[18..22].copy_from_slice(&width.to_le_bytes());
+        bmp[22..26].copy_from_slice(&height.to_le_bytes());
+        bytes(bmp)
+    };
+    left_out("zero.png", "empty", bytes(Vec::new()));
+    left_out("text.png", "first bytes", bytes(b"these are words".to_vec()));
+    left_out("notes.txt", "PNG, JPEG, GIF, BMP or WebP", bytes(b"words".to_vec()));
+    left_out("half.png", "decoder", bytes(png(1)[..40].to_vec()));
+    left_out("half.jpg", "end marker", bytes(PROGRESSIVE[..300].to_vec()));
+    left_out("wide.bmp", "larger than 16384", giant(65_500, 65_500));
+    left_out("heavy.bmp", "memory", giant(16_000, 16_000));
+    left_out("hollow.bmp", "cannot hold", giant(10_000, 10_000));
+    let sparse = |path: &Path| File::create(path).unwrap().set_len(300 << 20).unwrap();
+    left_out("heap.png", "larger than any picture", sparse);
+}
+
+#[test]
+fn every_usable_file_is_used_alike_in_a_folder_and_in_a_list() {
+    let noisy = DynamicImage::ImageRgb8(noise(5, 7));
+    let bytes = |bytes: Vec<u8>| move |path: &Path| fs::write(path, bytes).unwrap();
+    let plain = used("plain.png", bytes(encode(&noisy, ImageFormat::Png)));
+    assert_eq!((plain.height(), plain.width(), plain.channels()), (5, 7, 3));
+    for (name, format) in [("a.bmp", ImageFormat::Bmp), ("a.webp", ImageFormat::WebP)] {
+        assert!(used(name, bytes(encode(&noisy, format))) == plain, "{name}");
+    }
+    // The bytes tell what it is, whatever the name says.
+    assert!(used("really-a-bmp.JPEG", bytes(encode(&noisy, ImageFormat::Bmp))) == plain);
+    let long = format!("{}.png", "n".repeat(251)); // 255 bytes, the longest that file systems allow
+    for name in ["猫 🐈 Ünïcödé %20 'quoted'.png", &long] {
+        assert!(used(name, bytes(encode(&noisy, ImageFormat::Png))) == plain, "{name}");
+    }
+    assert_eq!(used("grey.png", bytes(png(77))).pixel(1, 2), [77, 77, 77]);
+    let colour = Image::filled(2, 2, &[200, 100, 50]).to_png();
+    let luma = decode(&colour, Colour::Grey).unwrap().data()[0];
+    // 0.2126 · 200 + 0.7152 · 100 + 0.0722 · 50 = 117.65, rounded or cut.
+    assert!((117..=118).contains(&luma), "{luma}");
+    let rgba = image::RgbaImage::from_pixel(2, 2, image::Rgba([0, 0, 0, 128]));
+    let alpha = encode(&DynamicImage::ImageRgba8(rgba), ImageFormat::Png);
+    assert_eq!(used("alpha.png", bytes(alpha)).pixel(0, 0), [127, 127, 127], "over white");
+    assert!(used("cmyk.jpg", bytes(CMYK.to_vec())) == decode(CMYK, Colour::Rgb).unwrap());
+    let wide = encode(&DynamicImage::ImageRgb8(noise(8, 16)), ImageFormat::Jpeg);
+    let turned = used("phone.jpg", bytes(oriented(&wide, 6)));
+    assert_eq!((turned.height(), turned.width()), (16, 8), "as the phone was held");
+}
+
+#[test]
+fn files_outside_a_class_folder_are_named() {
+    for (name, word) in [("stray.png", "outside a class folder"), ("README", "not that of a PNG")] {
         let root = tempfile::tempdir().unwrap();
-        for good in ["a/1.png", "a/2.png", "b/1.png"] {
-            put(root.path(), good, &png(9));
-        }
-        put(root.path(), name, bytes);
+        beside_good_ones(root.path(), "2.png", |path| fs::write(path, png(4)).unwrap());
+        put(root.path(), name, &png(3));
         let text = refuse(root.path()).unwrap_err().to_string();
         assert!(text.contains(name) && text.contains(word) && text.contains(';'), "{text}");
         let loaded = skip(root.path()).unwrap();
-        assert_eq!(loaded.dataset.index().class_counts(None), [2, 1], "{name}");
-        assert_eq!(loaded.skipped.len(), 1, "{name}: {:?}", loaded.skipped);
-        assert!(loaded.skipped[0].to_string().contains(name));
+        assert_eq!((loaded.dataset.len(), loaded.skipped.len()), (4, 1), "{:?}", loaded.skipped);
+    }
+}
+
+#[test]
+fn hidden_files_are_passed_over() {
+    let root = tempfile::tempdir().unwrap();
+    beside_good_ones(root.path(), "2.png", |path| fs::write(path, png(4)).unwrap());
+    for name in ["a/.DS_Store", "a/._1.png", ".git/x/1.png", "b/Thumbs.db", "desktop.ini", "__MACOSX/a/1.png"] {
+        put(root.path(), name, b"a file manager's own");
+    }
+    assert_eq!(folder::load(root.path(), Colour::Rgb).unwrap().index().class_counts(None), [2, 2]);
+}
+
+#[test]
+fn an_animation_is_its_first_picture() {
+    let frame = |value: u8| image::Frame::new(image::RgbaImage::from_pixel(6, 4, image::Rgba([value, 0, 0, 255])));
+    let mut bytes = Vec::new();
+    image::codecs::gif::GifEncoder::new(&mut bytes).encode_frames([frame(250), frame(20)]).unwrap();
+    let image = decode(&bytes, Colour::Rgb).unwrap();
+    assert!((image.height(), image.width()) == (4, 6) && image.pixel(2, 3)[0] > 240, "{:?}", image.pixel(2, 3));
+}
+
+#[test]
+fn every_test_that_the_documents_name_is_here() {
+    let (document, source) = (include_str!("../../../docs/own-pictures.md"), include_str!("own_pictures.rs"));
+    let cells = document.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.split('|').nth(3));
+    let names: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 30, "{names:?}");
+    for name in names {
+        assert!(source.contains(&format!("#[test]\nfn {name}()")), "{name}");
+    }
+}
+
+#[test]
+fn the_same_picture_twice_is_used_twice_and_the_same_line_twice_is_not() {
+    let root = tempfile::tempdir().unwrap();
+    beside_good_ones(root.path(), "again.png", |path| fs::write(path, png(9)).unwrap());
+    for loaded in both_forms(root.path(), Unusable::Skip) {
+        let loaded = loaded.unwrap();
+        assert_eq!((loaded.dataset.len(), loaded.skipped.len()), (4, 0));
+        assert_eq!(inspect(&loaded.dataset).duplicates, [vec![0, 1, 2, 3]], "all four show the same");
+    }
+    // However it is spelled, one path is one file.
+    for again in ["a/1.png", "./a/1.png", "a/./1.png", "a//1.png"] {
+        put(root.path(), ".list.csv", format!("path,class\na/1.png,a\nb/1.png,b\n{again},b\n").as_bytes());
+        let [_, refused] = both_forms(root.path(), Unusable::Refuse);
+        let text = refused.unwrap_err().to_string();
+        assert!(text.contains("line 4") && text.contains("a/1.png") && text.contains("line 2 already"), "{text}");
+        let [_, skipped] = both_forms(root.path(), Unusable::Skip);
+        let skipped = skipped.unwrap();
+        assert_eq!((skipped.dataset.len(), skipped.skipped.len()), (2, 1), "{again}");
+    }
+}
+
+#[test]
+fn a_class_of_one_picture_is_used_and_an_episode_that_needs_more_names_it() {
+    let root = tempfile::tempdir().unwrap();
+    beside_good_ones(root.path(), "x/2.png", |path| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, png(4)).unwrap();
+    });
+    put(root.path(), "one/1.png", &png(1));
+    put(
+        root.path(),
+        ".list.csv",
+        b"path,class\none/1.png,one\na/1.png,a\na/2.png,a\nb/1.png,b\nb/x/2.png,b\n",
+    );
+    for loaded in both_forms(root.path(), Unusable::Refuse) {
+        let dataset = loaded.unwrap().dataset;
+        assert_eq!(dataset.index().class_counts(None), [2, 2, 1]);
+        assert_eq!(inspect(&dataset).single, ["one"]);
+        let all: Vec<usize> = (0..dataset.len()).collect();
+        let shape = EpisodeShape { way: 2, shot: 1, query: 1 };
+        let text = EpisodeSampler::new(dataset.index(), &all, shape, 1, 0).unwrap_err().to_string();
+        assert!(text.contains("class `one` has 1 pictures") && text.contains("leave the class out"), "{text}");
     }
 }
 
@@ -317,6 +512,34 @@ fn links_are_followed_and_those_that_lead_nowhere_or_back_are_named() {
     for word in ["3.png", "linked into itself", "neither a file nor a folder"] {
         assert!(texts.iter().any(|text| text.contains(word)), "{word}: {texts:?}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_a_list_are_followed_and_those_that_lead_nowhere_are_named() {
+    use std::os::unix::fs::symlink;
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "1.png", &png(1));
+    symlink("1.png", root.path().join("2.png")).unwrap();
+    symlink("gone.png", root.path().join("3.png")).unwrap();
+    symlink("4.png", root.path().join("4.png")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(root.path().join("5.png")).unwrap();
+    let list = root.path().join("list.csv");
+    put(root.path(), "list.csv", b"path,class\n1.png,a\n2.png,a\n3.png,a\n4.png,a\n5.png,a\n");
+    let text = csv::load(&list, Colour::Grey).unwrap_err().to_string();
+    assert!(text.contains("line 4") && text.contains("3.png"), "{text}");
+    let loaded =
+        csv::load_with(&list, ReadOptions { colour: Colour::Grey, unusable: Unusable::Skip }).unwrap();
+    assert_eq!((loaded.dataset.len(), loaded.skipped.len()), (2, 3));
+    assert_eq!(loaded.dataset.image(0).unwrap(), loaded.dataset.image(1).unwrap());
+}
+
+#[test]
+fn a_path_longer_than_any_file_system_takes_is_an_error_that_can_be_read() {
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "list.csv", format!("path,class\n{}.png,a\n", "n/".repeat(5_000)).as_bytes());
+    let text = csv::load(&root.path().join("list.csv"), Colour::Grey).unwrap_err().to_string();
+    assert!(text.contains("line 2") && text.contains("there is no file") && text.len() < 1_000, "{text}");
 }
 
 #[cfg(target_os = "linux")]

@@ -31,7 +31,7 @@ pub(super) fn verify(
         looked += 1;
         for file in manifest.files.iter().filter(|file| file.instead_of.is_none()) {
             let mut bar = Bar::new();
-            bar.checking(&file.name, file.bytes.unwrap_or(0));
+            bar.checking(&file.name, manifest.bytes_to_verify(file, &folder));
             let finding = manifest.verify_file(file, &folder, &mut |done| bar.at(done));
             bar.clear();
             match finding {

@@ -76,11 +76,11 @@ pub enum Event<'a> {
         /// What happened.
         why: &'a str,
     },
-    /// A file is compared with its checksum.
+    /// A file, or what was unpacked of it, is compared with its checksums.
     Checking {
         /// The file.
         file: &'a str,
-        /// Its size.
+        /// The bytes that are read.
         bytes: u64,
     },
     /// A file is there.
@@ -220,7 +220,8 @@ fn bring(
     let finding = if place(manifest, file, folder) == Place::Absent {
         download(downloader, manifest, file, folder, progress)?
     } else {
-        progress.note(Event::Checking { file: &file.name, bytes: file.bytes.unwrap_or(0) });
+        let bytes = manifest.bytes_to_verify(file, folder);
+        progress.note(Event::Checking { file: &file.name, bytes });
         manifest.verify_file(file, folder, &mut |done| progress.note(Event::Bytes(done)))?
     };
     progress.note(Event::Have { file: &file.name, how: &finding.how });

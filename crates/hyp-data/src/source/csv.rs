@@ -1,10 +1,10 @@
 //! A CSV file that lists pictures: `path,class[,identity,camera,split]`.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::dataset::Dataset;
-use crate::error::DataError;
+use crate::error::{DataError, shortened};
 use crate::image::Colour;
 use crate::index::Source;
 use crate::source::listed::{self, Listed};
@@ -17,7 +17,7 @@ pub const COLUMNS: [&str; 5] = ["path", "class", "identity", "camera", "split"];
 /// Lists the pictures of a CSV file; nothing is decoded yet.
 ///
 /// - The first line names the columns, in any order; `path` and `class` must be there, and no others than [`COLUMNS`].
-/// - A path is relative to the CSV file's folder.
+/// - A path is relative to the CSV file's folder; `./` in it means nothing.
 /// - An empty cell of `identity`, `camera` or `split` says that there is none.
 /// - Items are sorted by path, classes, identities and cameras by name, so the order of the lines means nothing.
 ///
@@ -129,28 +129,31 @@ fn read_row(
         columns[column].and_then(|at| record.get(at)).filter(|cell| !cell.is_empty()).map(ToOwned::to_owned)
     };
     let name = cell(0).ok_or_else(|| wrong("the path is empty; give one or remove the line".to_owned()))?;
+    let shown = shortened(&name);
     let class =
-        cell(1).ok_or_else(|| wrong(format!("`{name}` has no class; give one or remove the line")))?;
+        cell(1).ok_or_else(|| wrong(format!("`{shown}` has no class; give one or remove the line")))?;
     if !tree::is_picture(&name) {
         return Err(wrong(format!(
-            "`{name}` is not named like a PNG, JPEG, GIF, BMP or WebP picture; convert it or remove the line"
+            "`{shown}` is not named like a PNG, JPEG, GIF, BMP or WebP picture; convert it or remove the line"
         )));
     }
     if !folder.join(&name).is_file() {
         return Err(wrong(format!(
             "there is no file `{}`; paths are relative to the folder of the CSV file",
-            folder.join(&name).display()
+            folder.join(shown).display()
         )));
     }
     let split = match cell(4) {
         None => None,
         Some(name) => Some(Split::from_name(&name).ok_or_else(|| {
             wrong(format!(
-                "`{name}` is no split; write train, val, test, query or gallery, or leave the cell empty"
+                "`{}` is no split; write train, val, test, query or gallery, or leave the cell empty",
+                shortened(&name)
             ))
         })?),
     };
-    Ok(Row { line, path: PathBuf::from(name), class, identity: cell(2), camera: cell(3), split })
+    let picture = Path::new(&name).components().filter(|part| *part != Component::CurDir).collect();
+    Ok(Row { line, path: picture, class, identity: cell(2), camera: cell(3), split })
 }
 
 /// Where each of [`COLUMNS`] stands.
@@ -161,7 +164,8 @@ fn find_columns(header: &::csv::StringRecord, path: &Path) -> Result<[Option<usi
         // Spreadsheets put a byte-order mark in front of the first name.
         let name = name.trim_start_matches('\u{feff}');
         let Some(column) = COLUMNS.iter().position(|known| *known == name) else {
-            return wrong(format!("column `{name}` is not known; the columns are {}", COLUMNS.join(", ")));
+            let shown = shortened(name);
+            return wrong(format!("column `{shown}` is not known; the columns are {}", COLUMNS.join(", ")));
         };
         if columns[column].replace(at).is_some() {
             return wrong(format!("column `{name}` comes twice; remove one"));

@@ -64,7 +64,7 @@ impl Problem {
 /// It is unpacked under a hidden name and renamed when whole, with a list of checksums within it; what an interrupted
 /// run left is removed first. Links, devices, names that lead elsewhere, duplicates, and more entries or bytes than
 /// `unpack` allows make the whole archive refused.
-/// `seen` hears how many bytes of the archive (of a zip: of its contents) are done.
+/// `seen` hears how many bytes of the archive are done, never more than it has.
 ///
 /// # Errors
 /// [`DataError::Corrupt`] if the archive is refused or damaged, [`DataError::NoRoom`] if the disk is full,

@@ -40,6 +40,25 @@ impl Receipt {
     }
 }
 
+/// Checksum and path of every file on a list.
+fn entries(list: &Path) -> Result<Vec<(String, String)>, DataError> {
+    let text = fs::read_to_string(list).map_err(DataError::io("read", list))?;
+    let entry = |(number, line): (usize, &str)| {
+        let pair = line.split_once("  ").map(|(sha256, path)| (sha256.to_owned(), path.to_owned()));
+        pair.ok_or_else(|| {
+            let reason = "it is not of the form `sha256  path`; remove the folder and fetch it again";
+            DataError::invalid(list, Some(number as u64 + 1), reason)
+        })
+    };
+    text.lines().enumerate().map(entry).collect()
+}
+
+/// The bytes that [`compare`] will read, as far as that is known without reading them.
+pub(crate) fn bytes(folder: &Path) -> u64 {
+    let listed = entries(&folder.join(NAME)).unwrap_or_default();
+    listed.iter().filter_map(|(_, path)| fs::metadata(folder.join(path)).ok()).map(|file| file.len()).sum()
+}
+
 /// Compares an unpacked folder with its list; `seen` hears how many bytes are done.
 pub(crate) fn compare(folder: &Path, seen: &mut dyn FnMut(u64)) -> Result<Finding, DataError> {
     let list = folder.join(NAME);
@@ -48,13 +67,8 @@ pub(crate) fn compare(folder: &Path, seen: &mut dyn FnMut(u64)) -> Result<Findin
         return Ok(Finding { confirmed: false, how, sha256: None });
     }
     let again = "remove the folder and fetch it again";
-    let text = fs::read_to_string(&list).map_err(DataError::io("read", &list))?;
     let (mut files, mut bytes) = (0, 0);
-    for (number, line) in text.lines().enumerate() {
-        let Some((expected, name)) = line.split_once("  ") else {
-            let reason = "it is not of the form `sha256  path`; remove the folder and fetch it again";
-            return Err(DataError::invalid(&list, Some(number as u64 + 1), reason));
-        };
+    for (expected, name) in entries(&list)? {
         let path = folder.join(name);
         if !path.is_file() {
             return Err(DataError::missing("unpacked file", &path, again));

@@ -6,8 +6,8 @@ use std::io::BufReader;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::Problem;
 use super::staging::{Staging, shown};
+use super::{Counted, Problem};
 
 /// The part of a Unix mode that says what a file is, and the values that are harmless.
 const KIND: u32 = 0o170_000;
@@ -20,11 +20,12 @@ pub(super) fn read(
     seen: &mut dyn FnMut(u64),
     staging: &mut Staging<'_>,
 ) -> Result<(), Problem> {
+    let length = archive.metadata().map_err(Problem::Unreadable)?.len();
     let mut zip = ZipArchive::new(BufReader::new(archive)).map_err(broken)?;
     if zip.has_duplicate_names() {
         return Err(Problem::Hostile("two of its entries have one name".to_owned()));
     }
-    let mut done = 0;
+    let mut done = 0_u64;
     for position in 0..zip.len() {
         let entry = zip.by_index(position).map_err(broken)?;
         let name = entry.name().map_err(broken)?.into_owned();
@@ -46,10 +47,14 @@ pub(super) fn read(
         if kind != 0 && kind != REGULAR {
             return refuse("is neither a file nor a folder");
         }
-        let size = entry.size();
-        staging.file(&name, size, entry)?;
-        done += size;
-        seen(done);
+        // Entries are reached in any order, so their sizes in the archive tell how far it is; they may be lies.
+        let (size, packed) = (entry.size(), entry.compressed_size());
+        let mut told = |read: u64| {
+            let share = u128::from(packed) * u128::from(read.min(size)) / u128::from(size.max(1));
+            seen(done.saturating_add(share as u64).min(length));
+        };
+        staging.file(&name, size, Counted { inner: entry, done: 0, seen: &mut told })?;
+        done = done.saturating_add(packed);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Writers of the published layouts, a few pictures each.
 #![allow(dead_code, reason = "each test binary uses some of them")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -25,6 +26,11 @@ pub(crate) fn noise(height: usize, width: usize, channels: usize, seed: u64) -> 
 
 /// Everything below a folder as a zip archive.
 pub(crate) fn zip_folder(root: &Path, archive: &Path) {
+    zip_folder_as(root, "", archive);
+}
+
+/// As [`zip_folder`], with `top` before every name.
+pub(crate) fn zip_folder_as(root: &Path, top: &str, archive: &Path) {
     let mut zip = zip::ZipWriter::new(File::create(archive).unwrap());
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -34,7 +40,7 @@ pub(crate) fn zip_folder(root: &Path, archive: &Path) {
                 folders.push(path);
             } else {
                 let name = path.strip_prefix(root).unwrap().to_str().unwrap();
-                zip.start_file(name, SimpleFileOptions::default()).unwrap();
+                zip.start_file(format!("{top}{name}"), SimpleFileOptions::default()).unwrap();
                 zip.write_all(&fs::read(&path).unwrap()).unwrap();
             }
         }
@@ -157,4 +163,12 @@ pub(crate) fn pickle_of(classes: &[(&str, usize)], pictures: &[Image]) -> Vec<u8
     }
     out.extend(b"uu.");
     out
+}
+
+/// The files of `golden/make_pickles.py` by name.
+pub(crate) fn golden_pickles() -> BTreeMap<String, Vec<u8>> {
+    let files: BTreeMap<String, String> = toml::from_str(include_str!("../golden/pickles.toml")).unwrap();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    let bytes = |hex: String| hex.as_bytes().chunks_exact(2).map(byte).collect();
+    files.into_iter().map(|(name, hex)| (name, bytes(hex))).collect()
 }

@@ -8,6 +8,10 @@ use hyp_nn::{
 };
 use std::{fs, path::Path};
 
+/// The harness of the readers of data serves the reader of weights too.
+#[path = "../../../hyp-data/tests/fuzz/harness.rs"]
+mod harness;
+
 fn store() -> ParameterStore {
     let mut store = ParameterStore::new(3, &Device::Cpu);
     store.trainable("conv.weight", (2, 3), Init::torch_default(3), Manifold::Euclidean).unwrap();
@@ -95,4 +99,25 @@ fn what_a_run_saved_is_read_back_and_damage_is_a_sentence() {
     }
     let message = WeightsFile::open(&folder.path().join("absent.pth")).unwrap_err().to_string();
     assert!(message.contains("absent.pth"), "{message}");
+}
+
+#[test]
+fn damaged_safetensors_are_read_or_refused() {
+    let folder = harness::workplace();
+    let path = folder.path().join("w.safetensors");
+    let tensors: [(&str, &[usize], DType); 3] = [
+        ("conv.weight", &[2, 3], DType::F32),
+        ("head.a", &[4], DType::F16),
+        ("bn.running_mean", &[2], DType::F64),
+    ];
+    let mut seeds = Vec::new();
+    for count in [3, 1] {
+        write(&path, &tensors[..count]);
+        seeds.push(fs::read(&path).unwrap());
+    }
+    let matching = Matching { fresh: &["head.", "bn."], ..Matching::default() };
+    harness::feed("safetensors", &seeds, |bytes| {
+        fs::write(&path, bytes).unwrap();
+        WeightsFile::open(&path)?.load(&store(), &matching).map(drop)
+    });
 }

@@ -195,9 +195,10 @@ fn honest_archives_arrive_in_all_forms() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
-        let mut seen = 0;
-        let target = unpack(&path, &top(), &mut |done| seen = done).unwrap();
-        assert!(seen > 0);
+        let mut seen = Vec::new();
+        let target = unpack(&path, &top(), &mut |done| seen.push(done)).unwrap();
+        let length = fs::metadata(&path).unwrap().len();
+        assert!(seen.is_sorted() && (1..=length).contains(seen.last().unwrap()), "{name}: {seen:?}");
         let mut expected = vec![".unpacked.sha256", "one/ä日本.txt", "two.txt", "zeros"];
         if name == "a.tar.gz" {
             expected.insert(1, long.strip_prefix("top/").unwrap());

@@ -1,145 +1,27 @@
 //! Damaged input to every reader: each ends in a data set or in an error, never in a panic, a hang or a full memory.
 //!
-//! One harness for all: good files of a reader are changed by the same few mutations, decided by a seed.
+//! `harness.rs` serves them all: good files of a reader are changed by the same few mutations, decided by a seed.
 //! Normally a few thousand inputs each; `HYP_FUZZ=1000000 cargo test -p hyp-data --test fuzz -- --nocapture` for a long run.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
-#![expect(clippy::print_stdout, reason = "a long run says what it did")]
 
-#[path = "miniature/mod.rs"]
+mod harness;
+#[path = "../miniature/mod.rs"]
 mod miniature;
 
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
+use harness::{feed, mutate, workplace};
+use hyp_data::pickle::numpy::{Array, NUMPY, integer};
+use hyp_data::pickle::{Pickle, Value};
 use hyp_data::sample::{EpisodeList, EpisodeSampler, EpisodeShape};
 use hyp_data::source::cifar::{self, Variant};
 use hyp_data::source::idx::{self, IdxArray};
 use hyp_data::source::{csv, cub, folder, mini_imagenet, reid, synthetic};
+use hyp_data::torch::TorchFile;
 use hyp_data::{Colour, DataError, Image, Random, Region};
 use image::{DynamicImage, ImageFormat};
 use miniature::{CubPicture, noise};
-
-/// Inputs of a normal test run.
-const INPUTS: usize = 2_000;
-/// The longest that one small input may take; generous, for machines that do other things as well.
-const LONGEST: Duration = Duration::from_secs(20);
-/// The most memory that the whole process may ever have held, all readers together.
-const MEMORY: u64 = 2 << 30;
-
-fn inputs() -> usize {
-    std::env::var("HYP_FUZZ").ok().and_then(|text| text.parse().ok()).unwrap_or(INPUTS)
-}
-
-/// Words that stand for much or for nothing, at every width.
-const EDGES: [u64; 12] =
-    [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, u64::MAX / 2, u64::MAX];
-
-/// Changes some bytes: flips, edges, pieces cut out, repeated, moved or taken from another good file.
-fn mutate(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut bytes = seeds[random.below(seeds.len())].clone();
-    for _ in 0..=random.below(4) {
-        let length = bytes.len();
-        if length == 0 {
-            break;
-        }
-        // Headers decide most: half of all changes fall into the first 64 bytes.
-        let at = if random.below(2) == 0 { random.below(length.min(64)) } else { random.below(length) };
-        let piece = at..(at + 1 + random.below(16)).min(length);
-        match random.below(9) {
-            0 => bytes[at] ^= 1 << random.below(8),
-            1 => bytes[at] = random.below(256) as u8,
-            2 => {
-                let edge = EDGES[random.below(EDGES.len())];
-                let width = [1, 2, 4, 8][random.below(4)].min(length - at);
-                let word = if random.below(2) == 0 {
-                    edge.to_le_bytes()
-                } else {
-                    (edge << (64 - 8 * width)).to_be_bytes()
-                };
-                bytes[at..at + width].copy_from_slice(&word[..width]);
-            }
-            3 => bytes.truncate(at),
-            4 => {
-                bytes.drain(piece);
-            }
-            5 => {
-                let again: Vec<u8> = bytes[piece].to_vec();
-                for _ in 0..=random.below(3) {
-                    bytes.splice(at..at, again.iter().copied());
-                }
-            }
-            6 => {
-                let other = &seeds[random.below(seeds.len())];
-                if !other.is_empty() {
-                    let from = random.below(other.len());
-                    let to = (from + 1 + random.below(64)).min(other.len());
-                    bytes.splice(at..at, other[from..to].iter().copied());
-                }
-            }
-            7 => bytes[piece].fill([0, 0xFF, b'9', b'\n'][random.below(4)]),
-            _ => bytes[piece].reverse(),
-        }
-    }
-    bytes
-}
-
-/// Feeds a reader; `read` says whether it took the input for good.
-fn feed(name: &str, seeds: &[Vec<u8>], mut read: impl FnMut(&[u8]) -> Result<(), DataError>) {
-    for seed in seeds {
-        read(seed).unwrap_or_else(|error| panic!("{name}: a good input is refused: {error}"));
-    }
-    let (mut good, mut slowest) = (0, Duration::ZERO);
-    let count = inputs();
-    let start = Instant::now();
-    for number in 0..count {
-        let bytes = mutate(seeds, &mut Random::new(number as u64));
-        let mut attempt = || {
-            let begin = Instant::now();
-            let outcome = catch_unwind(AssertUnwindSafe(|| read(&bytes)));
-            (outcome, begin.elapsed())
-        };
-        let (mut outcome, mut took) = attempt();
-        if took >= LONGEST {
-            // The process may have been held up; a reader that hangs does so again.
-            (outcome, took) = attempt();
-        }
-        slowest = slowest.max(took);
-        assert!(took < LONGEST, "{name}: input {number} took {took:?}");
-        match outcome {
-            Ok(Ok(())) => good += 1,
-            Ok(Err(error)) => {
-                let text = error.to_string();
-                assert!(text.len() < 4096, "{name}: input {number} gives a message of {} bytes", text.len());
-            }
-            Err(panic) => {
-                panic!("{name}: input {number} made the reader panic: {:?}", panic.downcast_ref::<String>())
-            }
-        }
-    }
-    let peak = peak_memory();
-    println!(
-        "{name}: {count} inputs, {good} read, {} refused, slowest {slowest:.1?}, {:.0?} in all, {} MiB at most",
-        count - good,
-        start.elapsed(),
-        peak.map_or("unknown".to_owned(), |bytes| (bytes >> 20).to_string()),
-    );
-    assert!(peak.is_none_or(|bytes| bytes < MEMORY), "{name}: {peak:?} bytes were held");
-}
-
-/// The most memory that this process has held, where the system says so.
-fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
-/// A folder of its own, in memory where the system has such a place.
-fn workplace() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
-}
 
 /// Feeds a reader that takes one file.
 fn feed_file(
@@ -298,8 +180,8 @@ fn webp() {
 
 #[test]
 fn jpeg() {
-    let cmyk = include_bytes!("golden/cmyk.jpg").to_vec();
-    let progressive = include_bytes!("golden/progressive.jpg").to_vec();
+    let cmyk = include_bytes!("../golden/cmyk.jpg").to_vec();
+    let progressive = include_bytes!("../golden/progressive.jpg").to_vec();
     feed_decoder("JPEG", &[encoded(ImageFormat::Jpeg), cmyk, progressive]);
 }
 
@@ -314,4 +196,48 @@ fn episode_lists() {
     list.write(glyphs.index(), &path).unwrap();
     let seeds = [fs::read(&path).unwrap()];
     feed_file("episode list", "list.txt", &seeds, |path| EpisodeList::read(glyphs.index(), path).map(drop));
+}
+
+/// Looks at every value to a fixed depth, as a reader of some file would.
+fn walk(value: Value<'_>, depth: usize) -> usize {
+    let mut seen = value.kind().len() + integer(value).is_some() as usize;
+    if let Ok(array) = Array::of(value) {
+        seen += array.integers().map_or(0, |integers| integers.len());
+    }
+    seen += value.as_bytes().map_or(0, |bytes| bytes.len());
+    if depth > 0 {
+        let call = value.call().map(|call| [Some(call.args), call.state]);
+        let inner = call.into_iter().flatten().flatten().chain(value.as_persistent());
+        let entries = value.entries().into_iter().flatten().flat_map(|(key, value)| [key, value]);
+        for value in value.items().into_iter().flatten().chain(entries).chain(inner).take(64) {
+            seen += walk(value, depth - 1);
+        }
+    }
+    seen
+}
+
+/// The golden files whose names begin so, or the others.
+fn golden(weights: bool) -> Vec<Vec<u8>> {
+    let files = miniature::golden_pickles().into_iter();
+    files.filter(|(name, _)| name.starts_with("pth") == weights).map(|(_, bytes)| bytes).collect()
+}
+
+#[test]
+fn pickles() {
+    let good = golden(false).into_iter().filter(|bytes| Pickle::parse(bytes, NUMPY).is_ok());
+    feed("pickle", &good.collect::<Vec<_>>(), |bytes| {
+        Pickle::parse(bytes, NUMPY).map(|pickle| assert!(walk(pickle.root(), 3) > 0))
+    });
+}
+
+#[test]
+fn torch_weights() {
+    let parse = |bytes: &[u8]| TorchFile::parse(bytes.to_vec(), Path::new("w.pth"));
+    let good: Vec<Vec<u8>> = golden(true).into_iter().filter(|bytes| parse(bytes).is_ok()).collect();
+    feed("PyTorch weights", &good, |bytes| {
+        let file = parse(bytes)?;
+        let names: Vec<String> = file.tensors().map(|(name, _)| name.to_owned()).collect();
+        assert!(names.iter().all(|name| file.bytes(name).is_some()), "a tensor that is listed is there");
+        Ok::<(), DataError>(())
+    });
 }
