@@ -30,10 +30,24 @@ const STEPS: &[Step] = &[
     Step::Cargo("doc", &["doc", "--workspace", "--no-deps"], Some(("RUSTDOCFLAGS", "-D warnings"))),
 ];
 
+/// The readers of data beside those of another library; run only when asked, because building it takes minutes.
+const PEERS: Step = Step::Cargo(
+    "peers",
+    &[
+        "test",
+        "--locked",
+        "--manifest-path",
+        "crates/hyp-data/peers/Cargo.toml",
+        "--target-dir",
+        "target/peers",
+    ],
+    None,
+);
+
 /// Runs the steps and stops at the first that fails; prints what each one took.
-pub(crate) fn run(root: &Path, no_test: bool) -> Result<ExitCode> {
+pub(crate) fn run(root: &Path, no_test: bool, peers: bool) -> Result<ExitCode> {
     let mut times: Vec<(&str, Duration)> = Vec::new();
-    for step in STEPS {
+    for step in STEPS.iter().chain(peers.then_some(&PEERS)) {
         let name = match step {
             Step::Rule(name, _) | Step::Cargo(name, _, _) => *name,
         };

@@ -63,7 +63,8 @@ enum Command {
     Tidy,
     /// Run every check: format, house rules, records, lints, tests, docs.
     #[command(
-        after_help = "Example:\n  cargo xtask ci\n  cargo xtask ci --no-test    when the tests ran already"
+        after_help = "Example:\n  cargo xtask ci\n  cargo xtask ci --no-test    when the tests ran already\n  \
+                      HYP_DATA=DIR cargo xtask ci --peers"
     )]
     Ci(CiOptions),
     /// Say how hyperbolic a file of features or distances is: δ, δ_rel, the curvature they suggest, and controls.
@@ -130,6 +131,10 @@ struct CiOptions {
     /// Leave `cargo test` out.
     #[arg(long)]
     no_test: bool,
+    /// Also compare the readers of data with those of candle-datasets, a package outside the workspace whose
+    /// dependencies take minutes to build; `HYP_DATA=DIR` adds the real files.
+    #[arg(long)]
+    peers: bool,
 }
 
 /// Reads the command line and runs the command.
@@ -159,7 +164,7 @@ pub(crate) fn run() -> Result<ExitCode> {
             let problems = tidy::check(&root)?;
             Ok(verdict_of(&problems, "the house is tidy"))
         }
-        Command::Ci(options) => ci::run(&root, options.no_test),
+        Command::Ci(options) => ci::run(&root, options.no_test, options.peers),
         #[cfg(feature = "experiments")]
         Command::Delta(options) => crate::delta::run(&root, &options),
         #[cfg(feature = "experiments")]

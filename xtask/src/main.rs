@@ -34,8 +34,53 @@ fn main() -> ExitCode {
     match cli::run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error with its causes, each said once: many errors quote their cause themselves.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let inner = || Err::<(), _>(std::io::Error::other("the disk is gone"));
+        let quoted =
+            inner().map_err(|error| anyhow::anyhow!("cannot read `a`: {error}; look there").context("b"));
+        assert_eq!(super::told(&quoted.unwrap_err()), "b: cannot read `a`: the disk is gone; look there");
+        let plain = inner().context("cannot read `a`").unwrap_err();
+        assert_eq!(super::told(&plain), "cannot read `a`: the disk is gone");
+        let error = quoting();
+        assert_eq!(super::told(&error).matches("denied").count(), 1, "{error}");
+    }
+
+    /// An error that quotes its cause and names it as its source as well.
+    fn quoting() -> anyhow::Error {
+        #[derive(Debug)]
+        struct Quotes(std::io::Error);
+        impl std::fmt::Display for Quotes {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "cannot write: {}; choose another folder", self.0)
+            }
+        }
+        impl std::error::Error for Quotes {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        anyhow::Error::new(Quotes(std::io::Error::other("access denied")))
     }
 }

@@ -178,7 +178,7 @@ fn cub_into_a_place_that_cannot_be_written_says_what_to_do() {
     let below = bed.root().join("file/below");
     let (code, text) = run(&bed, &["fetch", "cub", "--data-root", &below.display().to_string()]);
     assert_eq!(code, 1, "{text}");
-    says(&text, &["file/below/cub", "may be accessed"]);
+    says(&text, &["file/below/cub", "a part of this path is a file"]);
     // A read-only file system, where this user may mount one.
     let place = bed.root().join("read-only");
     fs::create_dir(&place).unwrap();

@@ -18,7 +18,7 @@ pub enum DataError {
         remedy: String,
     },
     /// The operating system refused to read or write.
-    #[error("cannot {action} `{}`: {source}; check that the path exists and may be accessed", path.display())]
+    #[error("cannot {action} `{}`: {source}; {}", path.display(), io_remedy(action, source))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -130,10 +130,26 @@ pub enum DataError {
     },
 }
 
+/// What a person can do about an answer of the operating system.
+fn io_remedy(action: &str, error: &io::Error) -> &'static str {
+    use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    let writes = !matches!(action, "read" | "open" | "list");
+    match error.kind() {
+        PermissionDenied | ReadOnlyFilesystem if writes => "name a folder that you may write to",
+        PermissionDenied => "ask its owner to let you read it",
+        NotADirectory => "a part of this path is a file; name a folder",
+        _ => "check that the path exists and may be accessed",
+    }
+}
+
 /// The attempts as a list, then what a person can do.
 fn unfetched(name: &str, attempts: &[(String, String)], remedy: &str) -> String {
     let attempts: Vec<String> = attempts.iter().map(|(url, why)| format!("\n  {url}\n    {why}")).collect();
-    format!("`{name}` could not be fetched:{}\nby hand: {}", attempts.concat(), remedy.trim())
+    format!(
+        "`{name}` could not be fetched:{}\nthe same command goes on where it stopped; by hand: {}",
+        attempts.concat(),
+        remedy.trim()
+    )
 }
 
 impl DataError {

@@ -210,7 +210,8 @@ fn a_few_bytes_cannot_ask_for_the_work_of_many() {
     }
     // Every scan is a pass over the whole picture, and twelve bytes make one; the decoder itself counts them.
     let scans = |count: usize| {
-        let table = |class: u8, symbol: u8| [&[0xFF, 0xC4, 0, 20, class, 1][..], &[0; 15], &[symbol]].concat();
+        let table =
+            |class: u8, symbol: u8| [&[0xFF, 0xC4, 0, 20, class, 1][..], &[0; 15], &[symbol]].concat();
         let start = [&[0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0][..], &[1; 64]].concat();
         let frame = [0xFF, 0xC2, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0].to_vec();
         let first = [0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 0, 0, 0x7F].to_vec();
@@ -348,7 +349,8 @@ fn files_outside_a_class_folder_are_named() {
 fn hidden_files_are_passed_over() {
     let root = tempfile::tempdir().unwrap();
     beside_good_ones(root.path(), "2.png", |path| fs::write(path, png(4)).unwrap());
-    for name in ["a/.DS_Store", "a/._1.png", ".git/x/1.png", "b/Thumbs.db", "desktop.ini", "__MACOSX/a/1.png"] {
+    for name in ["a/.DS_Store", "a/._1.png", ".git/x/1.png", "b/Thumbs.db", "desktop.ini", "__MACOSX/a/1.png"]
+    {
         put(root.path(), name, b"a file manager's own");
     }
     assert_eq!(folder::load(root.path(), Colour::Rgb).unwrap().index().class_counts(None), [2, 2]);
@@ -356,17 +358,23 @@ fn hidden_files_are_passed_over() {
 
 #[test]
 fn an_animation_is_its_first_picture() {
-    let frame = |value: u8| image::Frame::new(image::RgbaImage::from_pixel(6, 4, image::Rgba([value, 0, 0, 255])));
+    let frame =
+        |value: u8| image::Frame::new(image::RgbaImage::from_pixel(6, 4, image::Rgba([value, 0, 0, 255])));
     let mut bytes = Vec::new();
     image::codecs::gif::GifEncoder::new(&mut bytes).encode_frames([frame(250), frame(20)]).unwrap();
     let image = decode(&bytes, Colour::Rgb).unwrap();
-    assert!((image.height(), image.width()) == (4, 6) && image.pixel(2, 3)[0] > 240, "{:?}", image.pixel(2, 3));
+    assert!(
+        (image.height(), image.width()) == (4, 6) && image.pixel(2, 3)[0] > 240,
+        "{:?}",
+        image.pixel(2, 3)
+    );
 }
 
 #[test]
 fn every_test_that_the_documents_name_is_here() {
     let (document, source) = (include_str!("../../../docs/own-pictures.md"), include_str!("own_pictures.rs"));
-    let cells = document.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.split('|').nth(3));
+    let cells =
+        document.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.split('|').nth(3));
     let names: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
     assert!(names.len() > 30, "{names:?}");
     for name in names {
@@ -388,7 +396,10 @@ fn the_same_picture_twice_is_used_twice_and_the_same_line_twice_is_not() {
         put(root.path(), ".list.csv", format!("path,class\na/1.png,a\nb/1.png,b\n{again},b\n").as_bytes());
         let [_, refused] = both_forms(root.path(), Unusable::Refuse);
         let text = refused.unwrap_err().to_string();
-        assert!(text.contains("line 4") && text.contains("a/1.png") && text.contains("line 2 already"), "{text}");
+        assert!(
+            text.contains("line 4") && text.contains("a/1.png") && text.contains("line 2 already"),
+            "{text}"
+        );
         let [_, skipped] = both_forms(root.path(), Unusable::Skip);
         let skipped = skipped.unwrap();
         assert_eq!((skipped.dataset.len(), skipped.skipped.len()), (2, 1), "{again}");
@@ -415,7 +426,10 @@ fn a_class_of_one_picture_is_used_and_an_episode_that_needs_more_names_it() {
         let all: Vec<usize> = (0..dataset.len()).collect();
         let shape = EpisodeShape { way: 2, shot: 1, query: 1 };
         let text = EpisodeSampler::new(dataset.index(), &all, shape, 1, 0).unwrap_err().to_string();
-        assert!(text.contains("class `one` has 1 pictures") && text.contains("leave the class out"), "{text}");
+        assert!(
+            text.contains("class `one` has 1 pictures") && text.contains("leave the class out"),
+            "{text}"
+        );
     }
 }
 

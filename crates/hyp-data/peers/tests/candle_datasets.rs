@@ -166,7 +166,8 @@ fn the_real_test_part_of_cifar_is_read_alike_from_pictures_and_from_records() {
     let Some(pictures) = real("cifar10_test") else { return };
     let from_pictures = cifar::read(&pictures, cifar::Variant::Cifar10).unwrap();
     assert_eq!(from_pictures.len(), IN_A_FILE);
-    let item = |n: usize| record(from_pictures.index().items()[n].class as u8, &from_pictures.image(n).unwrap());
+    let item =
+        |n: usize| record(from_pictures.index().items()[n].class as u8, &from_pictures.image(n).unwrap());
     let records: Vec<u8> = (0..IN_A_FILE).flat_map(item).collect();
     // The five training files are not at hand; theirs reads nothing without them.
     let folder = tempfile::tempdir().unwrap();
@@ -257,7 +258,10 @@ fn their_downloaded_mnist_agrees_and_their_downloaded_cifar_is_transposed() {
     let parts = [(&cifar.train_images, &cifar.train_labels), (&cifar.test_images, &cifar.test_labels)];
     for ((_, ours), (images, labels)) in colours.iter().zip(parts) {
         let theirs = Part::theirs(images, labels);
-        assert!(theirs != *ours, "candle-datasets reads its downloaded CIFAR upright now: correct the documents");
+        assert!(
+            theirs != *ours,
+            "candle-datasets reads its downloaded CIFAR upright now: correct the documents"
+        );
         ours.transposed(3, 32).assert_is(&theirs, "CIFAR-10 from the cache of the hub, transposed");
     }
 }

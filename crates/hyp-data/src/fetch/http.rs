@@ -17,6 +17,8 @@ pub(super) struct Client {
     secure: Agent,
     /// For addresses that are plain HTTP themselves.
     plain: Agent,
+    /// Host and port of the proxy, for messages.
+    proxy: Option<String>,
 }
 
 /// What is asked of a server beside the address.
@@ -85,7 +87,8 @@ impl Client {
                 .build()
                 .new_agent()
         };
-        Ok(Self { secure: agent(true), plain: agent(false) })
+        let proxy = options.proxy.as_ref().map(|proxy| format!("{}:{}", proxy.0.host(), proxy.0.port()));
+        Ok(Self { secure: agent(true), plain: agent(false), proxy })
     }
 
     /// Asks for a file, or for its end.
@@ -98,8 +101,10 @@ impl Client {
                 request = request.header(header::IF_RANGE, mark);
             }
         }
-        let response =
-            request.call().map_err(|error| Failure { why: sentence(&error), attempts: attempts(&error) })?;
+        let response = request.call().map_err(|error| {
+            let by_way = self.proxy.as_ref().map(|proxy| format!(" (by way of the proxy {proxy})"));
+            Failure { why: sentence(&error) + &by_way.unwrap_or_default(), attempts: attempts(&error) }
+        })?;
         let url = response.get_uri().to_string();
         let (parts, body) = response.into_parts();
         let text = |name: header::HeaderName| {
@@ -143,21 +148,39 @@ pub(super) const CUT: &str = "the connection was cut";
 pub(super) fn sentence(error: &ureq::Error) -> String {
     use ureq::Error;
     match error {
-        Error::HostNotFound => {
-            "the name of the server cannot be looked up; is this machine on the network?".to_owned()
+        error if is_unknown_name(error) => {
+            format!("the name of the server cannot be looked up; {OFFLINE}")
         }
         Error::ConnectionFailed => "no connection to the server".to_owned(),
         Error::TooManyRedirects => "it points elsewhere again and again".to_owned(),
         Error::RequireHttpsOnly(url) => format!("it points to {url}, which is not encrypted"),
         Error::Timeout(Timeout::PerRead) => "the server stopped sending".to_owned(),
         Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-            "no connection within the time allowed; is this machine on the network?".to_owned()
+            format!("no connection within the time allowed; {OFFLINE}")
         }
         Error::Timeout(_) => "no answer within the time allowed".to_owned(),
         Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => CUT.to_owned(),
+        Error::Io(error) if is_unreachable(error) => format!("no way to the server ({error}); {OFFLINE}"),
         Error::Io(error) => error.to_string(),
         other => other.to_string(),
     }
+}
+
+/// What to look at when no server answers at all.
+const OFFLINE: &str = "is this machine on the network, and does it need a proxy (HTTPS_PROXY)?";
+
+/// Whether nobody knows the server's name; the standard library has no kind of its own for that.
+fn is_unknown_name(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::HostNotFound => true,
+        ureq::Error::Io(error) => error.to_string().starts_with("failed to lookup address information"),
+        _ => false,
+    }
+}
+
+fn is_unreachable(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
+    matches!(error.kind(), HostUnreachable | NetworkDown | NetworkUnreachable)
 }
 
 /// How often to try after such an error.
@@ -169,11 +192,15 @@ fn attempts(error: &ureq::Error) -> u32 {
         | Error::Tls(_)
         | Error::Rustls(_)
         | Error::BadUri(_) => 1,
-        Error::HostNotFound
-        | Error::ConnectionFailed
+        error if is_unknown_name(error) => 2,
+        Error::ConnectionFailed
         | Error::ConnectProxyFailed(_)
         | Error::Timeout(Timeout::Resolve | Timeout::Connect) => 2,
-        Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => 2,
+        Error::Io(error)
+            if error.kind() == std::io::ErrorKind::ConnectionRefused || is_unreachable(error) =>
+        {
+            2
+        }
         _ => u32::MAX,
     }
 }
@@ -196,6 +223,20 @@ mod tests {
         for broken in ["", "bytes", "items 0-1/2", "bytes x-1/2", "bytes 5"] {
             assert_eq!(ContentRange::parse(broken), None, "{broken}");
         }
+    }
+
+    #[test]
+    fn a_machine_without_a_network_is_told_so_and_does_not_wait_long() {
+        use std::io::{Error as Io, ErrorKind};
+        // What the standard library makes of a name that no server knows.
+        let name = Io::other("failed to lookup address information: Name or service not known");
+        for error in [name, Io::from(ErrorKind::NetworkUnreachable), Io::from(ErrorKind::HostUnreachable)] {
+            let error = ureq::Error::Io(error);
+            assert!(sentence(&error).contains("on the network"), "{error}");
+            assert_eq!(attempts(&error), 2, "{error}");
+        }
+        let cut = ureq::Error::Io(Io::from(ErrorKind::ConnectionReset));
+        assert_eq!(attempts(&cut), u32::MAX);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! a checksum will tell at the end. An archive that is not read in place is unpacked under a hidden name and renamed
 //! when whole.
 //!
-//! Files of the hub are fetched from its `resolve` addresses like all others: the `hf-hub` crate would bring a second
-//! HTTP client with an asynchronous runtime, a cache of its own form, and no comparison of checksums.
+//! Files of the hub are fetched from its `resolve` addresses like all others; why not by the `hf-hub` crate stands in
+//! `docs/security.md`.
 
 mod download;
 mod http;

@@ -2,6 +2,8 @@
 
 /// The longest part of a name that every common file system takes.
 const MAX_PART: usize = 255;
+/// The longest name with all its folders; a file system takes twice that, the data root included.
+const MAX_NAME: usize = 2_048;
 /// The most folders within folders.
 const MAX_DEPTH: usize = 32;
 
@@ -16,6 +18,9 @@ pub(crate) fn entry_parts(name: &str) -> Result<Vec<String>, &'static str> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest == "." || (rest.is_empty() && name.starts_with("./")) {
         return Ok(Vec::new());
+    }
+    if rest.len() > MAX_NAME {
+        return Err("is longer than a file system takes");
     }
     let parts: Vec<&str> = rest.split('/').collect();
     if parts.len() > MAX_DEPTH {
@@ -76,6 +81,7 @@ mod tests {
     fn names_that_do_not_stay_are_refused() {
         let long = "x".repeat(256);
         let deep = "x/".repeat(40);
+        let endless = [&"x".repeat(250); 9].map(String::as_str).join("/");
         for name in [
             "",
             "/",
@@ -100,6 +106,7 @@ mod tests {
             ".//a",
             &long,
             &deep,
+            &endless,
         ] {
             assert!(entry_parts(name).is_err(), "{}", name.escape_debug());
         }

@@ -28,7 +28,8 @@ pub(super) struct Staging<'a> {
     root: PathBuf,
     from: Vec<String>,
     limits: Limits,
-    known: BTreeMap<Vec<String>, Entry>,
+    /// What is known by each name within each folder, and its number, by which folders are told apart; the root is 0.
+    known: BTreeMap<(usize, String), (usize, Entry)>,
     entries: u64,
     bytes: u64,
     receipt: Receipt,
@@ -78,16 +79,16 @@ impl<'a> Staging<'a> {
             Ok(parts) => parts,
             Err(why) => return refuse(why),
         };
-        for depth in 1..=parts.len() {
-            let here = if depth == parts.len() { kind } else { Entry::Folder };
-            match self.known.get(&parts[..depth]) {
-                None => {
-                    self.known.insert(parts[..depth].to_vec(), here);
-                }
-                Some(Entry::Folder) if here == Entry::Folder => {}
-                Some(Entry::File) if here == Entry::File => return refuse("is there twice"),
-                Some(_) => return refuse("is a file and a folder at once"),
+        let mut folder = 0;
+        for (depth, part) in parts.iter().enumerate() {
+            let here = if depth + 1 == parts.len() { kind } else { Entry::Folder };
+            let new = (self.known.len() + 1, here);
+            let (number, known) = *self.known.entry((folder, part.clone())).or_insert(new);
+            if number != new.0 && (known, here) != (Entry::Folder, Entry::Folder) {
+                let twice = (known, here) == (Entry::File, Entry::File);
+                return refuse(if twice { "is there twice" } else { "is a file and a folder at once" });
             }
+            folder = number;
         }
         let Some(rest) = parts.strip_prefix(self.from.as_slice()) else { return Ok(None) };
         if rest.is_empty() && kind == Entry::File {

@@ -1,6 +1,10 @@
 //! The harness of every fuzz target: good files, changed in ways that a seed decides, are fed to a reader.
 #![allow(dead_code, reason = "each test binary uses some of it")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail where it stands, and says what it did")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may fail where it stands, and says what it did"
+)]
 
 use std::fmt::Display;
 use std::fs;
@@ -75,11 +79,7 @@ pub(crate) fn mutate(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
 }
 
 /// Feeds a reader; `read` says whether it took the input for good.
-pub(crate) fn feed<E: Display>(
-    name: &str,
-    seeds: &[Vec<u8>],
-    mut read: impl FnMut(&[u8]) -> Result<(), E>,
-) {
+pub(crate) fn feed<E: Display>(name: &str, seeds: &[Vec<u8>], mut read: impl FnMut(&[u8]) -> Result<(), E>) {
     for seed in seeds {
         read(seed).unwrap_or_else(|error| panic!("{name}: a good input is refused: {error}"));
     }
@@ -144,4 +144,3 @@ pub(crate) fn workplace() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
-

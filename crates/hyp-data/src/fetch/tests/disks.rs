@@ -95,7 +95,7 @@ fn a_target_below_a_file_is_named() {
     let root = folder.path().join("file/below");
     let text =
         fetch(&manifest(&[], b"x", Origin::Verified), &root, &quick(), &mut ()).unwrap_err().to_string();
-    assert!(text.contains("file/below") && text.contains("may be accessed"), "{text}");
+    assert!(text.contains("file/below") && text.contains("a part of this path is a file"), "{text}");
 }
 
 /// A tmpfs of its own that goes when the test does.

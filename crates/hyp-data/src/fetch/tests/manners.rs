@@ -109,17 +109,17 @@ fn redirects_are_followed_but_not_in_a_circle() {
 
 #[test]
 fn a_silent_server_is_left_after_a_while() {
-    let pause = Duration::from_millis(1500);
+    let pause = Duration::from_secs(3);
     // Before the head, and in the middle of the body.
     let dumb = Server::start(move |_, _| thread::sleep(pause));
-    let once = Options { attempts: 1, ..quick() };
+    let once = Options { attempts: 1, ..impatient() };
     says(&dumb, &once, &["no answer within the time allowed"]);
     let bytes = noise(9, 10_000);
     let stuck = Server::start(move |request, stream| {
         Served { cut: Some(5_000), ..Served::new(&bytes) }.send(request, stream);
         thread::sleep(pause);
     });
-    says(&stuck, &Options { attempts_in_all: 2, ..quick() }, &["stopped sending"]);
+    says(&stuck, &Options { attempts_in_all: 2, ..impatient() }, &["stopped sending"]);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_dripping_server_is_left_after_a_while() {
         }
     });
     let folder = tempfile::tempdir().unwrap();
-    let options = Options { window: Duration::from_millis(100), least: 100, ..quick() };
+    let options = Options { window: Duration::from_millis(100), least: 1, ..quick() };
     outcome(&manifest(&[slow.url("a.bin")], &bytes, Origin::Verified), folder.path(), &options, &bytes)
         .unwrap();
     assert_eq!(slow.requests().len(), 1);
@@ -188,7 +188,7 @@ fn nonsense_and_nobody_are_told_apart() {
     // A server that speaks no TLS.
     let plain = Server::of(b"x");
     let url = format!("https://{}/a.bin", plain.address());
-    outcome(&manifest(&[url], b"x", Origin::Verified), folder.path(), &quick(), b"x").unwrap_err();
+    outcome(&manifest(&[url], b"x", Origin::Verified), folder.path(), &impatient(), b"x").unwrap_err();
 }
 
 #[test]
@@ -211,6 +211,12 @@ fn a_proxy_carries_everything() {
     outcome(&manifest, folder.path(), &proxied, &bytes).unwrap();
     assert_eq!(proxy.requests()[0].path, "data.invalid:80");
     assert!(Proxy::new("not a proxy").is_err());
+    // A proxy that is not there is named, so that nobody looks for the fault elsewhere.
+    let address = proxy.address();
+    drop(proxy);
+    let folder = tempfile::tempdir().unwrap();
+    let text = outcome(&manifest, folder.path(), &proxied, &bytes).unwrap_err();
+    assert!(text.contains("refused") && text.contains(&format!("(by way of the proxy {address})")), "{text}");
 }
 
 #[test]

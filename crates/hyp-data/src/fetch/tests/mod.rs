@@ -23,17 +23,22 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
     (0..length).map(|_| random.random()).collect()
 }
 
-/// Time-outs that a test can wait for.
+/// Retries without waiting. The time-outs are long: a busy machine is not to look like a bad server.
 fn quick() -> Options {
     Options {
-        connect: Duration::from_secs(5),
-        answer: Duration::from_millis(400),
-        idle: Duration::from_millis(400),
-        window: Duration::from_secs(5),
+        connect: Duration::from_secs(20),
+        answer: Duration::from_secs(20),
+        idle: Duration::from_secs(20),
         wait: Duration::from_millis(1),
         longest_wait: Duration::from_millis(20),
         ..Options::default()
     }
+}
+
+/// Time-outs that a test can wait for.
+fn impatient() -> Options {
+    let short = Duration::from_secs(1);
+    Options { connect: short, answer: short, idle: short, ..quick() }
 }
 
 /// A data set of one file, `a.bin`, with its checksum as `origin`.
