@@ -12,7 +12,8 @@ A script declares contenders and serves them:
     serve("torch")                   # packages whose versions are to be named
 
 The first line written is `{"versions": [...], "rows": {row: [contender, ...]}}`. Then every request gets one line:
-`{"row", "contender", "seconds", "most"}` is answered by `{"times": [milliseconds, ...]}`, `{"forget": row}` by `{}`,
+A run that would take hours does a part of the work, and its attribute `scale` says by how much its time is multiplied;
+the contender's name says so too. `{"row", "contender", "seconds", "most"}` is answered by `{"times": [milliseconds, ...]}`, `{"forget": row}` by `{}`,
 and a failure by `{"error": text}`.
 """
 
@@ -82,7 +83,7 @@ def _answer(request, ready):
         start = time.perf_counter()
         run()
         seconds = time.perf_counter() - start
-        times.append(1e3 * seconds)
+        times.append(1e3 * seconds * getattr(run, "scale", 1.0))
         spent += seconds
         if spent + seconds > request["seconds"]:
             break

@@ -96,6 +96,7 @@ const REPRODUCE_EXAMPLES: &str = "\
 Examples:
   cargo xtask reproduce table3 --scale smoke                 two minutes, shipped data
   cargo xtask reproduce table1                               no data needed, under a minute
+  cargo xtask reproduce table2 --scale reduced --data-root DIR   features of real pictures, half an hour
   cargo xtask reproduce table3 --data-root DIR --jobs 2      data that lie elsewhere than in data/cache
   cargo xtask reproduce table3 --row poincare/n2 --resume    go on where it stopped
   cargo xtask reproduce table3 --print-config                show what would run";
@@ -108,7 +109,9 @@ Examples:
   cargo xtask delta points.csv --metric poincare --c 0.1     points of the ball of curvature −0.1
   cargo xtask delta distances.npy --all-bases                the four-point constant of a distance matrix
   cargo xtask delta features.safetensors --budget 30s        a certain interval after half a minute
-  cargo xtask delta features.npy --protocol khrulkov2020     the paper's estimate: 10 draws of 1,000 points";
+  cargo xtask delta features.npy --protocol khrulkov2020     the paper's estimate: 10 draws of 1,000 points
+  cargo xtask delta PICTURES --encoder efficientnet_lite0    a folder of pictures as a published network sees them
+  cargo xtask delta features.npy --memory 2                  a certain interval in two gigabytes";
 
 #[cfg(feature = "experiments")]
 const FETCH_EXAMPLES: &str = "\

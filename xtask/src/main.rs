@@ -16,6 +16,8 @@ mod delta;
 #[cfg(feature = "experiments")]
 mod experiment;
 #[cfg(feature = "experiments")]
+mod features;
+#[cfg(feature = "experiments")]
 mod fetch;
 mod metric;
 #[cfg(feature = "experiments")]

@@ -47,6 +47,14 @@ pub(crate) const EPISODES: &str = "episodes";
 /// Every metric that an experiment may report.
 pub(crate) const METRICS: &[Metric] = &[
     metric("delta_rel", "ratio", Neither, 3, "δ_rel at one base point"),
+    metric("delta_rel_all_bases", "ratio", Neither, 3, "exact δ_rel over all base points"),
+    metric("delta_rel_std", "ratio", Neither, 3, "standard deviation of δ_rel over the draws"),
+    metric("delta_rel_exact", "ratio", Neither, 4, "exact δ_rel of the whole set at one base point"),
+    metric("points", "points", Neither, 0, "points of the whole set"),
+    metric("c_printed", "curvature", Neither, 3, "c by the paper's constant 0.144"),
+    metric("c_consistent", "curvature", Neither, 4, "c by the consistent constant 0.0568"),
+    metric("c_printed_exact", "curvature", Neither, 3, "c of the whole set, 0.144"),
+    metric("c_consistent_exact", "curvature", Neither, 4, "c of the whole set, 0.0568"),
     metric("test_accuracy", "percent", Higher, 2, "test accuracy"),
     metric("validation_accuracy", "percent", Higher, 2, "validation accuracy"),
     metric("ks_distance_to_origin", "distance", Higher, 3, "KS of d(x, 0)"),

@@ -102,7 +102,8 @@ fn bad_tables_are_refused_with_what_to_do() {
     refused("words.csv", b"1,2\n3,four\n", &[], &["not a number", "remove the column"]);
     refused("empty.npy", b"", &[], &["empty", "write it again"]);
     refused("not.npy", b"hello, world", &[], &["not NumPy's format", "numpy.save"]);
-    refused("features.parquet", b"PAR1", &[], &["convert"]);
+    let parquet = if cfg!(feature = "parquet") { "no whole Parquet" } else { "convert" };
+    refused("features.parquet", b"PAR1", &[], &[parquet]);
     refused("features.xls", b"1", &[], &["not read", ".npy"]);
     refused("equal.npy", &npy(5, 2, &[1.0; 10]), &[], &["all 5 points coincide", "distinct points"]);
     refused(
@@ -156,4 +157,82 @@ fn a_large_file_with_its_tail_cut_off_is_refused_before_it_is_read() {
         text.contains("large.npy") && text.contains("cut off") && text.contains("copy it again"),
         "{text}"
     );
+}
+
+#[test]
+fn too_little_memory_leaves_a_certain_interval() {
+    let n = 2100;
+    let values: Vec<f32> =
+        (0..n * 3).map(|at| (at as f32 * 0.37).sin() + (at as f32 * 0.011).cos()).collect();
+    let (code, text) = delta("many.npy", &npy(n, 3, &values), &["--memory", "0.005", "--brief"]);
+    assert!(
+        code == 0 && text.contains("not all pairs fit in memory") && text.contains("δ_rel in ["),
+        "{text}"
+    );
+    let options = ["--memory", "0.005", "--all-bases"];
+    refused("many.npy", &npy(n, 3, &values), &options, &["points fit", "raise --memory"]);
+}
+
+#[test]
+fn a_folder_of_pictures_asks_for_a_network_and_its_weights() {
+    let bed = Bed::new();
+    bed.write("Cargo.toml", "[workspace]\n");
+    let made = hyp_data::source::synthetic::coloured(2, 3, 16, 0);
+    hyp_data::source::synthetic::write_folder(&made, &bed.root().join("pictures")).unwrap();
+    let path = bed.root().join("pictures").display().to_string();
+    let (code, text) = run(&bed, &["delta", &path]);
+    assert!(code == 1 && text.contains("--encoder"), "{text}");
+    let (code, text) = run(&bed, &["delta", &path, "--encoder", "resnet34"]);
+    for word in ["6 pictures under resnet34", "fetch resnet34", "licence", "--weights FILE"] {
+        assert!(code == 1 && text.contains(word), "`{word}` is missing in: {text}");
+    }
+    bed.write("wrong.pth", "no weights");
+    let weights = bed.root().join("wrong.pth").display().to_string();
+    let (code, text) = run(&bed, &["delta", &path, "--encoder", "resnet34", "--weights", &weights]);
+    assert!(code == 1 && text.contains("wrong.pth"), "{text}");
+}
+
+#[test]
+fn table2_says_at_once_what_is_missing() {
+    let bed = Bed::of_experiment("table2");
+    let (code, text) = run(&bed, &["reproduce", "table2", "--no-record", "--row", "vgg19"]);
+    assert_eq!(code, 1, "{text}");
+    for name in ["cifar10", "cifar100", "cub", "mini_imagenet", "vgg19"] {
+        assert!(text.contains(&format!("cargo xtask fetch {name}")), "`{name}` is missing in: {text}");
+    }
+    assert!(text.contains("cargo xtask reproduce table2 --scale smoke"), "{text}");
+}
+
+#[test]
+fn table2_measures_features_that_delta_reads_too() {
+    let bed = Bed::of_experiment("table2");
+    bed.replace("docs/experiments/table2.toml", "size = 60", "size = 12");
+    bed.replace("docs/experiments/table2.toml", "count = 96", "count = 18");
+    let row = "efficientnet_lite0/cifar10";
+    let options = ["reproduce", "table2", "--scale", "smoke", "--row", row];
+    let (code, text) = run(&bed, &options);
+    assert_eq!(code, 0, "{text}");
+    let record = bed.read("runs/table2.smoke/record.json");
+    assert!(
+        record.contains("the numbers mean nothing") && record.contains("18 shipped MNIST digits"),
+        "{record}"
+    );
+    let features = format!("runs/table2.smoke/features/{row}/seed0/features.npy");
+    let path = bed.root().join(features).display().to_string();
+    let (code, text) = run(&bed, &["delta", &path, "--brief"]);
+    assert_eq!(code, 0, "{text}");
+    let shown = text.lines().find_map(|line| line.strip_prefix("δ_rel ")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let rows = record["rows"].as_array().unwrap();
+    let value = |metric: &str| {
+        let row = rows.iter().find(|row| row["metric"] == metric).unwrap();
+        row["ours"]["mean"].as_f64().unwrap()
+    };
+    assert_eq!(format!("{:.4}", value("delta_rel_exact")), shown);
+    assert!(value("delta_rel") > 0.0 && value("c_printed_exact") > value("c_consistent_exact"));
+    // The features are not computed again.
+    let written = || std::fs::metadata(&path).unwrap().modified().unwrap();
+    let before = written();
+    assert_eq!(run(&bed, &options).0, 0);
+    assert_eq!(written(), before);
 }

@@ -4,27 +4,8 @@
 
 mod bed;
 
-use std::path::Path;
-
 use bed::{Bed, run};
 use hyp_data::source::synthetic;
-
-/// A workspace with the config and printed values of a table, and the shipped digits.
-fn workspace(id: &str) -> Bed {
-    let bed = Bed::new();
-    bed.write("Cargo.toml", "[workspace]\n");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    for file in [format!("docs/experiments/{id}.toml"), format!("docs/paper/{id}.toml")] {
-        bed.write(&file, &std::fs::read_to_string(root.join(&file)).unwrap());
-    }
-    let digits = bed.root().join("data/mnist_5k");
-    std::fs::create_dir_all(&digits).unwrap();
-    for entry in std::fs::read_dir(root.join("data/mnist_5k")).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), digits.join(entry.file_name())).unwrap();
-    }
-    bed
-}
 
 #[test]
 fn missing_data_are_named_with_size_licence_and_what_to_type() {
@@ -33,7 +14,7 @@ fn missing_data_are_named_with_size_licence_and_what_to_type() {
         ("table5", "cub", "Birds"),
         ("table7", "omniglot", "Omniglot"),
     ] {
-        let bed = workspace(id);
+        let bed = Bed::of_experiment(id);
         let (code, text) = run(&bed, &["reproduce", id, "--no-record"]);
         assert_eq!(code, 1, "{text}");
         let fetch = format!("cargo xtask fetch {name}");
@@ -132,7 +113,7 @@ fn own_pictures_go_from_training_to_answers() {
 
 #[test]
 fn a_sweep_has_the_suggested_curvatures_and_goes_on() {
-    let bed = workspace("table7");
+    let bed = Bed::of_experiment("table7");
     bed.replace(
         "docs/experiments/table7.toml",
         "epochs = 3\nepisodes = 25\nvalidation_episodes = 100\ntest_episodes = 1000\n",

@@ -131,7 +131,7 @@ impl Rows {
     }
 
     /// The distances of row i from the rows from `first` on; the same bits as one by one.
-    fn distances(&self, isa: Isa, i: usize, first: usize, out: &mut [f64]) {
+    pub(crate) fn distances(&self, isa: Isa, i: usize, first: usize, out: &mut [f64]) {
         match self.metric {
             Metric::Euclidean | Metric::Cosine => {
                 squared_distances(isa, self.row(i), &self.values[first * self.dim..], self.dim, out);

@@ -31,6 +31,7 @@ pub(super) struct Row {
     key: &'static str,
     title: String,
     work: Option<Work>,
+    once: bool,
 }
 
 /// The amount of work of one run.
@@ -41,11 +42,13 @@ pub(super) enum Work {
     Double(f64),
     /// Things done, and their name in the plural.
     Items(f64, &'static str),
+    /// Minima and maxima of whole numbers, and how many of them the registers can do in a second, in thousand millions.
+    Whole(f64, f64),
 }
 
 impl Row {
     pub(super) fn new(key: &'static str, title: impl Into<String>) -> Self {
-        Self { key, title: title.into(), work: None }
+        Self { key, title: title.into(), work: None, once: false }
     }
 
     pub(super) fn key(&self) -> &'static str {
@@ -54,6 +57,12 @@ impl Row {
 
     pub(super) fn work(mut self, work: Work) -> Self {
         self.work = Some(work);
+        self
+    }
+
+    /// Timed once and cold: for work of minutes.
+    pub(super) fn once(mut self) -> Self {
+        self.once = true;
         self
     }
 }
@@ -107,9 +116,9 @@ impl Bench<'_> {
 
     /// Times `work` and the contenders that the peers' script has under the same key, one visit each in every round.
     ///
-    /// The first run of each is not counted.
+    /// The first run of each is not counted, unless it is the only one.
     pub(super) fn row(&mut self, row: Row, mut work: impl FnMut() -> Result<()>) -> Result<()> {
-        let Row { key, title, work: amount } = row;
+        let Row { key, title, work: amount, once } = row;
         if !self.wants(key) {
             return Ok(());
         }
@@ -117,9 +126,11 @@ impl Bench<'_> {
         let names = self.peer.as_ref().map_or_else(Vec::new, |peer| peer.contenders(key));
         let mut ours = Vec::new();
         let mut theirs = vec![Vec::new(); names.len()];
-        work().with_context(|| format!("the row {key}"))?;
+        if !once {
+            work().with_context(|| format!("the row {key}"))?;
+        }
         let mut round = 0;
-        while round < self.rounds {
+        while round < if once { 1 } else { self.rounds } {
             std::thread::sleep(SETTLE);
             repeat(visit, &mut ours, &mut work).with_context(|| format!("the row {key}"))?;
             for (name, times) in names.iter().zip(&mut theirs) {

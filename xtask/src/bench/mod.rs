@@ -4,6 +4,7 @@
 //! those who do the same work elsewhere. A part becomes one table of `docs/performance.md`.
 
 mod data;
+mod delta;
 mod measure;
 mod nn;
 mod peak;
@@ -29,7 +30,8 @@ type Subject = (&'static str, &'static [Part]);
 /// A part: its name, and the function that measures its rows.
 type Part = (&'static str, fn(&mut Bench) -> Result<()>);
 
-const SUBJECTS: &[Subject] = &[("nn", nn::PARTS), ("data", data::PARTS), ("reid", reid::PARTS)];
+const SUBJECTS: &[Subject] =
+    &[("nn", nn::PARTS), ("data", data::PARTS), ("delta", delta::PARTS), ("reid", reid::PARTS)];
 
 const ALL: &str = "all";
 

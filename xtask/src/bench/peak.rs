@@ -27,6 +27,43 @@ pub(super) struct Peak {
     pub(super) how: &'static str,
 }
 
+/// Peaks of whole-number minima and maxima, counted one by one, in thousand millions a second, all threads together.
+#[derive(Clone, Copy)]
+pub(super) struct Whole {
+    /// Of `u8`.
+    pub(super) bytes: f64,
+    /// Of `u16`.
+    pub(super) words: f64,
+    /// Of `i32`.
+    pub(super) doubles: f64,
+}
+
+/// Measures the whole numbers.
+pub(super) fn measure_whole() -> Whole {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use x86::{avx2_bytes, avx2_doubles, avx2_words, avx512_bytes, avx512_doubles, avx512_words};
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
+            // SAFETY: the processor has the features that the functions need.
+            return Whole {
+                bytes: fastest(|| unsafe { avx512_bytes() }, 64),
+                words: fastest(|| unsafe { avx512_words() }, 32),
+                doubles: fastest(|| unsafe { avx512_doubles() }, 16),
+            };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: as above.
+            return Whole {
+                bytes: fastest(|| unsafe { avx2_bytes() }, 32),
+                words: fastest(|| unsafe { avx2_words() }, 16),
+                doubles: fastest(|| unsafe { avx2_doubles() }, 8),
+            };
+        }
+    }
+    // Without a roof nothing is claimed.
+    Whole { bytes: f64::INFINITY, words: f64::INFINITY, doubles: f64::INFINITY }
+}
+
 /// Measures both.
 pub(super) fn measure() -> Peak {
     #[cfg(target_arch = "x86_64")]
@@ -78,8 +115,12 @@ fn plain<T: From<f32> + Copy + std::ops::Mul<Output = T> + std::ops::Add<Output 
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    use std::arch::asm;
     use std::arch::x86_64::{
-        _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_set1_pd, _mm256_set1_ps, _mm512_fmadd_pd, _mm512_fmadd_ps,
+        _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_max_epi32, _mm256_max_epu8, _mm256_max_epu16,
+        _mm256_min_epi32, _mm256_min_epu8, _mm256_min_epu16, _mm256_set1_epi32, _mm256_set1_pd,
+        _mm256_set1_ps, _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_max_epi32, _mm512_max_epu8,
+        _mm512_max_epu16, _mm512_min_epi32, _mm512_min_epu8, _mm512_min_epu16, _mm512_set1_epi32,
         _mm512_set1_pd, _mm512_set1_ps,
     };
     use std::hint::black_box;
@@ -102,10 +143,61 @@ mod x86 {
         };
     }
 
+    /// As in the product: the running maximum of minima, of which each takes part in one chain only.
+    macro_rules! whole_chains {
+        ($name:ident, $features:literal, $class:ident, $splat:ident, $min:ident, $max:ident) => {
+            #[target_feature(enable = $features)]
+            pub(super) fn $name() {
+                let mut left = [black_box($splat(0x0102_0304)), black_box($splat(0x0201_0403))];
+                let right = black_box($splat(0x0103_0204));
+                let mut most = [$splat(0); CHAINS];
+                for _ in 0..LENGTH / 2 {
+                    for value in &mut left {
+                        for chain in &mut most {
+                            *chain = $max($min(*value, *chain), right);
+                        }
+                        // SAFETY: the assembly is empty; after it the compiler does not know what the register holds.
+                        unsafe {
+                            asm!("/* {0} */", inout($class) * value, options(nomem, nostack, preserves_flags))
+                        };
+                    }
+                }
+                black_box(most);
+            }
+        };
+    }
+
     chains!(avx512_single, "avx512f", _mm512_set1_ps, _mm512_fmadd_ps);
     chains!(avx512_double, "avx512f", _mm512_set1_pd, _mm512_fmadd_pd);
     chains!(avx2_single, "avx2,fma", _mm256_set1_ps, _mm256_fmadd_ps);
     chains!(avx2_double, "avx2,fma", _mm256_set1_pd, _mm256_fmadd_pd);
+    whole_chains!(
+        avx512_bytes,
+        "avx512f,avx512bw",
+        zmm_reg,
+        _mm512_set1_epi32,
+        _mm512_min_epu8,
+        _mm512_max_epu8
+    );
+    whole_chains!(
+        avx512_words,
+        "avx512f,avx512bw",
+        zmm_reg,
+        _mm512_set1_epi32,
+        _mm512_min_epu16,
+        _mm512_max_epu16
+    );
+    whole_chains!(
+        avx512_doubles,
+        "avx512f,avx512bw",
+        zmm_reg,
+        _mm512_set1_epi32,
+        _mm512_min_epi32,
+        _mm512_max_epi32
+    );
+    whole_chains!(avx2_bytes, "avx2", ymm_reg, _mm256_set1_epi32, _mm256_min_epu8, _mm256_max_epu8);
+    whole_chains!(avx2_words, "avx2", ymm_reg, _mm256_set1_epi32, _mm256_min_epu16, _mm256_max_epu16);
+    whole_chains!(avx2_doubles, "avx2", ymm_reg, _mm256_set1_epi32, _mm256_min_epi32, _mm256_max_epi32);
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub(super) fn table(lines: &[Line], conditions: &Conditions) -> String {
             .peers
             .iter()
             .map(|(name, times)| {
-                format!("{name} {} ({})", digits(times.median()), digits(ours / times.median()))
+                format!("{name} {} ({})", digits(times.median()), ratio(ours / times.median()))
             })
             .collect();
         let best = line.peers.iter().map(|(_, times)| times.median()).fold(f64::INFINITY, f64::min);
@@ -65,7 +65,7 @@ pub(super) fn table(lines: &[Line], conditions: &Conditions) -> String {
             digits(high),
             rate(line.work.as_ref(), ours, peak),
             or_dash(peers.join("; ")),
-            or_dash(if best.is_finite() { format!("**{}**", digits(ours / best)) } else { String::new() }),
+            or_dash(if best.is_finite() { format!("**{}**", ratio(ours / best)) } else { String::new() }),
         );
     }
     text
@@ -81,6 +81,11 @@ fn digits(value: f64) -> String {
     format!("{value:.*}", places as usize)
 }
 
+/// A ratio; below a hundredth as one part of so many.
+fn ratio(value: f64) -> String {
+    if value < 0.01 { format!("1/{:.0}", 1.0 / value) } else { digits(value) }
+}
+
 fn rate(work: Option<&Work>, milliseconds: f64, peak: &Peak) -> String {
     let of_peak = |flops: f64, peak: f64| {
         let reached = flops / milliseconds / 1e6;
@@ -90,6 +95,15 @@ fn rate(work: Option<&Work>, milliseconds: f64, peak: &Peak) -> String {
         None => "—".to_owned(),
         Some(Work::Single(flops)) => of_peak(*flops, peak.single),
         Some(Work::Double(flops)) => format!("{} (f64)", of_peak(*flops, peak.double)),
+        Some(Work::Whole(count, peak)) => {
+            let reached = count / milliseconds / 1e6;
+            format!(
+                "{} Gop/s, {:.0} % of {} on registers",
+                digits(reached),
+                100.0 * reached / peak,
+                digits(*peak)
+            )
+        }
         Some(Work::Items(count, name)) => format!("{} {name}/s", in_thousands(count / milliseconds * 1e3)),
     }
 }
@@ -149,6 +163,7 @@ mod tests {
     #[test]
     fn numbers_have_three_digits() {
         assert_eq!([0.00123, 0.456, 7.891, 1234.5].map(digits), ["0.001", "0.456", "7.89", "1234"]);
+        assert_eq!([0.0025, 0.025].map(ratio), ["1/400", "0.025"]);
         assert_eq!([950.0, 12_345.0, 3.2e7].map(in_thousands), ["950", "12.3 thousand", "32.0 million"]);
     }
 

@@ -1,7 +1,8 @@
 //! `cargo xtask delta`: how hyperbolic a file of features or distances is.
 
 mod controls;
-mod read;
+mod pictures;
+pub(crate) mod read;
 mod show;
 mod subject;
 mod watch;
@@ -16,13 +17,25 @@ use hyp_delta::maxmin::Isa;
 use hyp_delta::{Metric, Protocol};
 use hyp_math::Curvature;
 
+pub(crate) use self::controls::gaussian;
 use self::subject::Subject;
+use crate::features::Encoder;
 
 /// Options of `delta`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Features or distances: .npy, .npz, .safetensors, .csv or .tsv, a row for each point.
+    /// Features or distances: .npy, .npz, .safetensors, .csv, .tsv or .parquet, a row for each point; or, with
+    /// `--encoder`, a folder or zip archive of pictures.
     file: PathBuf,
+    /// Measure the features that this network gives to pictures.
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with_all = ["key", "distances"])]
+    encoder: Option<Encoder>,
+    /// The network's weights, .pth or .safetensors; those that `fetch` brings when absent.
+    #[arg(long, value_name = "FILE", requires = "encoder")]
+    weights: Option<PathBuf>,
+    /// The folder that holds the weights; `HYP_DATA` names the same thing [default: data/cache].
+    #[arg(long, value_name = "DIR", requires = "encoder")]
+    data_root: Option<PathBuf>,
     /// The array to take where the file holds several.
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
@@ -53,7 +66,8 @@ pub(crate) struct Options {
     /// Stop after this time, such as 30s or 5m, with a certain interval instead of a value.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     budget: Option<Duration>,
-    /// Refuse what would take more memory than this, in GB; three quarters of the free memory when absent.
+    /// Take no more memory than this, in GB, and give a certain interval where exact δ of features needs more; three
+    /// quarters of the free memory when absent.
     #[arg(long, value_name = "GB")]
     memory: Option<f64>,
     /// The seed of samples and controls.
@@ -118,7 +132,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// Reads, measures, prints and draws.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     let isa = instructions(options.instructions)?;
-    let subject = subject(options).with_context(|| format!("{}", options.file.display()))?;
+    let subject = subject(root, options).with_context(|| format!("{}", options.file.display()))?;
     println!("{}: {}", options.file.display(), subject.describe());
     if subject.points() <= options.base {
         bail!("there is no point {} among {}; give a smaller `--base`", options.base, subject.points());
@@ -155,13 +169,13 @@ fn measure(options: &Options, subject: &Subject, isa: Isa) -> Result<Measured> {
         show::sampled(&found);
         return Ok(Measured::Sampled(found));
     }
-    subject.check_memory(options.all_bases, options.memory)?;
+    let kept = subject.fits(options.all_bases, options.memory)?;
     let watch = watch::Watch::new(options.budget);
     let go = |status| watch.goes_on(status);
-    let (interval, work) = if options.all_bases {
-        subject.all_bases(&go, isa)?
-    } else {
-        subject.at_base(options.base, &go, isa)?
+    let (interval, work) = match kept {
+        Some(kept) => subject.streamed(options.base, kept, &go, isa)?,
+        None if options.all_bases => subject.all_bases(&go, isa)?,
+        None => subject.at_base(options.base, &go, isa)?,
     };
     let wall = watch.finish();
     show::exact(&interval, &work, options.all_bases, wall)?;
@@ -169,7 +183,16 @@ fn measure(options: &Options, subject: &Subject, isa: Isa) -> Result<Measured> {
 }
 
 /// The numbers of the file as what they stand for.
-fn subject(options: &Options) -> Result<Subject> {
+fn subject(root: &Path, options: &Options) -> Result<Subject> {
+    if let Some(encoder) = options.encoder {
+        return Ok(Subject::Features {
+            table: pictures::features(root, options, encoder)?,
+            metric: metric(options)?,
+        });
+    }
+    if options.file.is_dir() {
+        bail!("this is a folder; name the network that looks at its pictures with `--encoder`");
+    }
     // The reader names the file; so does the context of what comes after.
     let table = match read::read(&options.file, options.key.as_deref()) {
         Ok(table) => table,
@@ -181,13 +204,16 @@ fn subject(options: &Options) -> Result<Subject> {
     if options.distances || (!asked && table.looks_like_distances()) {
         return Subject::of_distances(table);
     }
-    let metric = match options.metric {
+    Ok(Subject::Features { table, metric: metric(options)? })
+}
+
+fn metric(options: &Options) -> Result<Metric> {
+    Ok(match options.metric {
         Compare::Euclidean => Metric::Euclidean,
         Compare::Cosine => Metric::Cosine,
         Compare::Angular => Metric::Angular,
         Compare::Poincare => Metric::Poincare(Curvature::new(options.c)?),
-    };
-    Ok(Subject::Features { table, metric })
+    })
 }
 
 fn instructions(asked: Option<Instructions>) -> Result<Isa> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use hyp_delta::exact::{Interval, Work};
+use hyp_delta::exact::{Interval, Method, Work};
 use hyp_delta::{BallConstant, SampledHyperbolicity, suggested_curvature};
 
 use super::Measured;
@@ -23,8 +23,12 @@ pub(super) fn exact(interval: &Interval, work: &Work, all_bases: bool, wall: Dur
     let place =
         if all_bases { "over all base points".to_owned() } else { format!("at base point {}", found.base) };
     let seconds = wall.as_secs_f64();
-    if interval.at_most > found.delta {
-        println!("δ {place} lies in [{}, {}]: the time was over", found.delta, interval.at_most);
+    if interval.at_most == f64::INFINITY {
+        println!("δ {place} is at least {}: the time was over before every pair was seen", found.delta);
+    } else if interval.at_most > found.delta {
+        let why =
+            if work.method == Method::Streamed { "not all pairs fit in memory" } else { "the time was over" };
+        println!("δ {place} lies in [{}, {}]: {why}", found.delta, interval.at_most);
     } else {
         println!("δ {place} is {}, exact to the last bit", found.delta);
     }
@@ -36,7 +40,9 @@ pub(super) fn exact(interval: &Interval, work: &Work, all_bases: bool, wall: Dur
     }
     let (a, b) = found.diameter_pair;
     println!("diameter {}, between the points {a} and {b}", found.diameter);
-    if interval.at_most > found.delta {
+    if interval.at_most == f64::INFINITY {
+        println!("δ_rel of the part that was seen {relative:.4}");
+    } else if interval.at_most > found.delta {
         let most = 2.0 * interval.at_most / found.diameter;
         println!("δ_rel in [{relative:.4}, {most:.4}]");
     } else {
@@ -109,6 +115,7 @@ pub(super) fn plot(found: &Comparison, measured: &Measured, stem: &Path) -> Resu
             vec![(format!("{} draws of {}", sampled.protocol.draws, sampled.protocol.size), sampled.mean)]
         }
     };
+    levels.retain(|(_, level)| level.is_finite());
     levels.extend(found.controls.iter().map(|(name, value)| (name.clone(), *value)));
     let series = Series {
         name: "your data".to_owned(),

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 use hyp_delta::exact::{
-    Go, Interval, Work, delta_all_bases_within, delta_at_base_within, delta_of_features_within,
+    Go, Interval, Work, delta_all_bases_within, delta_at_base_within, delta_of_features_streamed,
+    delta_of_features_within,
 };
 use hyp_delta::maxmin::Isa;
 use hyp_delta::{DistanceMatrix, Metric, Protocol, SampledHyperbolicity, sample};
@@ -71,8 +72,9 @@ impl Subject {
         }
     }
 
-    /// Refuses what does not fit in memory, with what does.
-    pub(crate) fn check_memory(&self, all_bases: bool, limit: Option<f64>) -> Result<()> {
+    /// Nothing where all pairs fit in memory; else, of features at one base point, how many points' pairs do. Refuses
+    /// what can only be computed from all pairs, and says how many points fit.
+    pub(crate) fn fits(&self, all_bases: bool, limit: Option<f64>) -> Result<Option<usize>> {
         let points = self.points() as f64;
         let in_levels = matches!(self, Self::Features { metric: Metric::Euclidean | Metric::Cosine, .. });
         // Levels of two bytes; distances of eight; both kinds of 16-bit rows for all bases.
@@ -81,17 +83,36 @@ impl Subject {
             (_, false) => 10.5,
             (_, true) => 12.5,
         };
-        let Some(limit) = limit.or_else(|| Some(0.75 * free_memory()? / GB)) else { return Ok(()) };
+        let Some(limit) = limit.or_else(|| Some(0.75 * free_memory()? / GB)) else { return Ok(None) };
         let needed = per_pair * points * points / GB;
-        if needed > limit {
-            let fits = (limit * GB / per_pair).sqrt() as usize;
+        if needed <= limit {
+            return Ok(None);
+        }
+        let fits = (limit * GB / per_pair).sqrt() as usize;
+        let what = format!("{} points need about {needed:.1} GB and {limit:.1} are allowed", self.points());
+        if all_bases || !matches!(self, Self::Features { .. }) {
             bail!(
-                "{} points need about {needed:.1} GB and {limit:.1} are allowed; up to {fits} points fit: \
-                 take --protocol khrulkov2020, raise --memory, or give fewer rows",
-                self.points()
+                "{what}; up to {fits} points fit: take --protocol khrulkov2020, raise --memory, or give fewer rows"
             );
         }
-        Ok(())
+        println!("{what}: {fits} points exactly, all pairs by bounds, which gives an interval");
+        Ok(Some(fits))
+    }
+
+    /// An interval for δ at a base point in memory for the pairs of some points.
+    pub(crate) fn streamed(
+        &self,
+        base: usize,
+        kept: usize,
+        go: Go<'_>,
+        isa: Isa,
+    ) -> Result<(Interval, Work)> {
+        let Self::Features { table, metric } = self else { bail!("only features are streamed") };
+        let dim = table.columns;
+        Ok(match &table.values {
+            Values::Single(values) => delta_of_features_streamed(values, dim, *metric, base, kept, go, isa)?,
+            Values::Double(values) => delta_of_features_streamed(values, dim, *metric, base, kept, go, isa)?,
+        })
     }
 
     /// δ at a base point, or an interval.
@@ -166,8 +187,9 @@ mod tests {
     fn too_little_memory_says_how_many_points_fit() {
         let table = Table { rows: 100_000, columns: 1, values: Values::Single(Vec::new()) };
         let subject = Subject::Features { table, metric: Metric::Euclidean };
-        let error = subject.check_memory(false, Some(5.5)).unwrap_err().to_string();
-        assert!(error.contains("22.0 GB") && error.contains("up to 50000 points"), "{error}");
-        assert!(subject.check_memory(false, Some(22.1)).is_ok());
+        assert_eq!(subject.fits(false, Some(5.5)).unwrap(), Some(50_000));
+        assert_eq!(subject.fits(false, Some(22.1)).unwrap(), None);
+        let error = subject.fits(true, Some(5.0)).unwrap_err().to_string();
+        assert!(error.contains("125.0 GB") && error.contains("up to 20000 points"), "{error}");
     }
 }

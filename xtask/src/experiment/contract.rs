@@ -95,11 +95,11 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// Where plots go: beside the records at full scale, else to the run folder.
+/// Where plots go: beside the records, or to the run folder where no record is kept.
 pub(crate) struct Plots {
     /// The folder.
     pub(crate) folder: PathBuf,
-    /// Name of the experiment.
+    /// Name of the experiment, and of the scale where it is not the full one.
     pub(crate) id: String,
 }
 

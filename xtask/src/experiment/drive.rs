@@ -78,9 +78,12 @@ pub(crate) fn run<E: Experiment>(
         rows,
     };
     save(record, file, options, environment)?;
-    let public = scale == Scale::Full && !options.no_record;
+    let public = scale != Scale::Smoke && !options.no_record;
     let place = if public { environment.root.join("docs/results") } else { folder.clone() };
-    let plots = Plots { folder: place, id: plan.id };
+    let plots = Plots {
+        folder: place,
+        id: if scale == Scale::Reduced { format!("{}.{scale}", plan.id) } else { plan.id },
+    };
     experiment.draw(&outcome::finished(&plan.all_rows, &folder, sha256)?, &plots)?;
     println!("plots: {}.*", environment.shown(&plots.stem("")));
     Ok(())

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
-use hyp_data::{DataError, Dataset, Manifest};
+use hyp_data::{DataError, Dataset};
 
 use super::Options;
 use crate::record::{Run, Scale};
-use crate::workspace;
+use crate::{fetch, workspace};
 
 /// The surroundings of a run.
 #[derive(Clone)]
@@ -104,25 +104,9 @@ impl Environment {
         }
     }
 
-    /// What is missing, how large it is and under which licence, how it is fetched, and what runs without it.
+    /// What is missing, and what runs without it.
     fn to_fetch(&self, name: &str, id: &str) -> anyhow::Error {
-        let manifest =
-            Manifest::builtin(name).expect("invariant: the experiments name manifests of the crate");
-        let bytes: u64 = manifest.files.iter().filter_map(|file| file.bytes).sum();
-        let size = match bytes {
-            0 => "of unknown size".to_owned(),
-            bytes => format!("{:.1} GB", bytes as f64 / 1e9),
-        };
-        let looked = match &self.data_root {
-            Some(folder) => format!("it was looked for in {}", folder.display()),
-            None => "no data root was named (`--data-root DIR` or `HYP_DATA`)".to_owned(),
-        };
-        anyhow::anyhow!(
-            "{} is missing ({size}; licence: {}): {looked}\n  \
-             to fetch it:          cargo xtask fetch {name}\n  \
-             what runs without it: cargo xtask reproduce {id} --scale smoke",
-            manifest.title,
-            manifest.licence,
-        )
+        let instead = format!("what runs without it: cargo xtask reproduce {id} --scale smoke");
+        fetch::missing(name, self.data_root.as_deref(), &instead)
     }
 }

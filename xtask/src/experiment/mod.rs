@@ -6,6 +6,7 @@ mod contract;
 mod degradation;
 mod drive;
 mod environment;
+mod feature_delta;
 mod few_shot;
 mod figures;
 mod grid;
@@ -27,8 +28,9 @@ use clap::Args;
 
 use crate::record::{ConfigFile, Scale};
 
-use contract::Interrupted;
+pub(crate) use contract::Interrupted;
 pub(crate) use environment::Environment;
+pub(crate) use few_shot::pictures::describe;
 pub(crate) use own::{PredictOptions, TrainOptions, predict, train};
 pub(crate) use sweep::{SweepOptions, sweep};
 
@@ -120,6 +122,7 @@ pub(crate) fn reproduce(root: &Path, options: &Options) -> Result<ExitCode> {
 fn run(config: &ConfigFile, options: &Options, environment: &Environment) -> Result<()> {
     match config.word("runner") {
         Some("delta-grid") => drive::run::<grid::DeltaGrid>(config, options, environment),
+        Some("feature-delta") => drive::run::<feature_delta::FeatureDelta>(config, options, environment),
         Some("mnist-ood") => drive::run::<mnist_ood::MnistOod>(config, options, environment),
         Some("mnist-ood-figure") => drive::run::<figures::Figure>(config, options, environment),
         Some("degradation") => drive::run::<degradation::Degradation>(config, options, environment),

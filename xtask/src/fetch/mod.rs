@@ -38,6 +38,30 @@ pub(crate) struct Options {
     accept: Option<String>,
 }
 
+/// One message on a data set or weights that are not there: how large they are and under which licence, how they are
+/// fetched, and, as a line of its own, what can be done without.
+pub(crate) fn missing(name: &str, data_root: Option<&Path>, instead: &str) -> anyhow::Error {
+    let manifest = Manifest::builtin(name).expect("invariant: only manifests of the crate are asked for");
+    let bytes: u64 =
+        manifest.files.iter().filter(|file| file.instead_of.is_none()).filter_map(|file| file.bytes).sum();
+    let size = match bytes {
+        0 => "of unknown size".to_owned(),
+        1..100_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    };
+    let looked = match data_root {
+        Some(folder) => format!("it was looked for in {}", folder.display()),
+        None => "no data root was named (`--data-root DIR` or `HYP_DATA`)".to_owned(),
+    };
+    anyhow::anyhow!(
+        "{} is missing ({size}; licence: {}): {looked}\n  \
+         to fetch it:          cargo xtask fetch {name}\n  \
+         {instead}",
+        manifest.title,
+        manifest.licence,
+    )
+}
+
 /// Runs the command.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     let data_root = workspace::data_root(root, options.data_root.as_deref());

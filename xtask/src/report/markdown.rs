@@ -71,8 +71,9 @@ pub(super) fn page(results: &Results) -> String {
 fn table(shown: &Shown) -> String {
     let mut text = measured(shown);
     for row in shown.not_measured() {
-        let value = shown.paper.as_ref().and_then(|paper| paper.value(row, "accuracy"));
-        let paper = printed("accuracy", value.as_ref());
+        let metric = shown.awaited_metric().expect("invariant: only such rows wait");
+        let value = shown.paper.as_ref().and_then(|paper| paper.value(row, metric));
+        let paper = printed(metric, value.as_ref());
         let _ = writeln!(text, "| {row} | — | — | {paper} | {} |", Verdict::NotRun);
     }
     text

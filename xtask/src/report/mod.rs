@@ -38,10 +38,18 @@ impl Shown {
         now.as_deref() != Some(row.config_sha256.as_str())
     }
 
-    /// The rows of a few-shot config that the record has not: each geometry, network and shot that waits to be run.
+    /// The metric that the paper prints, for configs whose rows are shown although they wait to be run.
+    pub(crate) fn awaited_metric(&self) -> Option<&'static str> {
+        match self.config.as_ref()?.word("runner")? {
+            "few-shot" => Some("accuracy"),
+            "feature-delta" => Some("delta_rel"),
+            _ => None,
+        }
+    }
+
+    /// The rows of such a config that the record has not: each geometry, network and data set that waits to be run.
     pub(crate) fn not_measured(&self) -> Vec<&str> {
-        let Some(config) = self.config.as_ref().filter(|config| config.word("runner") == Some("few-shot"))
-        else {
+        let Some(config) = self.config.as_ref().filter(|_| self.awaited_metric().is_some()) else {
             return Vec::new();
         };
         let measured = |id: &&str| self.record.rows.iter().any(|row| row.id == **id);

@@ -15,6 +15,24 @@ impl Bed {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// A workspace with the config and printed values of an experiment, and the shipped digits.
+    #[allow(dead_code, reason = "each test program uses its own part of this folder's helpers")]
+    pub(crate) fn of_experiment(id: &str) -> Self {
+        let bed = Self::new();
+        bed.write("Cargo.toml", "[workspace]\n");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for file in [format!("docs/experiments/{id}.toml"), format!("docs/paper/{id}.toml")] {
+            bed.write(&file, &fs::read_to_string(root.join(&file)).unwrap());
+        }
+        let digits = bed.root().join("data/mnist_5k");
+        fs::create_dir_all(&digits).unwrap();
+        for entry in fs::read_dir(root.join("data/mnist_5k")).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), digits.join(entry.file_name())).unwrap();
+        }
+        bed
+    }
+
     /// Its path.
     pub(crate) fn root(&self) -> &Path {
         self.folder.path()

@@ -14,6 +14,7 @@ mod scan;
 mod seed;
 mod source;
 mod spans;
+mod streamed;
 mod survey;
 mod turn;
 
@@ -31,6 +32,7 @@ use features::{RowsAtBase, levels_of};
 use levels::{Levels, Scale};
 pub use report::{Go, Interval, Method, Status, Work, to_the_end};
 use source::{MatrixAtBase, Source};
+pub use streamed::delta_of_features_streamed;
 use survey::{Survey, common_unit};
 
 /// Starts of the ascent for each search.

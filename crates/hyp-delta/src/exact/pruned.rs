@@ -13,7 +13,7 @@ use super::best::Best;
 use super::levels::Levels;
 use super::order::BLOCK;
 use super::report::{Go, Status};
-use super::scan::{Middles, block_maxima, block_minima, common_in_block, fine_in_block};
+use super::scan::{Columns, Middles, Packed, block_maxima, block_minima, common_in_block, fine_in_block};
 use super::source::Source;
 use crate::maxmin::{Isa, Scans};
 
@@ -218,7 +218,10 @@ impl Run<'_> {
 
 /// Rows that pass over the columns together, so that a block of columns stays in cache for all of them; a divisor of
 /// the block.
-const GROUP: usize = 16;
+const GROUP: usize = 64;
+
+/// From so many listed middles for each point on, a group copies a block of columns before it combines them.
+const WORTH_A_COPY: usize = 2;
 
 /// What a thread keeps between groups.
 struct Scratch {
@@ -228,6 +231,9 @@ struct Scratch {
     least: Vec<u16>,
     /// What can lie between, for each row of the group.
     middles: Vec<Middles>,
+    /// The rows of the group for which the present block of columns matters, with the least level that does.
+    taking: Vec<(usize, u16)>,
+    packed: Packed,
 }
 
 impl Scratch {
@@ -236,6 +242,8 @@ impl Scratch {
             limits: vec![0; levels.matrix.stride()],
             least: vec![0; GROUP * bounds.blocks],
             middles: vec![Middles::default(); GROUP],
+            taking: Vec::with_capacity(GROUP),
+            packed: Packed::new(levels.order.len()),
         }
     }
 }
@@ -255,7 +263,7 @@ fn search_rows(
     let (points, blocks) = (levels.order.len(), bounds.blocks);
     let block = first / BLOCK;
     let threshold = threshold_of(levels, best);
-    let Scratch { limits, least, middles } = scratch;
+    let Scratch { limits, least, middles, taking, packed } = scratch;
     for (limit, &reach) in limits.iter_mut().zip(&bounds.reach) {
         // Of levels with level ij + T ≤ reach of j.
         *limit = reach.saturating_sub(threshold - 1);
@@ -277,17 +285,28 @@ fn search_rows(
     }
     for column in block..blocks {
         let start = column * BLOCK;
+        taking.clear();
+        let mut listed = 0;
         for i in first..last {
             let lowest = least[(i - first) * blocks + column];
             let needed = lowest.saturating_add(threshold_of(levels, best));
-            if needed > bounds.reach[i] || u16::most_common(isa, bounds.row(i), bounds.block(column)) < needed
+            if needed <= bounds.reach[i]
+                && u16::most_common(isa, bounds.row(i), bounds.block(column)) >= needed
             {
-                continue;
+                taking.push((i, needed));
+                listed += middles[i - first].reaching(needed).len();
             }
+        }
+        let columns = if listed >= WORTH_A_COPY * points {
+            packed.fill(&levels.matrix, start)
+        } else {
+            Columns::of(&levels.matrix, start)
+        };
+        for &(i, needed) in &*taking {
             let listed = middles[i - first].reaching(needed);
             let bounded = bounds.column(column);
             let mut most = [0; BLOCK];
-            steps += common_in_block(isa, &levels.matrix, listed, bounded, start, needed, &mut most);
+            steps += common_in_block(isa, columns, listed, bounded, needed, &mut most);
             let row = &levels.matrix.padded_row(i)[start..];
             let right = (i + 1).saturating_sub(start).min(BLOCK)..BLOCK.min(points - start);
             let matters =

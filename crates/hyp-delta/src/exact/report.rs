@@ -57,6 +57,8 @@ pub enum Method {
     },
     /// Bounds on blocks of near points, whole-number levels of 16 bits for what they leave, survivors in `f64`.
     Pruned,
+    /// A part of the points exactly, and all of them by bounds that keep no pair.
+    Streamed,
     /// All base points at once: bounds in 16 bits, triples that pass them in `f64`.
     Triples,
     /// One base point after the other, each starting from the best of those before.

@@ -6,7 +6,7 @@
 )]
 
 use super::order::BLOCK;
-use crate::maxmin::{Padded, versions};
+use crate::maxmin::{LINE, Padded, versions};
 
 /// Numbers that one loop handles at once; every row is padded to a multiple of it.
 const WIDTH: usize = 32;
@@ -47,21 +47,19 @@ versions! {
     /// Raises `most[j]` to min(level ik, level kj) for the j of one block and every listed k of which both the level
     /// ik and the bound on levels kj reach `least`; returns how many k there were.
     pub(crate) fn common_in_block(
-        matrix: &Padded<u16>,
+        columns: Columns<'_>,
         middles: &[Middle],
         bounds: &[u16],
-        start: usize,
         least: u16,
         most: &mut [u16; BLOCK]
     ) -> u64 {
         let mut count = 0;
-        let end = (start + BLOCK).min(matrix.stride());
         for &Middle { place, level } in middles {
             if level < least || bounds[place as usize] < least {
                 continue;
             }
             count += 1;
-            let others = &matrix.padded_row(place as usize)[start..end];
+            let others = columns.line(place as usize);
             for (part, common) in others.chunks_exact(WIDTH).zip(most.chunks_exact_mut(WIDTH)) {
                 for l in 0..WIDTH {
                     common[l] = common[l].max(level.min(part[l]));
@@ -97,6 +95,56 @@ versions! {
                 }
             }
         }
+    }
+}
+
+/// The levels of all rows in one block of columns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Columns<'a> {
+    values: &'a [u16],
+    stride: usize,
+    width: usize,
+}
+
+impl<'a> Columns<'a> {
+    /// As they lie in the matrix, each row on a page of its own.
+    pub(crate) fn of(matrix: &'a Padded<u16>, start: usize) -> Self {
+        let (stride, width) = (matrix.stride(), BLOCK.min(matrix.stride() - start));
+        Self { values: &matrix.all()[start..], stride, width }
+    }
+
+    #[inline(always)]
+    fn line(&self, place: usize) -> &[u16] {
+        &self.values[place * self.stride..][..self.width]
+    }
+}
+
+/// Room for the levels of all rows in one block of columns, line after line.
+///
+/// Many rows that combine many middles each touch the whole block: in the matrix that is a page for each middle, whose
+/// address alone costs more than the arithmetic; here it is as much as a second-level cache holds.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    values: Vec<u16>,
+    start: usize,
+}
+
+impl Packed {
+    pub(crate) fn new(rows: usize) -> Self {
+        let per_line = LINE / size_of::<u16>();
+        let values = vec![0; rows * BLOCK + per_line];
+        let start = values.as_ptr().align_offset(LINE).min(per_line);
+        Self { values, start }
+    }
+
+    /// Copies the columns from `start` on.
+    pub(crate) fn fill(&mut self, matrix: &Padded<u16>, start: usize) -> Columns<'_> {
+        let from = Columns::of(matrix, start);
+        let values = &mut self.values[self.start..];
+        for (place, to) in values.chunks_exact_mut(BLOCK).take(matrix.points()).enumerate() {
+            to[..from.width].copy_from_slice(from.line(place));
+        }
+        Columns { values, stride: BLOCK, width: from.width }
     }
 }
 
@@ -201,8 +249,14 @@ mod tests {
             let plain = matrix.row(7);
             middles.fill(plain, 15_000, *plain.iter().max().unwrap());
             let mut most = [0; BLOCK];
-            let count =
-                common_in_block(isa, &matrix, middles.reaching(20_000), &bounds, 64, 20_000, &mut most);
+            let columns = Columns::of(&matrix, 64);
+            let listed = middles.reaching(20_000);
+            let count = common_in_block(isa, columns, listed, &bounds, 20_000, &mut most);
+            let mut packed = Packed::new(n);
+            let mut again = [0; BLOCK];
+            let copied = packed.fill(&matrix, 64);
+            assert_eq!(common_in_block(isa, copied, listed, &bounds, 20_000, &mut again), count);
+            assert_eq!(again, most);
             let ks: Vec<usize> = (0..n).filter(|&k| plain[k] >= 20_000 && bounds[k] >= 20_000).collect();
             assert_eq!(count, ks.len() as u64);
             let wide: Vec<i32> = values.iter().map(|&v| i32::from(v) << 8).collect();

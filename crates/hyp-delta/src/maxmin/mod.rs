@@ -18,6 +18,7 @@ pub(crate) use dense::{block_pairs, for_each_block};
 pub use isa::Isa;
 pub(crate) use isa::versions;
 pub(crate) use level::{Level, Scans};
+pub(crate) use padded::LINE;
 pub use padded::Padded;
 
 /// The largest entry of (A ⊗ A) − A, and the indices that have it.

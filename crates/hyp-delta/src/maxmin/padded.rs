@@ -68,6 +68,11 @@ impl<T: Copy> Padded<T> {
     }
 
     /// All values with the padding, from the first row on.
+    pub(crate) fn all(&self) -> &[T] {
+        &self.values[self.start..][..self.points * self.stride]
+    }
+
+    /// All values with the padding, from the first row on, to be written.
     pub(crate) fn all_mut(&mut self) -> &mut [T] {
         let length = self.points * self.stride;
         &mut self.values[self.start..][..length]

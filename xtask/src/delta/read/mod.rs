@@ -2,6 +2,8 @@
 
 mod npy;
 mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod tensors;
 mod text;
 
@@ -84,11 +86,17 @@ fn read_any(path: &Path, key: Option<&str>) -> Result<Table> {
         "safetensors" => tensors::read(path, key),
         "csv" => text::read(open()?, b','),
         "tsv" => text::read(open()?, b'\t'),
+        #[cfg(feature = "parquet")]
+        "parquet" => parquet::read(open()?, key),
+        #[cfg(not(feature = "parquet"))]
         "parquet" => bail!(
-            "Parquet is not read; convert it: python -c \"import pandas, numpy; numpy.save('features.npy', \
+            "this program was built without Parquet: cargo run --release -p xtask --features parquet -- delta FILE; or \
+             convert it: python -c \"import pandas, numpy; numpy.save('features.npy', \
              pandas.read_parquet('FILE').to_numpy('float32'))\""
         ),
-        other => bail!("files ending in .{other} are not read; give .npy, .npz, .safetensors, .csv or .tsv"),
+        other => bail!(
+            "files ending in .{other} are not read; give .npy, .npz, .safetensors, .csv, .tsv or .parquet"
+        ),
     }
 }
 

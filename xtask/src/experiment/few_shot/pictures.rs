@@ -82,23 +82,10 @@ impl Pictures {
                 (environment.found("omniglot", id, read)?, form)
             }
             DataTable::MiniImagenet { part } => {
-                let read = |root: &Path| match part {
-                    Some(folder) => {
-                        mini_imagenet::read(&part_folder(root, folder, "some classes of mini-ImageNet")?)
-                    }
-                    None => mini_imagenet::load(root),
-                };
-                (environment.found("mini_imagenet", id, read)?, Form::photographs(Form::resized_92()))
+                (mini_imagenet_of(environment, id, part.as_deref())?, Form::photographs(Form::resized_92()))
             }
             DataTable::Cub { part } => {
-                let read = |root: &Path| match part {
-                    Some(folder) => {
-                        let folder = part_folder(root, folder, "some classes of CUB-200-2011")?;
-                        cub::read(&folder, cub::Options::default())
-                    }
-                    None => cub::load(root, cub::Options::default()),
-                };
-                (environment.found("cub", id, read)?, Form::photographs(Form::bicubic_84()))
+                (cub_of(environment, id, part.as_deref())?, Form::photographs(Form::bicubic_84()))
             }
         };
         Self::new(&dataset, form, table.name())
@@ -228,7 +215,31 @@ impl DataTable {
     }
 }
 
-fn part_folder(root: &Path, folder: &str, what: &str) -> Result<std::path::PathBuf, hyp_data::DataError> {
+/// mini-ImageNet, or the classes of it that lie in a folder of the data root.
+pub(crate) fn mini_imagenet_of(environment: &Environment, id: &str, part: Option<&str>) -> Result<Dataset> {
+    environment.found("mini_imagenet", id, |root: &Path| match part {
+        Some(folder) => mini_imagenet::read(&part_folder(root, folder, "some classes of mini-ImageNet")?),
+        None => mini_imagenet::load(root),
+    })
+}
+
+/// CUB-200-2011, or the classes of it that lie in a folder of the data root.
+pub(crate) fn cub_of(environment: &Environment, id: &str, part: Option<&str>) -> Result<Dataset> {
+    environment.found("cub", id, |root: &Path| match part {
+        Some(folder) => {
+            let folder = part_folder(root, folder, "some classes of CUB-200-2011")?;
+            cub::read(&folder, cub::Options::default())
+        }
+        None => cub::load(root, cub::Options::default()),
+    })
+}
+
+/// A folder of the data root that holds a part of a data set.
+pub(crate) fn part_folder(
+    root: &Path,
+    folder: &str,
+    what: &str,
+) -> Result<std::path::PathBuf, hyp_data::DataError> {
     let path = root.join(folder);
     if path.is_dir() {
         return Ok(path);

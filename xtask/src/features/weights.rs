@@ -1,0 +1,68 @@
+//! Where the weights of an encoder come from.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use hyp_data::{Manifest, checksum};
+use hyp_nn::ParameterStore;
+use hyp_nn::backbone::AnyBackbone;
+use hyp_nn::candle_core::Device;
+use hyp_nn::weights::WeightsFile;
+
+use super::Encoder;
+
+/// The weights of one encoder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Weights {
+    /// Drawn from a seed: the features mean nothing and only show that the path works.
+    Random(u64),
+    /// A file of published weights.
+    File(PathBuf),
+}
+
+impl Weights {
+    /// The published weights in a data root; none if they are not there.
+    pub(crate) fn published(encoder: Encoder, data_root: Option<&Path>) -> Option<Self> {
+        let manifest = Manifest::builtin(encoder.name()).expect("invariant: every encoder has a manifest");
+        let root = data_root?;
+        let folders = [root.join(manifest.folder.as_ref().unwrap_or(&manifest.name)), root.to_owned()];
+        let paths =
+            folders.iter().flat_map(|folder| manifest.files.iter().map(|file| folder.join(&file.name)));
+        paths.into_iter().find(|path| path.is_file()).map(Self::File)
+    }
+
+    /// What tells these weights from others.
+    pub(super) fn fingerprint(&self) -> Result<String> {
+        Ok(match self {
+            Self::Random(seed) => format!("random {seed}"),
+            Self::File(path) => {
+                let file = std::fs::File::open(path)
+                    .with_context(|| format!("cannot open {}; check the path", path.display()))?;
+                let (sha256, _) = checksum::sha256(std::io::BufReader::new(file))
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                sha256
+            }
+        })
+    }
+
+    /// The network with these weights.
+    pub(super) fn network(&self, encoder: Encoder, device: &Device) -> Result<AnyBackbone> {
+        match self {
+            Self::Random(seed) => encoder.build(&mut ParameterStore::new(*seed, device)),
+            Self::File(path) => {
+                let mut store = ParameterStore::blank(device);
+                let network = encoder.build(&mut store)?;
+                let report = WeightsFile::open(path)?.load(&store, &encoder.matching())?;
+                if !report.unexpected.is_empty() {
+                    bail!(
+                        "{} holds tensors that {} does not have ({}); give the weights of that network",
+                        path.display(),
+                        encoder.name(),
+                        report.unexpected.join(", ")
+                    );
+                }
+                Ok(network)
+            }
+        }
+    }
+}
