@@ -22,7 +22,7 @@ macro_rules! row_wise {
             );
         }
 
-        #[doc = concat!("The gradient of [`", stringify!($op), "`]: overwrites the gradient by every input, returns \
+        #[doc = concat!("The gradient of [`fn@", stringify!($op), "`]: overwrites the gradient by every input, returns \
             the derivative by c, summed over the rows.")]
         ///
         /// **Shapes.** All matrices: `[rows, dim]`.
@@ -66,7 +66,7 @@ macro_rules! row_wise {
             );
         }
 
-        #[doc = concat!("The gradient of [`", stringify!($op), "`]: overwrites the gradient by every input, returns \
+        #[doc = concat!("The gradient of [`fn@", stringify!($op), "`]: overwrites the gradient by every input, returns \
             the derivative by c, summed over the rows.")]
         ///
         /// **Shapes.** The inputs and their gradients: `[rows, dim]`, `grad_out`: `[rows]`.
