@@ -49,12 +49,11 @@ impl Frozen {
     /// assert_eq!(logits, [-9.0, -36.0]);
     /// ```
     pub fn prototypes(&self, support: &[f32], shot: usize, dim: usize, out: &mut [f32]) {
-        if matches!(self.geometry, Geometry::Lorentz { .. }) {
-            let groups = support.chunks_exact(shot * dim).zip(out.chunks_exact_mut(dim));
-            groups.for_each(|(set, out)| lorentz::centroid(set, None, dim, self.c, out));
-        } else {
-            batch::einstein_midpoint(support, None, shot, dim, self.c, out);
-        }
+        let average = match self.geometry {
+            Geometry::Lorentz { .. } => batch::lorentz::centroid,
+            _ => batch::einstein_midpoint,
+        };
+        average(support, None, shot, dim, self.c, out);
     }
 
     /// Logits of queries against prototypes, before the temperature.
@@ -64,20 +63,18 @@ impl Frozen {
     /// # Panics
     /// If a length does not fit.
     pub fn logits(&self, queries: &[f32], prototypes: &[f32], dim: usize, out: &mut [f32]) {
-        let way = prototypes.len() / dim;
-        let pairs = |out: &mut [f32], value: &dyn Fn(&[f32], &[f32]) -> f32| {
-            for (query, out) in queries.chunks_exact(dim).zip(out.chunks_exact_mut(way)) {
-                for (prototype, out) in prototypes.chunks_exact(dim).zip(out) {
-                    *out = value(query, prototype);
-                }
-            }
-        };
         match self.geometry {
             Geometry::Cosine { scale } => {
-                pairs(out, &|query, prototype| (scale * cosine(query, prototype)) as f32);
+                let way = prototypes.len() / dim;
+                for (query, out) in queries.chunks_exact(dim).zip(out.chunks_exact_mut(way)) {
+                    for (prototype, out) in prototypes.chunks_exact(dim).zip(out) {
+                        *out = (scale * cosine(query, prototype)) as f32;
+                    }
+                }
             }
             Geometry::Lorentz { .. } => {
-                pairs(out, &|query, prototype| -lorentz::distance(query, prototype, self.c));
+                batch::lorentz::distance_matrix(queries, prototypes, dim, self.c, out);
+                out.iter_mut().for_each(|value| *value = -*value);
             }
             geometry => {
                 batch::distance_matrix(queries, prototypes, dim, self.c, out);

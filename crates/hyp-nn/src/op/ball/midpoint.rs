@@ -1,9 +1,11 @@
-//! The Einstein midpoint of groups of points: prototypes of classes.
+//! Averages of groups of points: prototypes of classes, in the ball and in the Lorentz model.
 
 use candle_core::{Error, Result, Tensor};
+#[cfg(doc)]
+use hyp_math::lorentz;
 use hyp_math::{Curvature, batch};
 
-use super::{BallParameter, with_curvature};
+use super::{BallParameter, Model, with_curvature};
 use crate::op::kernel::{Element, Gradients, Kernel, Output, View, apply1, apply2, apply3};
 
 /// Einstein midpoint of each group of points, weighted if weights are given; see [`batch::einstein_midpoint`].
@@ -24,15 +26,41 @@ use crate::op::kernel::{Element, Gradients, Kernel, Output, View, apply1, apply2
 /// # Ok::<(), hyp_nn::candle_core::Error>(())
 /// ```
 pub fn einstein_midpoint(points: &Tensor, weights: Option<&Tensor>, c: &BallParameter) -> Result<Tensor> {
+    average(Model::Ball, points, weights, c)
+}
+
+/// Centroid of each group of points; see [`lorentz::centroid`].
+///
+/// The same point as [`einstein_midpoint`] of the group in the ball.
+///
+/// **Shapes.** `points`: `[groups, shots, dim]`; result: `[groups, dim]`.
+///
+/// # Errors
+/// If the shape does not fit, or the element type or device has no kernel.
+///
+/// # Examples
+/// ```
+/// use hyp_math::Curvature;
+/// use hyp_nn::{candle_core::{Device, Tensor}, op};
+/// let c = Curvature::new(1.0).unwrap().into();
+/// let points = Tensor::new(&[[[0.5_f64, 0.0], [-0.5, 0.0]]], &Device::Cpu)?;
+/// assert_eq!(op::lorentz_centroid(&points, &c)?.to_vec2::<f64>()?, [[0.0, 0.0]]); // of two opposite points
+/// # Ok::<(), hyp_nn::candle_core::Error>(())
+/// ```
+pub fn lorentz_centroid(points: &Tensor, c: &BallParameter) -> Result<Tensor> {
+    average(Model::Lorentz, points, None, c)
+}
+
+fn average(model: Model, points: &Tensor, weights: Option<&Tensor>, c: &BallParameter) -> Result<Tensor> {
     let (groups, shots, dim) = points.dims3()?;
+    let kernel = Average { model, c: c.value, weighted: weights.is_some() };
     if shots == 0 || dim == 0 || weights.is_some_and(|w| w.dims() != [groups, shots]) {
-        let (points, weights) = (points.dims(), weights.map(Tensor::dims));
+        let (name, points, weights) = (kernel.name(), points.dims(), weights.map(Tensor::dims));
         return Err(Error::Msg(format!(
-            "einstein_midpoint: points {points:?}, weights {weights:?}; \
+            "{name}: points {points:?}, weights {weights:?}; \
              give [groups, shots, dim] with at least one shot, and one weight per point"
         )));
     }
-    let kernel = EinsteinMidpoint { c: c.value, weighted: weights.is_some() };
     match (weights, &c.tensor) {
         (None, None) => apply1(kernel, points),
         (None, Some(tensor)) => apply2(kernel, points, tensor),
@@ -41,21 +69,29 @@ pub fn einstein_midpoint(points: &Tensor, weights: Option<&Tensor>, c: &BallPara
     }
 }
 
-struct EinsteinMidpoint {
+struct Average {
+    model: Model,
     c: Curvature,
     weighted: bool,
 }
 
-impl Kernel for EinsteinMidpoint {
+impl Kernel for Average {
     fn name(&self) -> &'static str {
-        "einstein_midpoint"
+        match self.model {
+            Model::Ball => "einstein_midpoint",
+            Model::Lorentz => "lorentz_centroid",
+        }
     }
 
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
         let (points, weights) = (inputs[0], self.weighted.then(|| T::real(inputs[1].data)));
-        let [groups, shots, dim] = points.dims[..] else { unreachable!("checked by einstein_midpoint") };
+        let [groups, shots, dim] = points.dims[..] else { unreachable!("checked by average") };
         let mut out = vec![T::zero(); groups * dim];
-        batch::einstein_midpoint(T::real(points.data), weights, shots, dim, self.c, T::real_mut(&mut out));
+        let average = match self.model {
+            Model::Ball => batch::einstein_midpoint,
+            Model::Lorentz => batch::lorentz::centroid,
+        };
+        average(T::real(points.data), weights, shots, dim, self.c, T::real_mut(&mut out));
         Ok((out, vec![groups, dim]))
     }
 
@@ -70,7 +106,11 @@ impl Kernel for EinsteinMidpoint {
         let (shots, dim) = (points.dims[1], points.dims[2]);
         let mut by_points = vec![T::zero(); points.data.len()];
         let mut by_weights = weights.map(|w| vec![T::zero(); w.len()]);
-        let by_c = batch::einstein_midpoint_vjp(
+        let vjp = match self.model {
+            Model::Ball => batch::einstein_midpoint_vjp,
+            Model::Lorentz => batch::lorentz::centroid_vjp,
+        };
+        let by_c = vjp(
             T::real(points.data),
             weights,
             T::real(grad.data),

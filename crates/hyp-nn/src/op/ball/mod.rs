@@ -5,7 +5,6 @@
 //! [`BallParameter`].
 
 mod lorentz;
-mod lorentz_sets;
 mod midpoint;
 mod mlr;
 mod pairs;
@@ -13,10 +12,9 @@ mod row_kernels;
 mod rows;
 
 pub use lorentz::{lorentz_distance, lorentz_exp_map_zero, lorentz_from_ball, lorentz_to_ball};
-pub use lorentz_sets::{lorentz_centroid, lorentz_distance_matrix};
-pub use midpoint::einstein_midpoint;
+pub use midpoint::{einstein_midpoint, lorentz_centroid};
 pub use mlr::{mlr_layer_logits, mlr_logits, mlr_logits_unidirectional};
-pub use pairs::distance_matrix;
+pub use pairs::{distance_matrix, lorentz_distance_matrix};
 pub use rows::{
     distance, distance_to_origin, exp_map_at, exp_map_zero, from_ball, log_map_at, mobius_add, mobius_linear,
     mobius_scalar_mul, mobius_sub, project, riemannian_gradient, to_ball,
@@ -50,6 +48,15 @@ impl From<Curvature> for BallParameter {
     fn from(value: Curvature) -> Self {
         Self { value, tensor: None }
     }
+}
+
+/// Which coordinates points are given in.
+#[derive(Clone, Copy)]
+enum Model {
+    /// Those of the ball.
+    Ball,
+    /// Space parts of the hyperboloid.
+    Lorentz,
 }
 
 /// Appends the gradient by the curvature if that is among the inputs.

@@ -1,9 +1,11 @@
 //! Operations on all pairs of the rows of two matrices.
 
 use candle_core::{Error, Result, Tensor};
+#[cfg(doc)]
+use hyp_math::lorentz;
 use hyp_math::{Curvature, batch};
 
-use super::{BallParameter, with_curvature};
+use super::{BallParameter, Model, with_curvature};
 use crate::op::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
 
 /// Distance of every row of `x` to every row of `y`, in memory of the size of the result; see
@@ -26,14 +28,38 @@ use crate::op::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3
 /// # Ok::<(), hyp_nn::candle_core::Error>(())
 /// ```
 pub fn distance_matrix(x: &Tensor, y: &Tensor, c: &BallParameter) -> Result<Tensor> {
+    all_pairs(Model::Ball, x, y, c)
+}
+
+/// Distance of every row of `x` to every row of `y`, in memory of the size of the result; see [`lorentz::distance`].
+///
+/// **Shapes.** `x`: `[rows, dim]`; `y`: `[columns, dim]`; result: `[rows, columns]`.
+///
+/// # Errors
+/// If the shapes do not fit, or the element type or device has no kernel.
+///
+/// # Examples
+/// ```
+/// use hyp_math::Curvature;
+/// use hyp_nn::{candle_core::{Device, Tensor}, op};
+/// let c = Curvature::new(1.0).unwrap().into();
+/// let x = Tensor::new(&[[9.0_f64.sinh()]], &Device::Cpu)?;
+/// let y = Tensor::new(&[[9.0_f64.sinh()], [10.0_f64.sinh()]], &Device::Cpu)?;
+/// let d = op::lorentz_distance_matrix(&x, &y, &c)?.to_vec2::<f64>()?;
+/// assert!(d[0][0] == 0.0 && (d[0][1] - 1.0).abs() < 1e-14);
+/// # Ok::<(), hyp_nn::candle_core::Error>(())
+/// ```
+pub fn lorentz_distance_matrix(x: &Tensor, y: &Tensor, c: &BallParameter) -> Result<Tensor> {
+    all_pairs(Model::Lorentz, x, y, c)
+}
+
+fn all_pairs(model: Model, x: &Tensor, y: &Tensor, c: &BallParameter) -> Result<Tensor> {
     let ((_, dim), (_, y_dim)) = (x.dims2()?, y.dims2()?);
+    let kernel = DistanceMatrix { model, c: c.value };
     if dim != y_dim || dim == 0 {
-        let (x, y) = (x.dims(), y.dims());
-        return Err(Error::Msg(format!(
-            "distance_matrix: points {x:?} and {y:?}; their last axes must agree"
-        )));
+        let (name, x, y) = (kernel.name(), x.dims(), y.dims());
+        return Err(Error::Msg(format!("{name}: points {x:?} and {y:?}; their last axes must agree")));
     }
-    let kernel = DistanceMatrix { c: c.value };
     match &c.tensor {
         None => apply2(kernel, x, y),
         Some(tensor) => apply3(kernel, x, y, tensor),
@@ -41,12 +67,16 @@ pub fn distance_matrix(x: &Tensor, y: &Tensor, c: &BallParameter) -> Result<Tens
 }
 
 struct DistanceMatrix {
+    model: Model,
     c: Curvature,
 }
 
 impl Kernel for DistanceMatrix {
     fn name(&self) -> &'static str {
-        "distance_matrix"
+        match self.model {
+            Model::Ball => "distance_matrix",
+            Model::Lorentz => "lorentz_distance_matrix",
+        }
     }
 
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
@@ -54,7 +84,11 @@ impl Kernel for DistanceMatrix {
         let (rows, columns) = (x.dims[0], y.dims[0]);
         let mut out = vec![T::zero(); rows * columns];
         let (left, right) = (T::real(x.data), T::real(y.data));
-        batch::distance_matrix(left, right, x.last_dim(), self.c, T::real_mut(&mut out));
+        let distances = match self.model {
+            Model::Ball => batch::distance_matrix,
+            Model::Lorentz => batch::lorentz::distance_matrix,
+        };
+        distances(left, right, x.last_dim(), self.c, T::real_mut(&mut out));
         Ok((out, vec![rows, columns]))
     }
 
@@ -69,12 +103,17 @@ impl Kernel for DistanceMatrix {
         let [mut gx, mut gy] = [x, y].map(|v| vec![T::zero(); v.data.len()]);
         let (left, right, g) = (T::real(x.data), T::real(y.data), T::real(grad.data));
         let (into_x, into_y) = (T::real_mut(&mut gx), T::real_mut(&mut gy));
-        let mut by_c = 0.0;
-        if inputs.len() > 2 {
-            by_c = batch::distance_matrix_vjp(left, right, g, x.last_dim(), self.c, into_x, into_y);
-        } else {
-            batch::distance_matrix_vjp_of_points(left, right, g, x.last_dim(), self.c, into_x, into_y);
-        }
+        let (dim, c) = (x.last_dim(), self.c);
+        let by_c = match self.model {
+            Model::Lorentz => batch::lorentz::distance_matrix_vjp(left, right, g, dim, c, into_x, into_y),
+            Model::Ball if inputs.len() > 2 => {
+                batch::distance_matrix_vjp(left, right, g, dim, c, into_x, into_y)
+            }
+            Model::Ball => {
+                batch::distance_matrix_vjp_of_points(left, right, g, dim, c, into_x, into_y);
+                0.0
+            }
+        };
         Ok(with_curvature(vec![Some(gx), Some(gy)], inputs.len(), by_c))
     }
 }

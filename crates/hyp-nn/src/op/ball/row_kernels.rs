@@ -135,6 +135,66 @@ impl<O: BinaryOp> Kernel for Binary<O> {
     }
 }
 
+/// Defines an operation by its function in `hyp_math::batch` and that one's gradient.
+macro_rules! unary_op {
+    ($op:ident, $name:literal, $value:path, $vjp:path, scalar: $scalar:literal) => {
+        pub(super) struct $op;
+
+        impl UnaryOp for $op {
+            const NAME: &'static str = $name;
+            const SCALAR: bool = $scalar;
+
+            fn value<T: Real>(&self, x: &[T], dim: usize, c: Curvature, out: &mut [T]) {
+                $value(x, dim, c, out);
+            }
+
+            fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64 {
+                $vjp(x, grad, dim, c, gx)
+            }
+        }
+    };
+}
+
+/// As `unary_op`, with two operands.
+macro_rules! binary_op {
+    ($op:ident, $name:literal, $value:path, $vjp:path, scalar: $scalar:literal) => {
+        pub(super) struct $op;
+
+        impl BinaryOp for $op {
+            const NAME: &'static str = $name;
+            const SCALAR: bool = $scalar;
+
+            fn value<T: Real>(&self, x: &[T], y: &[T], dim: usize, c: Curvature, out: &mut [T]) {
+                $value(x, y, dim, c, out);
+            }
+
+            fn gradient<T: Real>(
+                &self,
+                [x, y]: [&[T]; 2],
+                grad: &[T],
+                dim: usize,
+                c: Curvature,
+                [gx, gy]: [&mut [T]; 2],
+            ) -> f64 {
+                $vjp(x, y, grad, dim, c, gx, gy)
+            }
+        }
+    };
+}
+
+pub(super) use {binary_op, unary_op};
+
+unary_op!(LogMapZero, "from_ball", batch::log_map_zero, batch::log_map_zero_vjp, scalar: false);
+unary_op!(ExpMapZero, "exp_map_zero", batch::exp_map_zero, batch::exp_map_zero_vjp, scalar: false);
+unary_op!(
+    DistanceToOrigin, "distance_to_origin", batch::distance_to_origin, batch::distance_to_origin_vjp, scalar: true
+);
+binary_op!(MobiusAdd, "mobius_add", batch::mobius_add, batch::mobius_add_vjp, scalar: false);
+binary_op!(MobiusSub, "mobius_sub", batch::mobius_sub, batch::mobius_sub_vjp, scalar: false);
+binary_op!(ExpMapAt, "exp_map_at", batch::exp_map_at, batch::exp_map_at_vjp, scalar: false);
+binary_op!(LogMapAt, "log_map_at", batch::log_map_at, batch::log_map_at_vjp, scalar: false);
+binary_op!(Distance, "distance", batch::distance, batch::distance_vjp, scalar: true);
+
 pub(super) struct ToBall {
     pub(super) clip: Option<f64>,
     pub(super) margin: f64,
@@ -149,34 +209,6 @@ impl UnaryOp for ToBall {
 
     fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64 {
         batch::to_ball_vjp(x, grad, dim, c, self.clip, self.margin, gx)
-    }
-}
-
-pub(super) struct LogMapZero;
-
-impl UnaryOp for LogMapZero {
-    const NAME: &'static str = "from_ball";
-
-    fn value<T: Real>(&self, x: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-        batch::log_map_zero(x, dim, c, out);
-    }
-
-    fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64 {
-        batch::log_map_zero_vjp(x, grad, dim, c, gx)
-    }
-}
-
-pub(super) struct ExpMapZero;
-
-impl UnaryOp for ExpMapZero {
-    const NAME: &'static str = "exp_map_zero";
-
-    fn value<T: Real>(&self, x: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-        batch::exp_map_zero(x, dim, c, out);
-    }
-
-    fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64 {
-        batch::exp_map_zero_vjp(x, grad, dim, c, gx)
     }
 }
 
@@ -212,21 +244,6 @@ impl UnaryOp for MobiusScalarMul {
     }
 }
 
-pub(super) struct DistanceToOrigin;
-
-impl UnaryOp for DistanceToOrigin {
-    const NAME: &'static str = "distance_to_origin";
-    const SCALAR: bool = true;
-
-    fn value<T: Real>(&self, x: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-        batch::distance_to_origin(x, dim, c, out);
-    }
-
-    fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64 {
-        batch::distance_to_origin_vjp(x, grad, dim, c, gx)
-    }
-}
-
 pub(super) struct RiemannianGradient;
 
 impl UnaryOp for RiemannianGradient {
@@ -239,111 +256,5 @@ impl UnaryOp for RiemannianGradient {
     fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64 {
         batch::riemannian_scale(x, grad, dim, c, gx);
         0.0
-    }
-}
-
-pub(super) struct MobiusAdd;
-
-impl BinaryOp for MobiusAdd {
-    const NAME: &'static str = "mobius_add";
-
-    fn value<T: Real>(&self, x: &[T], y: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-        batch::mobius_add(x, y, dim, c, out);
-    }
-
-    fn gradient<T: Real>(
-        &self,
-        [x, y]: [&[T]; 2],
-        grad: &[T],
-        dim: usize,
-        c: Curvature,
-        [gx, gy]: [&mut [T]; 2],
-    ) -> f64 {
-        batch::mobius_add_vjp(x, y, grad, dim, c, gx, gy)
-    }
-}
-
-pub(super) struct MobiusSub;
-
-impl BinaryOp for MobiusSub {
-    const NAME: &'static str = "mobius_sub";
-
-    fn value<T: Real>(&self, x: &[T], y: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-        batch::mobius_sub(x, y, dim, c, out);
-    }
-
-    fn gradient<T: Real>(
-        &self,
-        [x, y]: [&[T]; 2],
-        grad: &[T],
-        dim: usize,
-        c: Curvature,
-        [gx, gy]: [&mut [T]; 2],
-    ) -> f64 {
-        batch::mobius_sub_vjp(x, y, grad, dim, c, gx, gy)
-    }
-}
-
-pub(super) struct ExpMapAt;
-
-impl BinaryOp for ExpMapAt {
-    const NAME: &'static str = "exp_map_at";
-
-    fn value<T: Real>(&self, x: &[T], y: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-        batch::exp_map_at(x, y, dim, c, out);
-    }
-
-    fn gradient<T: Real>(
-        &self,
-        [x, y]: [&[T]; 2],
-        grad: &[T],
-        dim: usize,
-        c: Curvature,
-        [gx, gy]: [&mut [T]; 2],
-    ) -> f64 {
-        batch::exp_map_at_vjp(x, y, grad, dim, c, gx, gy)
-    }
-}
-
-pub(super) struct LogMapAt;
-
-impl BinaryOp for LogMapAt {
-    const NAME: &'static str = "log_map_at";
-
-    fn value<T: Real>(&self, x: &[T], y: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-        batch::log_map_at(x, y, dim, c, out);
-    }
-
-    fn gradient<T: Real>(
-        &self,
-        [x, y]: [&[T]; 2],
-        grad: &[T],
-        dim: usize,
-        c: Curvature,
-        [gx, gy]: [&mut [T]; 2],
-    ) -> f64 {
-        batch::log_map_at_vjp(x, y, grad, dim, c, gx, gy)
-    }
-}
-
-pub(super) struct Distance;
-
-impl BinaryOp for Distance {
-    const NAME: &'static str = "distance";
-    const SCALAR: bool = true;
-
-    fn value<T: Real>(&self, x: &[T], y: &[T], dim: usize, c: Curvature, out: &mut [T]) {
-        batch::distance(x, y, dim, c, out);
-    }
-
-    fn gradient<T: Real>(
-        &self,
-        [x, y]: [&[T]; 2],
-        grad: &[T],
-        dim: usize,
-        c: Curvature,
-        [gx, gy]: [&mut [T]; 2],
-    ) -> f64 {
-        batch::distance_vjp(x, y, grad, dim, c, gx, gy)
     }
 }
