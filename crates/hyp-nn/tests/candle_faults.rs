@@ -5,8 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "a failure in a test is a panic")]
 
 use hyp_nn::candle_core::{DType, Device, Result, Tensor, Var};
-use hyp_nn::candle_nn::{Init, VarMap};
+use hyp_nn::candle_nn::{self, Init, Optimizer, VarBuilder, VarMap};
+use hyp_nn::layer::BatchNorm;
 use hyp_nn::op::{self, ConvOptions, PoolOptions};
+use hyp_nn::optim::{OptimizerConfig, SgdConfig, Step};
+use hyp_nn::{Manifold, ParameterStore};
 
 /// The gradient of the sum of `f(x)`, as a list.
 fn gradient(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Vec<f64>> {
@@ -164,4 +167,37 @@ fn a_variable_map_has_no_order() {
     // The chance that 16 entries come out sorted twice by accident is 1/16!².
     let sorted: Vec<usize> = (1..=16).collect();
     assert!(order() != sorted || order() != sorted);
+}
+
+/// An optimiser that takes all variables of the map would move the running mean and variance.
+#[test]
+fn a_variable_map_counts_running_statistics_among_the_variables() {
+    let map = VarMap::new();
+    let builder = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+    candle_nn::batch_norm(3, 1e-5, builder).unwrap();
+    assert_eq!(map.all_vars().len(), 4, "Candle lists weight, bias, running mean and running variance");
+    let mut store = ParameterStore::new(0, &Device::Cpu);
+    BatchNorm::new(&mut store, "norm", 3).unwrap();
+    let names: Vec<&str> = store.parameters().map(|(name, _)| name).collect();
+    assert_eq!(names, ["norm.bias", "norm.weight"]);
+}
+
+/// Two steps along one gradient: with momentum the second is longer.
+#[test]
+fn descent_has_no_momentum() {
+    let value = |w: &Tensor| w.to_vec1::<f64>().unwrap()[0];
+    let w = Var::new(&[0.0_f64], &Device::Cpu).unwrap();
+    let mut candle = candle_nn::SGD::new(vec![w.clone()], 1.0).unwrap();
+    let mut store = ParameterStore::new(0, &Device::Cpu);
+    let zeros = hyp_nn::Init::ZEROS;
+    let ours = store.trainable_as("w", 1, zeros, Manifold::Euclidean, DType::F64).unwrap();
+    let config = SgdConfig { lr: 1.0, momentum: 0.5, ..SgdConfig::default() };
+    let mut optimizer = OptimizerConfig::Sgd(config).build().unwrap();
+    for (plain, with_momentum) in [(-1.0, -1.0), (-2.0, -2.5)] {
+        candle.backward_step(&w.sum_all().unwrap()).unwrap();
+        assert_eq!(value(&w), plain, "Candle's only setting is the rate");
+        let gradients = ours.sum_all().unwrap().backward().unwrap();
+        optimizer.step(&store, &gradients, Step::at_rate(1.0)).unwrap();
+        assert_eq!(value(&ours), with_momentum);
+    }
 }
