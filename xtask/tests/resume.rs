@@ -80,21 +80,27 @@ fn a_changed_config_starts_anew() {
 }
 
 #[test]
-fn a_killed_run_that_is_resumed_ends_with_the_same_bits() {
+#[cfg(unix)]
+fn a_killed_and_a_stopped_run_that_are_resumed_end_with_the_same_bits() {
     let whole = workspace();
     let (code, text) = run(&whole, &COMMAND);
     assert_eq!(code, 0, "{text}");
 
     let broken = workspace();
-    let mut child = start(&broken, &COMMAND);
     let checkpoint = broken.root().join(JOB).join("last.safetensors");
-    while !checkpoint.exists() {
-        assert!(child.try_wait().unwrap().is_none(), "the run ended before its first checkpoint");
-        std::thread::sleep(Duration::from_millis(2));
+    // Killed after its first checkpoint; stopped as by Ctrl-C after the next.
+    for (signal, resume) in [("KILL", &[][..]), ("INT", &["--resume"][..])] {
+        let before = std::fs::read(&checkpoint).ok();
+        let mut child = start(&broken, &[&COMMAND[..], resume].concat());
+        while std::fs::read(&checkpoint).ok() == before {
+            assert!(child.try_wait().unwrap().is_none(), "the run ended before its next checkpoint");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", child.id())).status();
+        assert!(sent.unwrap().success(), "{signal} was not sent");
+        assert!(!child.wait().unwrap().success(), "{signal}: the run was over");
+        assert!(!broken.root().join(JOB).join("outcome.json").exists(), "{signal}: the run was over");
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(!broken.root().join(JOB).join("outcome.json").exists(), "the run was over before it was killed");
 
     let (code, text) = run(&broken, &[&COMMAND[..], &["--resume"]].concat());
     assert_eq!(code, 0, "{text}");
@@ -106,8 +112,9 @@ fn a_killed_run_that_is_resumed_ends_with_the_same_bits() {
         .iter()
         .map(|run| run["host"]["command"].as_str().unwrap())
         .collect();
-    assert_eq!(commands.len(), 2, "both runs had a part in it: {commands:?}");
-    assert!(!commands[0].contains("--resume") && commands[1].contains("--resume"), "{commands:?}");
+    assert_eq!(commands.len(), 3, "all runs had a part in it: {commands:?}");
+    assert!(!commands[0].contains("--resume"), "{commands:?}");
+    assert!(commands[1..].iter().all(|command| command.contains("--resume")), "{commands:?}");
     assert!(weights(&whole, JOB) == weights(&broken, JOB), "the weights differ");
     let metrics = |bed: &Bed| {
         let outcome: serde_json::Value =
