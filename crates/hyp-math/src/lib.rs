@@ -5,7 +5,7 @@
 //! the inputs and the gradient of a loss with respect to the output, and overwrites the gradients with respect
 //! to the inputs. The space has curvature −c ([`Curvature`]); c = 0 is Euclidean space, exactly.
 //!
-//! What is absent: tensors, files, randomness (outside the feature `proptest`), and epsilons in formulas
+//! What is absent: tensors, files, randomness, and epsilons in formulas
 //! (outside `reference`). [`maps::project`] is the only function that moves a point.
 
 pub mod curvature;
@@ -24,8 +24,6 @@ pub mod midpoint;
 pub mod mlr;
 pub mod scalar;
 pub mod stats;
-#[cfg(feature = "proptest")]
-pub mod strategy;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod vector;

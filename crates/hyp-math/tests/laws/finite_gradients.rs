@@ -2,6 +2,7 @@
 //!
 //! All operations but the Fréchet mean, which iterates; its gradients are among those of `values/gradients.rs`.
 
+use crate::strategy::{ball, ball_and_tangent};
 use hyp_math::distance::{distance_to_origin_vjp, distance_vjp};
 use hyp_math::gyro::{
     conformal_factor_vjp, gap_at, gyration_vjp, mobius_add_vjp, mobius_matvec_vjp, mobius_scalar_mul_vjp,
@@ -11,7 +12,6 @@ use hyp_math::maps::{
     clip_norm_vjp, exp_map_at_vjp, exp_map_zero_vjp, geodesic_vjp, log_map_at_vjp, log_map_zero_vjp,
     parallel_transport_vjp, project, project_vjp,
 };
-use hyp_math::strategy::{ball, ball_and_tangent};
 use hyp_math::{Curvature, Real, klein, linear, lorentz, midpoint, mlr};
 use proptest::prelude::*;
 

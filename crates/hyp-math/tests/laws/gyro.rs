@@ -1,6 +1,7 @@
 //! The algebra of Möbius addition, gyration and the two Möbius products, on random points up to the boundary.
 
 use crate::measure::{EPS, STEPS, apart, difference, dot, growth, minus, norm, rounding, spread, vector};
+use crate::strategy::{ball, ball_within};
 use hyp_math::Curvature;
 use hyp_math::distance::distance_to_origin;
 use hyp_math::gyro::{
@@ -8,7 +9,6 @@ use hyp_math::gyro::{
     mobius_sub, riemannian_factor,
 };
 use hyp_math::maps::{exp_map_zero, log_map_zero};
-use hyp_math::strategy::{ball, ball_within};
 use proptest::prelude::*;
 
 fn add(x: &[f64], y: &[f64], c: Curvature) -> Vec<f64> {

@@ -5,3 +5,4 @@ mod gyro;
 mod maps;
 mod measure;
 mod models;
+mod strategy;

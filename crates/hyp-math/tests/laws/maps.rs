@@ -1,13 +1,13 @@
 //! Distances, exponential and logarithmic maps, geodesics, transport and projection on random points up to the boundary.
 
 use crate::measure::{EPS, STEPS, apart, difference, dot, growth, norm, rounding, spread, vector};
+use crate::strategy::{ball, ball_and_tangent, ball_within};
 use hyp_math::Curvature;
 use hyp_math::distance::distance_to_origin;
 use hyp_math::gyro::{conformal_factor, gap_at, mobius_add, mobius_scalar_mul, mobius_sub};
 use hyp_math::maps::{
     clip_norm, exp_map_at, exp_map_zero, geodesic, log_map_at, log_map_zero, parallel_transport, project,
 };
-use hyp_math::strategy::{ball, ball_and_tangent, ball_within};
 use proptest::prelude::*;
 
 fn exp(x: &[f64], v: &[f64], c: Curvature) -> Vec<f64> {

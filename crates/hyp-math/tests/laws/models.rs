@@ -1,11 +1,11 @@
 //! Laws that tie the models together: Poincaré, Klein and Lorentz give one geometry, averages and logits move with it.
 
 use crate::measure::{EPS, STEPS, apart, difference, dot, growth, norm, rounding, vector};
+use crate::strategy::{ball, ball_within, positive_curvature};
 use hyp_math::gyro::{gap_at, mobius_add, mobius_sub};
 use hyp_math::maps::geodesic;
 use hyp_math::midpoint::{einstein_midpoint, frechet_mean};
 use hyp_math::mlr::{mlr_logit, mlr_logit_unidirectional};
-use hyp_math::strategy::{ball, ball_within, positive_curvature};
 use hyp_math::{Curvature, klein, lorentz};
 use proptest::prelude::*;
 

@@ -1,21 +1,21 @@
-//! Random curvatures, points and vectors for property tests (feature `proptest`).
+//! Random curvatures, points and vectors.
 //!
 //! A point is drawn by its hyperbolic radius u, as tanh(u)/√c times a direction, and not by its coordinates: drawn by
 //! coordinates, points near the boundary, where formulas break, almost never come up.
 
+use hyp_math::Curvature;
 use proptest::array;
 use proptest::prelude::*;
 
-use crate::Curvature;
-use crate::vector::{norm, square};
+use crate::measure::{dot, norm};
 
 /// Points and vectors have 1 to this many coordinates: below, at and above one block of eight lanes.
-pub const MAX_DIM: usize = 11;
+pub(crate) const MAX_DIM: usize = 11;
 /// artanh(1 − 1e-7): the largest radius √c·d(x, 0)/2 that [`ball`] draws.
-pub const MAX_RADIUS: f64 = 8.405;
+pub(crate) const MAX_RADIUS: f64 = 8.405;
 
 /// c from {0, 1e-5, 1e-2, 1, 10}, or log-uniform between 1e-6 and 100.
-pub fn curvature() -> impl Strategy<Value = Curvature> {
+pub(crate) fn curvature() -> impl Strategy<Value = Curvature> {
     prop_oneof![
         1 => Just(Curvature::FLAT),
         4 => positive_curvature(),
@@ -23,7 +23,7 @@ pub fn curvature() -> impl Strategy<Value = Curvature> {
 }
 
 /// As [`curvature`], without 0.
-pub fn positive_curvature() -> impl Strategy<Value = Curvature> {
+pub(crate) fn positive_curvature() -> impl Strategy<Value = Curvature> {
     let named = prop::sample::select(vec![1e-5, 1e-2, 1.0, 10.0]);
     let any = (-6.0..2.0_f64).prop_map(|exponent| 10f64.powf(exponent));
     prop_oneof![named, any].prop_map(|c| Curvature::new(c).expect("invariant: the powers above are finite"))
@@ -68,12 +68,14 @@ fn along(direction: &[f64], dim: usize, length: f64) -> Vec<f64> {
 ///
 /// In one draw of four the points lie close to the first, from a quarter of its distance to the boundary down to
 /// 1e-12 of it. In flat space the radius is the norm.
-pub fn ball<const N: usize>() -> impl Strategy<Value = (Curvature, [Vec<f64>; N])> {
+pub(crate) fn ball<const N: usize>() -> impl Strategy<Value = (Curvature, [Vec<f64>; N])> {
     ball_within(MAX_RADIUS)
 }
 
 /// As [`ball`], with radii up to `max_radius`.
-pub fn ball_within<const N: usize>(max_radius: f64) -> impl Strategy<Value = (Curvature, [Vec<f64>; N])> {
+pub(crate) fn ball_within<const N: usize>(
+    max_radius: f64,
+) -> impl Strategy<Value = (Curvature, [Vec<f64>; N])> {
     let points = array::uniform::<_, N>((direction(), radius(max_radius)));
     let closeness = prop_oneof![3 => Just(None), 1 => (-12.0..0.0_f64).prop_map(Some)];
     (curvature(), 1..=MAX_DIM, closeness, points).prop_map(|(c, dim, closeness, drawn)| {
@@ -81,7 +83,7 @@ pub fn ball_within<const N: usize>(max_radius: f64) -> impl Strategy<Value = (Cu
         let length = |u: f64| if c.is_flat() { u } else { u.tanh() * scale };
         let mut points = drawn.map(|(direction, u)| along(&direction, dim, length(u)));
         if let (Some(exponent), [first, others @ ..]) = (closeness, points.as_mut_slice()) {
-            let reach = 0.25 * 10f64.powf(exponent) * scale * (1.0 - c.get() * square(first));
+            let reach = 0.25 * 10f64.powf(exponent) * scale * (1.0 - c.get() * dot(first, first));
             for point in others {
                 let n = norm(point).max(f64::MIN_POSITIVE);
                 for (p, x) in point.iter_mut().zip(first.iter()) {
@@ -90,7 +92,7 @@ pub fn ball_within<const N: usize>(max_radius: f64) -> impl Strategy<Value = (Cu
             }
         }
         debug_assert!(
-            points.iter().all(|p| c.get() * square(p) < 1.0),
+            points.iter().all(|p| c.get() * dot(p, p) < 1.0),
             "invariant: strategies stay inside the ball"
         );
         (c, points)
@@ -99,13 +101,14 @@ pub fn ball_within<const N: usize>(max_radius: f64) -> impl Strategy<Value = (Cu
 
 /// N points as [`ball_within`], and one tangent vector of the same dimension with √c·λ‖v‖/2 up to `max_length` at the
 /// first point (‖v‖ up to `max_length` if c = 0).
-pub fn ball_and_tangent<const N: usize>(
+pub(crate) fn ball_and_tangent<const N: usize>(
     max_radius: f64,
     max_length: f64,
 ) -> impl Strategy<Value = (Curvature, [Vec<f64>; N], Vec<f64>)> {
     (ball_within::<N>(max_radius), direction(), radius(max_length)).prop_map(
         |((c, points), direction, length)| {
-            let unit = if c.is_flat() { 1.0 } else { c.radius() * (1.0 - c.get() * square(&points[0])) };
+            let unit =
+                if c.is_flat() { 1.0 } else { c.radius() * (1.0 - c.get() * dot(&points[0], &points[0])) };
             let v = along(&direction, points[0].len(), unit * length);
             (c, points, v)
         },
