@@ -112,7 +112,8 @@ fn a_killed_and_a_stopped_run_that_are_resumed_end_with_the_same_bits() {
         .iter()
         .map(|run| run["host"]["command"].as_str().unwrap())
         .collect();
-    assert_eq!(commands.len(), 3, "all runs had a part in it: {commands:?}");
+    // The run that was stopped and the one that ended differ in nothing that a record says: they are one line.
+    assert_eq!(commands.len(), 2, "all runs had a part in it: {commands:?}");
     assert!(!commands[0].contains("--resume"), "{commands:?}");
     assert!(commands[1..].iter().all(|command| command.contains("--resume")), "{commands:?}");
     assert!(weights(&whole, JOB) == weights(&broken, JOB), "the weights differ");
