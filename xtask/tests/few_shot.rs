@@ -19,7 +19,7 @@ fn missing_data_are_named_with_size_licence_and_what_to_type() {
         assert_eq!(code, 1, "{text}");
         let fetch = format!("cargo xtask fetch {name}");
         let smoke = format!("cargo xtask reproduce {id} --scale smoke");
-        for word in [words, "is missing", "licence", "GB", &fetch, &smoke] {
+        for word in [words, "is missing", "B; licence", &fetch, &smoke] {
             assert!(text.contains(word), "`{word}` is missing in: {text}");
         }
     }

@@ -74,7 +74,9 @@ impl Frozen {
             }
             Geometry::Lorentz { .. } => {
                 batch::lorentz::distance_matrix(queries, prototypes, dim, self.c, out);
-                out.iter_mut().for_each(|value| *value = -*value);
+                for value in out.iter_mut() {
+                    *value = -*value;
+                }
             }
             geometry => {
                 batch::distance_matrix(queries, prototypes, dim, self.c, out);

@@ -20,15 +20,14 @@ use crate::{fetch, workspace};
 pub(super) fn features(root: &Path, options: &Options, encoder: Encoder) -> Result<Table> {
     let dataset = Arc::new(folder::load(&options.file, Colour::Rgb)?);
     println!("{} pictures under {}", dataset.len(), encoder.name());
-    let weights = match &options.weights {
-        Some(path) => Weights::File(path.clone()),
-        None => {
-            let data_root = workspace::data_root(root, options.data_root.as_deref());
-            let found = Weights::published(encoder, Some(&data_root));
-            found.ok_or_else(|| {
-                fetch::missing(encoder.name(), Some(&data_root), "where they lie elsewhere: --weights FILE")
-            })?
-        }
+    let weights = if let Some(path) = &options.weights {
+        Weights::File(path.clone())
+    } else {
+        let data_root = workspace::data_root(root, options.data_root.as_deref());
+        let found = Weights::published(encoder, Some(&data_root));
+        found.ok_or_else(|| {
+            fetch::missing(encoder.name(), Some(&data_root), "where they lie elsewhere: --weights FILE")
+        })?
     };
     let name = options.file.file_stem().unwrap_or_default();
     let place = Place {

@@ -91,7 +91,9 @@ pub(crate) fn feed<E: Display>(name: &str, seeds: &[Vec<u8>], mut read: impl FnM
         let mut attempt = || {
             let (begin, busy) = (Instant::now(), time_of_thread());
             let outcome = catch_unwind(AssertUnwindSafe(|| read(&bytes)));
-            let took = time_of_thread().zip(busy).map_or(begin.elapsed(), |(after, before)| after - before);
+            let took = time_of_thread()
+                .zip(busy)
+                .map_or(begin.elapsed(), |(after, before)| after.saturating_sub(before));
             (outcome, took)
         };
         let (mut outcome, mut took) = attempt();

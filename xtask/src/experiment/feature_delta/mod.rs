@@ -65,8 +65,9 @@ impl Experiment for FeatureDelta {
     fn data(&self) -> BTreeMap<String, DataFacts> {
         let mut facts = BTreeMap::new();
         for path in self.facts_files() {
-            let of_one = workspace::read(&path).ok().and_then(|text| serde_json::from_str(&text).ok());
-            facts.extend(of_one.unwrap_or_else(BTreeMap::<String, DataFacts>::new));
+            let of_one: Option<BTreeMap<String, DataFacts>> =
+                workspace::read(&path).ok().and_then(|text| serde_json::from_str(&text).ok());
+            facts.extend(of_one.unwrap_or_default());
         }
         facts
     }
