@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use hyp_delta::space::{self, DiskSampling, EdgeLength, SphereDistance, SpherePart, TreeShape};
-use hyp_delta::{DistanceMatrix, delta_all_bases, delta_at_base};
+use hyp_delta::{DistanceMatrix, delta_at_base};
 use serde::{Deserialize, Serialize};
 
 use super::Environment;
@@ -12,11 +12,6 @@ use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable, Scale
 use super::tally::means;
 use crate::plot::{Chart, Lines, Series, save};
 use crate::record::{DataFacts, Scale};
-
-/// At the first point of a draw, as in the paper.
-const AT_BASE: &str = "delta_rel";
-/// The constant of the four-point condition of a draw.
-const ALL_BASES: &str = "delta_rel_all_bases";
 
 /// The runner of Table 1.
 pub(crate) struct DeltaGrid;
@@ -144,12 +139,8 @@ impl Experiment for DeltaGrid {
         let distances = job.row.space.sample(job.row.points, job.seed)?;
         // The base point is the first of the sample, as in the paper.
         let found = delta_at_base(&distances, 0);
-        let coincide = "all points of the sample coincide; draw more";
-        let over_all = delta_all_bases(&distances);
-        Ok(Metrics::from([
-            (AT_BASE.to_owned(), found.delta_rel().context(coincide)?),
-            (ALL_BASES.to_owned(), over_all.delta_rel().context(coincide)?),
-        ]))
+        let delta_rel = found.delta_rel().context("all points of the sample coincide; draw more")?;
+        Ok(Metrics::from([("delta_rel".to_owned(), delta_rel)]))
     }
 
     fn draw(&self, done: &[Finished<GridRow>], plots: &Plots) -> Result<()> {
@@ -165,13 +156,11 @@ impl Experiment for DeltaGrid {
                 done.iter().filter(|job| parts(&job.row.id).0 == space).collect();
             let samplings: BTreeSet<String> = of_space.iter().map(|job| parts(&job.row.id).1).collect();
             let mut series = Vec::new();
-            let lines = samplings.iter().flat_map(|sampling| [(sampling, AT_BASE), (sampling, ALL_BASES)]);
-            for (sampling, metric) in lines {
-                let jobs = of_space.iter().filter(|job| parts(&job.row.id).1 == *sampling);
-                let found = means(jobs.map(|job| (job.row.points, job.metrics[metric])));
-                let of = if metric == AT_BASE { "one base point" } else { "all" };
+            for sampling in samplings {
+                let jobs = of_space.iter().filter(|job| parts(&job.row.id).1 == sampling);
+                let found = means(jobs.map(|job| (job.row.points, job.metrics["delta_rel"])));
                 series.push(Series {
-                    name: format!("{sampling}, {of}"),
+                    name: sampling,
                     points: found.iter().map(|(points, (mean, _))| (*points as f64, *mean)).collect(),
                     half_widths: found.values().map(|(_, half)| *half).collect(),
                 });
