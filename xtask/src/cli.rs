@@ -96,7 +96,7 @@ const REPRODUCE_EXAMPLES: &str = "\
 Examples:
   cargo xtask reproduce table3 --scale smoke                 two minutes, shipped data
   cargo xtask reproduce table1                               no data needed, under a minute
-  cargo xtask reproduce table2 --scale reduced --data-root DIR   features of real pictures, half an hour
+  cargo xtask reproduce table2 --scale reduced --data-root DIR   features of real pictures
   cargo xtask reproduce table3 --data-root DIR --jobs 2      data that lie elsewhere than in data/cache
   cargo xtask reproduce table3 --row poincare/n2 --resume    go on where it stopped
   cargo xtask reproduce table3 --print-config                show what would run";
