@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::super::direct::Direct;
 use super::super::gemm::{Former, Matrix, product};
 use super::super::im2col::{fold_add, unfold};
 use super::super::kernel::{Element, Gradients, View};
@@ -25,8 +26,10 @@ struct Task<'a, T> {
 /// What all backward tasks share.
 struct Common<'a, T> {
     weight: &'a [T],
-    /// The weight as the direct form of the input gradient reads it.
-    turned: Option<Vec<f32>>,
+    /// The direct form of the weight gradient, where it is wanted and the faster one.
+    direct: Option<&'a Direct>,
+    /// The direct form of the input gradient under the same conditions, and the weight as it reads it.
+    turned: Option<(Direct, Vec<f32>)>,
     weight_wanted: bool,
     /// Elements of one map of the result.
     pooled: usize,
@@ -61,108 +64,69 @@ impl<T: Element> Normalised<'_, T> {
 impl Conv {
     /// Gradients of weight (transposed; empty if not wanted) and bias from one task; writes its part of the input gradient.
     fn backward_task<T: Element>(&self, task: Task<'_, T>, common: &Common<'_, T>) -> (Vec<T>, Vec<f64>) {
-        let columns = self.chunk() * self.plan.out_plane();
-        scratch(self.plan.filters * columns, |maps| {
-            scratch(self.plan.rows() * columns, |unfolded| self.backward_in(task, common, maps, unfolded))
-        })
-    }
-
-    fn backward_in<T: Element>(
-        &self,
-        task: Task<'_, T>,
-        common: &Common<'_, T>,
-        maps: &mut [T],
-        unfolded: &mut [T],
-    ) -> (Vec<T>, Vec<f64>) {
-        let &Common { weight, weight_wanted, pooled, .. } = common;
-        let direct = self
-            .direct
-            .as_ref()
-            .filter(|direct| weight_wanted && T::single(weight).is_some() && direct.pays_for_weight());
-        let mut direct_gw = direct.map_or(Vec::new(), |d| vec![0.0; d.gradient_filters() * self.plan.rows()]);
         let plan = &self.plan;
-        let groups = plan.options.groups;
-        let (rows, filters) = (plan.rows() / groups, plan.filters / groups);
-        let (image, result) = (plan.image(), plan.filters * pooled);
+        let (image, result) = (plan.image(), plan.filters * common.pooled);
         let chunk = self.chunk();
-        let mut gw = vec![T::zero(); if weight_wanted { weight.len() } else { 0 }];
+        let mut gw = WeightGradient::new(self, common);
         let mut gb = vec![0.0; plan.filters];
         let mut gx_chunks = task.gx.map(|gx| gx.chunks_mut(chunk * image));
-        for (n, x) in task.x.chunks(chunk * image).enumerate() {
-            let images = x.len() / image;
-            let columns = images * plan.out_plane();
-            let at = n * chunk * result..(n * chunk + images) * result;
-            let winners = if task.winners.is_empty() { &[] } else { &task.winners[at.clone()] };
-            let maps = &mut maps[..plan.filters * columns];
-            self.unfinish(&task.grad[at.clone()], &task.output[at], winners, maps, pooled);
-            if let Some(normalised) = &task.normalised {
-                wide(
-                    #[inline(always)]
-                    || normalised.pass(maps, n * chunk, images),
-                );
-            }
-            for (total, map) in gb.iter_mut().zip(maps.chunks_exact(columns)) {
-                *total += sum(map);
-            }
-            let unfolded = &mut unfolded[..plan.rows() * columns];
-            if let (Some(direct), Some(x), Some(maps)) = (direct, T::single(x), T::single(maps)) {
-                for (i, x) in x.chunks_exact(image).enumerate() {
-                    direct.weight_gradient(x, &maps[i * plan.out_plane()..], columns, &mut direct_gw);
+        scratch(plan.filters * chunk * plan.out_plane(), |maps| {
+            for (n, x) in task.x.chunks(chunk * image).enumerate() {
+                let images = x.len() / image;
+                let columns = images * plan.out_plane();
+                let at = n * chunk * result..(n * chunk + images) * result;
+                let winners = if task.winners.is_empty() { &[] } else { &task.winners[at.clone()] };
+                let maps = &mut maps[..plan.filters * columns];
+                self.unfinish(&task.grad[at.clone()], &task.output[at], winners, maps, common.pooled);
+                if let Some(normalised) = &task.normalised {
+                    wide(
+                        #[inline(always)]
+                        || normalised.pass(maps, n * chunk, images),
+                    );
                 }
-            } else if let (Some(depthwise), true) = (&self.depthwise, weight_wanted) {
-                for (i, x) in x.chunks_exact(image).enumerate() {
-                    depthwise.weight_gradient(x, &maps[i * plan.out_plane()..], columns, &mut gw);
+                for (total, map) in gb.iter_mut().zip(maps.chunks_exact(columns)) {
+                    *total += sum(map);
                 }
-            } else if weight_wanted {
-                let unfolded: &[T] = if plan.is_pointwise() && images == 1 {
-                    x
-                } else {
-                    unfold(plan, x, unfolded);
-                    unfolded
-                };
-                for (gw, (maps, unfolded)) in gw
-                    .chunks_exact_mut(filters * rows)
-                    .zip(maps.chunks_exact(filters * columns).zip(unfolded.chunks_exact(rows * columns)))
-                {
-                    let maps = Matrix::new(maps, filters, columns).transposed();
-                    product(gw, Former::Kept, Matrix::new(unfolded, rows, columns), maps);
+                if common.weight_wanted {
+                    gw.add(self, common, x, maps);
+                }
+                if let Some(gx) = gx_chunks.as_mut().and_then(Iterator::next) {
+                    self.input_gradient(common, maps, gx);
                 }
             }
-            let Some(gx) = gx_chunks.as_mut().and_then(Iterator::next) else { continue };
-            let turned = self.direct_input.as_ref().zip(common.turned.as_ref());
-            if let (Some((direct, turned)), Some(maps)) = (turned, T::single(maps)) {
-                let plane = plan.height * plan.width;
-                for (i, gx) in
-                    T::single_mut(gx).into_iter().flat_map(|gx| gx.chunks_exact_mut(image)).enumerate()
-                {
-                    direct.maps(turned, &maps[i * plan.out_plane()..], columns, gx, plane);
-                }
-            } else if let Some(depthwise) = &self.depthwise {
-                for (i, gx) in gx.chunks_exact_mut(image).enumerate() {
-                    depthwise.input_gradient(weight, &maps[i * plan.out_plane()..], columns, gx);
-                }
-            } else {
+        });
+        (gw.finish(self, common), gb)
+    }
+
+    /// The gradient of some images from that of their maps.
+    fn input_gradient<T: Element>(&self, common: &Common<'_, T>, maps: &[T], gx: &mut [T]) {
+        let (plan, plane) = (&self.plan, self.plan.out_plane());
+        let columns = maps.len() / plan.filters;
+        if let (Some((direct, turned)), Some(maps)) = (&common.turned, T::single(maps)) {
+            let images = T::single_mut(gx).into_iter().flat_map(|gx| gx.chunks_exact_mut(plan.image()));
+            for (i, gx) in images.enumerate() {
+                direct.maps(turned, &maps[i * plane..], columns, gx, plan.height * plan.width);
+            }
+        } else if let Some(depthwise) = &self.depthwise {
+            for (i, gx) in gx.chunks_exact_mut(plan.image()).enumerate() {
+                depthwise.input_gradient(common.weight, &maps[i * plane..], columns, gx);
+            }
+        } else {
+            let groups = plan.options.groups;
+            let (rows, filters) = (plan.rows() / groups, plan.filters / groups);
+            scratch(plan.rows() * columns, |unfolded| {
                 for (unfolded, (maps, weight)) in unfolded
                     .chunks_exact_mut(rows * columns)
-                    .zip(maps.chunks_exact(filters * columns).zip(weight.chunks_exact(filters * rows)))
+                    .zip(maps.chunks_exact(filters * columns).zip(common.weight.chunks_exact(filters * rows)))
                 {
                     let weight = Matrix::new(weight, filters, rows).transposed();
                     product(unfolded, Former::Replaced, weight, Matrix::new(maps, filters, columns));
                 }
                 fold_add(plan, unfolded, gx);
-            }
+            });
         }
-        if let (Some(direct), Some(gw)) = (direct, T::single_mut(&mut gw)) {
-            let lines = direct_gw.chunks_exact(direct.gradient_filters());
-            for (gw, line) in gw.chunks_exact_mut(plan.filters).zip(lines) {
-                gw.copy_from_slice(&line[..plan.filters]);
-            }
-        }
-        (gw, gb)
     }
-}
 
-impl Conv {
     /// Brings the gradient of the weight from `[group][row][filter]`, in which it is accumulated because the product
     /// is faster that way round, to `[group][filter][row]`.
     fn weight_layout<T: Element>(&self, gradient: &[T]) -> Vec<T> {
@@ -175,6 +139,82 @@ impl Conv {
             }
         }
         out
+    }
+}
+
+/// The sum over some images of the gradient of the weight.
+enum WeightGradient<T> {
+    /// `[tap][filter]`, filters filled up to whole vectors.
+    Direct(Vec<f32>),
+    /// `[group][row][filter]`; empty if it is not wanted.
+    Plain(Vec<T>),
+}
+
+impl<T: Element> WeightGradient<T> {
+    fn new(conv: &Conv, common: &Common<'_, T>) -> Self {
+        match common.direct {
+            Some(direct) => Self::Direct(vec![0.0; direct.gradient_filters() * conv.plan.rows()]),
+            None => Self::Plain(vec![T::zero(); if common.weight_wanted { common.weight.len() } else { 0 }]),
+        }
+    }
+
+    /// Adds that of the images `x` with the gradient of their maps.
+    fn add(&mut self, conv: &Conv, common: &Common<'_, T>, x: &[T], maps: &[T]) {
+        let (plan, plane) = (&conv.plan, conv.plan.out_plane());
+        let columns = maps.len() / plan.filters;
+        match self {
+            Self::Direct(gw) => {
+                let (Some(direct), Some(x), Some(maps)) = (common.direct, T::single(x), T::single(maps))
+                else {
+                    unreachable!("the direct form is chosen for `f32` alone")
+                };
+                for (i, x) in x.chunks_exact(plan.image()).enumerate() {
+                    direct.weight_gradient(x, &maps[i * plane..], columns, gw);
+                }
+            }
+            Self::Plain(gw) => match &conv.depthwise {
+                Some(depthwise) => {
+                    for (i, x) in x.chunks_exact(plan.image()).enumerate() {
+                        depthwise.weight_gradient(x, &maps[i * plane..], columns, gw);
+                    }
+                }
+                None if plan.is_pointwise() && x.len() == plan.image() => add_products(conv, x, maps, gw),
+                None => scratch(plan.rows() * columns, |unfolded| {
+                    unfold(plan, x, unfolded);
+                    add_products(conv, unfolded, maps, gw);
+                }),
+            },
+        }
+    }
+
+    /// The sum as `[group][row][filter]`.
+    fn finish(self, conv: &Conv, common: &Common<'_, T>) -> Vec<T> {
+        let filled = match self {
+            Self::Plain(gw) => return gw,
+            Self::Direct(filled) => filled,
+        };
+        let mut gw = vec![T::zero(); common.weight.len()];
+        let lines = filled.chunks_exact(filled.len() / conv.plan.rows());
+        for (gw, line) in
+            T::single_mut(&mut gw).unwrap_or_default().chunks_exact_mut(conv.plan.filters).zip(lines)
+        {
+            gw.copy_from_slice(&line[..conv.plan.filters]);
+        }
+        gw
+    }
+}
+
+/// `gw += unfolded · mapsᵀ`, group by group.
+fn add_products<T: Element>(conv: &Conv, unfolded: &[T], maps: &[T], gw: &mut [T]) {
+    let groups = conv.plan.options.groups;
+    let (rows, filters) = (conv.plan.rows() / groups, conv.plan.filters / groups);
+    let columns = maps.len() / conv.plan.filters;
+    for (gw, (maps, unfolded)) in gw
+        .chunks_exact_mut(filters * rows)
+        .zip(maps.chunks_exact(filters * columns).zip(unfolded.chunks_exact(rows * columns)))
+    {
+        let maps = Matrix::new(maps, filters, columns).transposed();
+        product(gw, Former::Kept, Matrix::new(unfolded, rows, columns), maps);
     }
 }
 
@@ -225,9 +265,14 @@ impl Conv {
                 normalised: normalised_parts.next(),
             })
             .collect();
-        let turned = self.direct_input.as_ref().filter(|_| wanted[0]);
-        let turned = turned.zip(T::single(weight)).map(|(direct, weight)| direct.pack_turned(weight));
-        let common = Common { weight, turned, weight_wanted: wanted[1], pooled };
+        let single = T::single(weight);
+        let direct = self.direct.as_ref().filter(|d| wanted[1] && single.is_some() && d.pays_for_weight());
+        let turned = single.filter(|_| wanted[0]).and_then(|weight| {
+            let direct = Direct::of_input_gradient(plan)?;
+            let packed = direct.pack_turned(weight);
+            Some((direct, packed))
+        });
+        let common = Common { weight, direct, turned, weight_wanted: wanted[1], pooled };
         let parts: Vec<(Vec<T>, Vec<f64>)> =
             tasks.into_par_iter().map(|task| self.backward_task(task, &common)).collect();
         let mut parts = parts.into_iter();

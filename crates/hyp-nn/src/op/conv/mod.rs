@@ -108,9 +108,8 @@ pub(super) enum Epilogue {
 pub(super) struct Conv {
     pub(super) plan: Plan,
     pub(super) epilogue: Epilogue,
-    /// The form that needs no unfolded matrix, of the convolution and of its input gradient.
+    /// The form that needs no unfolded matrix.
     direct: Option<Direct>,
-    direct_input: Option<Direct>,
     /// The form for filters that see one channel.
     depthwise: Option<Depthwise>,
     winners: OnceLock<Vec<u32>>,
@@ -118,9 +117,8 @@ pub(super) struct Conv {
 
 impl Conv {
     pub(super) fn new(plan: Plan, epilogue: Epilogue) -> Self {
-        let (direct, direct_input) = (Direct::new(plan), Direct::of_input_gradient(&plan));
-        let depthwise = Depthwise::new(plan);
-        Self { plan, epilogue, direct, direct_input, depthwise, winners: OnceLock::new() }
+        let (direct, depthwise) = (Direct::new(plan), Depthwise::new(plan));
+        Self { plan, epilogue, direct, depthwise, winners: OnceLock::new() }
     }
 
     /// Where in its map each pooled maximum stands; empty without pooling.

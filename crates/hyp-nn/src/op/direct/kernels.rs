@@ -170,33 +170,4 @@ impl Level {
             },
         }
     }
-
-    /// `to[x][f] = from[f][x]` for `x < width`; rows of `from` start `from_step` apart, rows of `to` are `columns` long.
-    pub(super) fn transpose(
-        self,
-        from: &[f32],
-        from_step: usize,
-        rows: usize,
-        width: usize,
-        to: &mut [f32],
-        columns: usize,
-    ) {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 | Self::Avx2 => super::wide(
-                #[inline(always)]
-                || {
-                    for first in (0..rows).step_by(8) {
-                        let block = 8.min(rows - first);
-                        for x in 0..width {
-                            let to = &mut to[x * columns + first..][..block];
-                            for (f, v) in to.iter_mut().enumerate() {
-                                *v = from[(first + f) * from_step + x];
-                            }
-                        }
-                    }
-                },
-            ),
-        }
-    }
 }

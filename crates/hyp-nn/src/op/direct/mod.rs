@@ -147,7 +147,7 @@ impl Direct {
                             turned.fill(0.0);
                         }
                         let from = &maps[first * map_step + y * width..];
-                        self.level.transpose(from, map_step, filters, rows * width, turned, columns);
+                        transpose(from, map_step, [filters, rows * width], turned, columns);
                         let gradient = &mut gradient[first..];
                         self.level.weight_gradient(
                             turned,
@@ -173,6 +173,25 @@ impl Direct {
             work(stored)
         })
     }
+}
+
+/// `to[x][f] = from[f][x]` of a matrix of some rows and columns; rows of `from` start `from_step` apart, those of `to`
+/// `to_step`.
+fn transpose(from: &[f32], from_step: usize, [rows, columns]: [usize; 2], to: &mut [f32], to_step: usize) {
+    wide(
+        #[inline(always)]
+        || {
+            for first in (0..rows).step_by(8) {
+                let block = 8.min(rows - first);
+                for x in 0..columns {
+                    let to = &mut to[x * to_step + first..][..block];
+                    for (f, v) in to.iter_mut().enumerate() {
+                        *v = from[(first + f) * from_step + x];
+                    }
+                }
+            }
+        },
+    );
 }
 
 #[cfg(test)]
