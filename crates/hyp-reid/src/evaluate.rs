@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::metric::Compared;
-use crate::{Error, Metric, QueryScore, Result, Set, Tag, score_query};
+use crate::{Error, Metric, QueryScore, Result, Set, score_query};
 
 /// Numbers of a block of distances: 4 MB a thread-shared block at most, so that it stays near the processor.
 const BLOCK: usize = 1 << 20;
@@ -82,7 +82,7 @@ pub fn evaluate(query: &Set<'_>, gallery: &Set<'_>, metric: Metric) -> Result<Ev
         query,
         gallery,
         metric,
-        |tag, row| score_query(row, tag, gallery.tags()),
+        |q, row| score_query(row, query.tags()[q], gallery.tags()),
         |score| {
             scores.push(score);
         },
@@ -90,7 +90,7 @@ pub fn evaluate(query: &Set<'_>, gallery: &Set<'_>, metric: Metric) -> Result<Ev
     Evaluation::from_scores(&scores)
 }
 
-/// Gives each query's tag and distances to `each`, in parallel, and the results to `collect`, in order.
+/// Gives each query's number and distances to `each`, in parallel, and the results to `collect`, in order.
 ///
 /// # Errors
 /// If the sets have different dimensions or a point does not suit the metric.
@@ -98,12 +98,12 @@ pub fn evaluate_rows<R: Send>(
     query: &Set<'_>,
     gallery: &Set<'_>,
     metric: Metric,
-    each: impl Fn(Tag, &[f32]) -> R + Sync,
+    each: impl Fn(usize, &[f32]) -> R + Sync,
     mut collect: impl FnMut(R),
 ) -> Result<()> {
     let compared = Compared::new(query, gallery, metric)?;
     if gallery.is_empty() {
-        query.tags().iter().for_each(|tag| collect(each(*tag, &[])));
+        (0..query.len()).for_each(|q| collect(each(q, &[])));
         return Ok(());
     }
     let block = (BLOCK / gallery.len()).max(1);
@@ -112,11 +112,8 @@ pub fn evaluate_rows<R: Send>(
         let rows = start..(start + block).min(query.len());
         let distances = &mut distances[..rows.len() * gallery.len()];
         compared.block(rows.clone(), distances);
-        let results: Vec<R> = distances
-            .par_chunks_exact(gallery.len())
-            .zip(&query.tags()[rows])
-            .map(|(row, tag)| each(*tag, row))
-            .collect();
+        let results: Vec<R> =
+            distances.par_chunks_exact(gallery.len()).zip(rows).map(|(row, q)| each(q, row)).collect();
         results.into_iter().for_each(&mut collect);
     }
     Ok(())

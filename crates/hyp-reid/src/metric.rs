@@ -1,8 +1,9 @@
 //! By what a gallery is ranked.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use hyp_math::{Curvature, batch::distance_matrix};
+use hyp_math::{Curvature, batch::distance_matrix, distance::distance};
 use rayon::prelude::*;
 
 use crate::{Error, Result, Set};
@@ -44,17 +45,39 @@ impl<'a> Compared<'a> {
     }
 
     /// Distances of some queries to the whole gallery.
-    pub(crate) fn block(&self, queries: std::ops::Range<usize>, out: &mut [f32]) {
+    pub(crate) fn block(&self, queries: Range<usize>, out: &mut [f32]) {
         let rows = &self.query[queries.start * self.dim..queries.end * self.dim];
-        let c = match self.metric {
-            Metric::Hyperbolic(c) => c,
-            _ => Curvature::FLAT,
+        distance_matrix(rows, &self.gallery, self.dim, self.metric.curvature(), out);
+        if !matches!(self.metric, Metric::Hyperbolic(_)) {
+            out.par_iter_mut().for_each(|d| *d = self.metric.of_kernel(f64::from(*d)) as f32);
+        }
+    }
+
+    /// The distance of one query to one entry of the gallery.
+    pub(crate) fn pair(&self, query: usize, entry: usize) -> f64 {
+        let row = |all: &[f32], at: usize| -> Vec<f64> {
+            all[at * self.dim..(at + 1) * self.dim].iter().map(|v| f64::from(*v)).collect()
         };
-        distance_matrix(rows, &self.gallery, self.dim, c, out);
-        match self.metric {
-            Metric::Hyperbolic(_) => {}
-            Metric::Euclidean => out.par_iter_mut().for_each(|d| *d *= 0.5),
-            Metric::Cosine => out.par_iter_mut().for_each(|d| *d = *d * *d * 0.125),
+        let (x, y) = (row(&self.query, query), row(&self.gallery, entry));
+        self.metric.of_kernel(distance(&x, &y, self.metric.curvature()))
+    }
+}
+
+impl Metric {
+    /// The curvature parameter with which the kernel is called.
+    fn curvature(self) -> Curvature {
+        match self {
+            Self::Hyperbolic(c) => c,
+            Self::Euclidean | Self::Cosine => Curvature::FLAT,
+        }
+    }
+
+    /// The distance, from what the kernel says of two prepared points.
+    fn of_kernel(self, distance: f64) -> f64 {
+        match self {
+            Self::Hyperbolic(_) => distance,
+            Self::Euclidean => distance / 2.0,
+            Self::Cosine => distance * distance / 8.0,
         }
     }
 }

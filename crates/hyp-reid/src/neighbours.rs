@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{Metric, Result, Set, Tag, evaluate_rows, top};
+use crate::{Metric, Result, Set, evaluate_rows, top};
 
 /// The nearest entries of each entry of a set, itself among them, and how far its farthest one is.
 pub(crate) struct Neighbours {
@@ -14,10 +14,7 @@ pub(crate) struct Neighbours {
 }
 
 impl Neighbours {
-    pub(crate) fn new(features: &[f32], dim: usize, metric: Metric, count: usize) -> Result<Self> {
-        // Tags play no part; every entry gets the same.
-        let tags = vec![Tag { identity: 0, camera: 0 }; features.len() / dim];
-        let set = Set::gallery(features, &tags, dim)?;
+    pub(crate) fn new(set: &Set<'_>, metric: Metric, count: usize) -> Result<Self> {
         let count = count.min(set.len());
         let mut all = Self { nearest: Vec::with_capacity(count * set.len()), count, farthest: Vec::new() };
         let row = |_, distances: &[f32]| {
@@ -25,7 +22,7 @@ impl Neighbours {
             let farthest = distances.iter().copied().fold(0.0, f32::max);
             (nearest, f64::from(farthest).powi(2))
         };
-        evaluate_rows(&set, &set, metric, row, |(nearest, farthest)| {
+        evaluate_rows(set, set, metric, row, |(nearest, farthest)| {
             all.nearest.extend(nearest.into_iter().map(|n| n as u32));
             all.farthest.push(farthest);
         })?;

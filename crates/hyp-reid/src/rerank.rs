@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::metric::Compared;
 use crate::neighbours::Neighbours;
-use crate::{Error, Evaluation, Metric, QueryScore, Result, Set, score_query};
-use rayon::prelude::*;
+use crate::{Error, Evaluation, Metric, Result, Set, evaluate_rows, score_query};
 
 /// Settings of the re-ranking.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -61,9 +60,11 @@ impl Reranker {
         }
         // Each set is checked under its own name before they become one.
         Compared::new(query, gallery, metric)?;
-        let all = [query.features(), gallery.features()].concat();
-        let neighbours = Neighbours::new(&all, query.dim(), metric, k1 + 1)?;
-        let distances = Pairs { features: &all, dim: query.dim(), metric };
+        let features = [query.features(), gallery.features()].concat();
+        let tags = [query.tags(), gallery.tags()].concat();
+        let all = Set::gallery(&features, &tags, query.dim())?;
+        let neighbours = Neighbours::new(&all, metric, k1 + 1)?;
+        let distances = Compared::new(&all, &all, metric)?;
         let own = neighbours.map(|entry| describe(&neighbours, &distances, entry, k1));
         let weights = neighbours.map(|entry| average(&own, neighbours.first(entry, k2)));
         let mut described = vec![Vec::new(); weights.len()];
@@ -103,49 +104,15 @@ impl Reranker {
     /// # Errors
     /// As [`evaluate`](crate::evaluate()).
     pub fn evaluate(&self, query: &Set<'_>, gallery: &Set<'_>, metric: Metric) -> Result<Evaluation> {
-        let compared = Compared::new(query, gallery, metric)?;
-        let scores: Vec<Option<QueryScore>> = (0..query.len())
-            .into_par_iter()
-            .map(|q| {
-                let mut distances = vec![0.0; gallery.len()];
-                compared.block(q..q + 1, &mut distances);
-                score_query(&self.row(q, &distances), query.tags()[q], gallery.tags())
-            })
-            .collect();
+        let mut scores = Vec::with_capacity(query.len());
+        let each = |q: usize, row: &[f32]| score_query(&self.row(q, row), query.tags()[q], gallery.tags());
+        evaluate_rows(query, gallery, metric, each, |score| scores.push(score))?;
         Evaluation::from_scores(&scores)
     }
 }
 
-/// Distances of single pairs of entries.
-struct Pairs<'a> {
-    features: &'a [f32],
-    dim: usize,
-    metric: Metric,
-}
-
-impl Pairs<'_> {
-    fn squared(&self, a: usize, b: usize) -> f64 {
-        let row = |entry: usize| {
-            self.features[entry * self.dim..(entry + 1) * self.dim].iter().map(|v| f64::from(*v))
-        };
-        let (a, b): (Vec<f64>, Vec<f64>) = (row(a).collect(), row(b).collect());
-        let distance = match self.metric {
-            Metric::Euclidean => hyp_math::distance::distance(&a, &b, hyp_math::Curvature::FLAT) / 2.0,
-            Metric::Hyperbolic(c) => hyp_math::distance::distance(&a, &b, c),
-            Metric::Cosine => {
-                let unit = |x: &[f64]| {
-                    let norm = x.iter().map(|v| v * v).sum::<f64>().sqrt();
-                    x.iter().map(|v| v / norm).collect::<Vec<f64>>()
-                };
-                hyp_math::distance::distance(&unit(&a), &unit(&b), hyp_math::Curvature::FLAT).powi(2) / 8.0
-            }
-        };
-        distance * distance
-    }
-}
-
 /// The weights on the expanded reciprocal neighbours of one entry; their sum is 1.
-fn describe(all: &Neighbours, distances: &Pairs<'_>, entry: usize, k1: usize) -> Vec<(u32, f32)> {
+fn describe(all: &Neighbours, distances: &Compared<'_>, entry: usize, k1: usize) -> Vec<(u32, f32)> {
     let reciprocal = all.reciprocal(entry, k1 + 1);
     let mut members: Vec<u32> = reciprocal.clone();
     for candidate in &reciprocal {
@@ -161,7 +128,7 @@ fn describe(all: &Neighbours, distances: &Pairs<'_>, entry: usize, k1: usize) ->
     members.dedup();
     let farthest = all.farthest(entry);
     let weight = |member: &u32| {
-        let squared = distances.squared(entry, *member as usize);
+        let squared = distances.pair(entry, *member as usize).powi(2);
         if farthest > 0.0 { (-squared / farthest).exp() } else { 1.0 }
     };
     let weights: Vec<f64> = members.iter().map(weight).collect();
