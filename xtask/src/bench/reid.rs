@@ -1,6 +1,7 @@
 //! Retrieval at the size of Market-1501: 3,368 queries, a gallery of 15,913, 750 identities, six cameras.
 
 use anyhow::Result;
+use hyp_data::Random;
 use hyp_math::Curvature;
 use hyp_reid::{Metric, Set, Tag, evaluate, evaluate_rows, score_query};
 use rayon::prelude::*;
@@ -14,37 +15,21 @@ pub(super) const PARTS: &[Part] = &[("evaluation", measure)];
 const QUERIES: usize = 3368;
 const GALLERY: usize = 15_913;
 const DIM: usize = 128;
-const IDENTITIES: u32 = 750;
-const CAMERAS: u32 = 6;
-
-/// A number in 0 … 1 for each place, the same on every machine (SplitMix64 of the place).
-fn noise(at: u64) -> f64 {
-    let mut z = at.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-}
+const IDENTITIES: usize = 750;
+const CAMERAS: usize = 6;
 
 /// Features around a centre for each identity, in the ball of curvature −1, and their tags.
-fn invented(entries: usize, stream: u64) -> (Vec<f32>, Vec<Tag>) {
-    let place = |entry: usize| stream * 1_000_003 + entry as u64;
-    let tags: Vec<Tag> = (0..entries)
-        .map(|entry| Tag {
-            identity: (noise(place(entry)) * f64::from(IDENTITIES)) as u32,
-            camera: (noise(place(entry) + 500_000) * f64::from(CAMERAS)) as u32,
-        })
-        .collect();
-    let features = tags
-        .iter()
-        .enumerate()
-        .flat_map(|(entry, tag)| {
-            (0..DIM as u64).map(move |d| {
-                let centre = noise(u64::from(tag.identity) * 4096 + d) - 0.5;
-                let own = noise((place(entry) << 12) + d) - 0.5;
-                (0.06 * centre + 0.08 * own) as f32
-            })
-        })
-        .collect();
+fn invented(entries: usize, seed: u64) -> (Vec<f32>, Vec<Tag>) {
+    let (mut of_identity, mut own) = (Random::new(0), Random::new(seed));
+    let centres: Vec<f64> = (0..IDENTITIES * DIM).map(|_| of_identity.between(-0.03, 0.03)).collect();
+    let mut features = Vec::with_capacity(entries * DIM);
+    let mut tags = Vec::with_capacity(entries);
+    for _ in 0..entries {
+        let (identity, camera) = (own.below(IDENTITIES), own.below(CAMERAS));
+        let centre = &centres[identity * DIM..(identity + 1) * DIM];
+        features.extend(centre.iter().map(|v| (v + own.between(-0.04, 0.04)) as f32));
+        tags.push(Tag { identity: identity as u32, camera: camera as u32 });
+    }
     (features, tags)
 }
 

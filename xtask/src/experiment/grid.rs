@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Environment;
 use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable, ScaleTable};
-use super::tally::means;
-use crate::plot::{Chart, Lines, Series, save};
+use super::tally::line;
+use crate::plot::{Chart, Lines, save};
 use crate::record::{DataFacts, Scale};
 
 /// The runner of Table 1.
@@ -155,16 +155,12 @@ impl Experiment for DeltaGrid {
             let of_space: Vec<&Finished<GridRow>> =
                 done.iter().filter(|job| parts(&job.row.id).0 == space).collect();
             let samplings: BTreeSet<String> = of_space.iter().map(|job| parts(&job.row.id).1).collect();
-            let mut series = Vec::new();
-            for sampling in samplings {
+            let series = samplings.into_iter().map(|sampling| {
                 let jobs = of_space.iter().filter(|job| parts(&job.row.id).1 == sampling);
-                let found = means(jobs.map(|job| (job.row.points, job.metrics["delta_rel"])));
-                series.push(Series {
-                    name: sampling,
-                    points: found.iter().map(|(points, (mean, _))| (*points as f64, *mean)).collect(),
-                    half_widths: found.values().map(|(_, half)| *half).collect(),
-                });
-            }
+                let values = jobs.map(|job| (job.row.points, job.metrics["delta_rel"]));
+                line(sampling.clone(), values, |points| points as f64)
+            });
+            let series = series.collect();
             charts.push(Chart {
                 title: space.clone(),
                 x_label: "points".to_owned(),

@@ -7,6 +7,7 @@ use hyp_math::stats;
 
 use super::outcome::Outcome;
 use crate::metric;
+use crate::plot::Series;
 use crate::record::{Ours, Row, Run, Verdict};
 
 /// The record's rows for one row of the config: one for each metric that every seed has.
@@ -70,7 +71,7 @@ fn ours(per_seed: Vec<f64>, seeds: &[u64]) -> Result<Ours> {
 }
 
 /// Mean and half width of the 95 % t-interval (0 for one value) of the values of each key, for plots.
-pub(crate) fn means<K: Ord>(values: impl Iterator<Item = (K, f64)>) -> BTreeMap<K, (f64, f64)> {
+fn means<K: Ord>(values: impl Iterator<Item = (K, f64)>) -> BTreeMap<K, (f64, f64)> {
     let mut groups: BTreeMap<K, Vec<f64>> = BTreeMap::new();
     for (key, value) in values {
         groups.entry(key).or_default().push(value);
@@ -80,6 +81,20 @@ pub(crate) fn means<K: Ord>(values: impl Iterator<Item = (K, f64)>) -> BTreeMap<
         (stats::mean(&values).unwrap_or(f64::NAN), half_width)
     };
     groups.into_iter().map(|(key, values)| (key, summary(values))).collect()
+}
+
+/// The line of a plot through the means of the values of each key, with their intervals; `x` is where a key stands.
+pub(crate) fn line<K: Ord + Copy>(
+    name: String,
+    values: impl Iterator<Item = (K, f64)>,
+    x: impl Fn(K) -> f64,
+) -> Series {
+    let found = means(values);
+    Series {
+        name,
+        points: found.iter().map(|(key, (mean, _))| (x(*key), *mean)).collect(),
+        half_widths: found.values().map(|(_, half)| *half).collect(),
+    }
 }
 
 #[cfg(test)]

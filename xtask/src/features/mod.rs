@@ -6,4 +6,4 @@ mod weights;
 
 pub(crate) use cache::{Place, extract};
 pub(crate) use encoder::Encoder;
-pub(crate) use weights::Weights;
+pub(crate) use weights::{Weights, published};

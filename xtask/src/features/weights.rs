@@ -23,12 +23,7 @@ pub(crate) enum Weights {
 impl Weights {
     /// The published weights in a data root; none if they are not there.
     pub(crate) fn published(encoder: Encoder, data_root: Option<&Path>) -> Option<Self> {
-        let manifest = Manifest::builtin(encoder.name()).expect("invariant: every encoder has a manifest");
-        let root = data_root?;
-        let folders = [root.join(manifest.folder.as_ref().unwrap_or(&manifest.name)), root.to_owned()];
-        let paths =
-            folders.iter().flat_map(|folder| manifest.files.iter().map(|file| folder.join(&file.name)));
-        paths.into_iter().find(|path| path.is_file()).map(Self::File)
+        published(encoder.name(), data_root).map(Self::File)
     }
 
     /// What tells these weights from others.
@@ -65,4 +60,14 @@ impl Weights {
             }
         }
     }
+}
+
+/// The file of the weights that a manifest describes, in a data root; none if it is not there.
+pub(crate) fn published(name: &str, data_root: Option<&Path>) -> Option<PathBuf> {
+    let manifest = Manifest::builtin(name).expect("invariant: only manifests of the crate are asked for");
+    let root = data_root?;
+    let folders = [root.join(manifest.folder.as_ref().unwrap_or(&manifest.name)), root.to_owned()];
+    let mut paths =
+        folders.iter().flat_map(|folder| manifest.files.iter().map(|file| folder.join(&file.name)));
+    paths.find(|path| path.is_file())
 }

@@ -16,9 +16,9 @@ use super::figures::LookScale;
 use super::mnist_ood::model;
 use super::mnist_ood::pictures::{self, SIDE};
 use super::mnist_ood::scores::{Evaluation, accuracy, wide};
-use super::tally::means;
+use super::tally::line;
 use super::trained::Trained;
-use crate::plot::{Chart, ContactSheet, Lines, Series, save, save_png};
+use crate::plot::{Chart, ContactSheet, Lines, save, save_png};
 use crate::record::{DataFacts, Scale};
 
 /// Pictures of each tenth on the contact sheet.
@@ -231,16 +231,9 @@ fn charts(done: &[Finished<DamageRow>]) -> Vec<Chart> {
                     // A whole number as key, so that the seeds of one amount are one point.
                     Some(((job.row.measure.amount() * 1e6).round() as i64, *value))
                 });
-                let found = means(values);
-                if !found.is_empty() {
-                    series.push(Series {
-                        name: (*model).to_owned(),
-                        points: found
-                            .iter()
-                            .map(|(amount, (mean, _))| (*amount as f64 / 1e6, *mean))
-                            .collect(),
-                        half_widths: found.values().map(|(_, half)| *half).collect(),
-                    });
+                let line = line((*model).to_owned(), values, |amount| amount as f64 / 1e6);
+                if !line.points.is_empty() {
+                    series.push(line);
                 }
             }
             let title = kind.split(':').next().unwrap_or(kind).to_owned();

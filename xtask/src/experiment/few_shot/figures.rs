@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::config::FewShotRow;
 use crate::experiment::contract::{Finished, Plots, RowTable};
-use crate::experiment::tally::means;
+use crate::experiment::tally::line;
 use crate::plot::{Chart, Lines, Series, save};
 use crate::workspace;
 
@@ -36,14 +36,7 @@ pub(super) fn draw(done: &[Finished<FewShotRow>], plots: &Plots) -> Result<()> {
     }
     let series: Vec<Series> = lines
         .into_iter()
-        .map(|(name, points)| {
-            let found = means(points.into_iter());
-            Series {
-                name,
-                points: found.iter().map(|(epoch, (mean, _))| (*epoch as f64, *mean)).collect(),
-                half_widths: found.values().map(|(_, std)| *std).collect(),
-            }
-        })
+        .map(|(name, points)| line(name, points.into_iter(), |epoch| epoch as f64))
         .collect();
     if series.is_empty() {
         return Ok(());

@@ -9,7 +9,7 @@ use hyp_nn::Geometry;
 use super::config::OodRow;
 use super::scores::{Evaluation, Scores, wide};
 use crate::experiment::contract::{Finished, Plots};
-use crate::experiment::tally::means;
+use crate::experiment::tally::line;
 use crate::plot::{Chart, Disk, Dots, Histograms, Lines, Mark, Panel, Series, save};
 
 /// Pictures of each kind shown in the disk; more would hide each other.
@@ -45,7 +45,10 @@ pub(crate) fn overview(done: &[Finished<OodRow>], plots: &Plots) -> Result<()> {
                 lines.entry(name(&job.row)).or_default().push(((x(job) * 1e6).round() as i64, *value));
             }
         }
-        let series: Vec<Series> = lines.into_iter().map(|(name, points)| series(name, points)).collect();
+        let series: Vec<Series> = lines
+            .into_iter()
+            .map(|(name, points)| line(name, points.into_iter(), |x| x as f64 / 1e6))
+            .collect();
         if !series.is_empty() {
             charts.push(Chart {
                 title: y_label.to_owned(),
@@ -71,15 +74,6 @@ fn c_of(job: &Finished<OodRow>) -> Option<f64> {
     match job.row.geometry {
         Geometry::Poincare { c, .. } => Some(c),
         _ => None,
-    }
-}
-
-fn series(name: String, points: Vec<(i64, f64)>) -> Series {
-    let found = means(points.into_iter());
-    Series {
-        name,
-        points: found.iter().map(|(x, (mean, _))| (*x as f64 / 1e6, *mean)).collect(),
-        half_widths: found.values().map(|(_, half)| *half).collect(),
     }
 }
 

@@ -13,7 +13,7 @@ use self::config::{DataSet, ReidRow, ReidScale};
 use self::pictures::Pictures;
 use super::Environment;
 use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable};
-use super::tally::means;
+use super::tally::line;
 use crate::plot::{Chart, Lines, Series, save};
 use crate::record::{DataFacts, Scale};
 
@@ -56,14 +56,7 @@ impl Experiment for ReIdentification {
         }
         let series: Vec<Series> = lines
             .into_iter()
-            .map(|(name, points)| {
-                let found = means(points.into_iter());
-                Series {
-                    name,
-                    points: found.iter().map(|(dim, (mean, _))| (*dim as f64, *mean)).collect(),
-                    half_widths: found.values().map(|(_, half)| *half).collect(),
-                }
-            })
+            .map(|(name, points)| line(name, points.into_iter(), |dim| dim as f64))
             .collect();
         if series.is_empty() {
             return Ok(());

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use hyp_data::sample::{IdentitySampler, Shuffled};
 use hyp_data::transform::{Normalise, recipe};
-use hyp_data::{Dataset, Loader, LoaderOptions, Manifest};
+use hyp_data::{Dataset, Loader, LoaderOptions};
 use hyp_nn::backbone::{
-    AnyBackbone, Backbone, Conv4, Conv4Config, EfficientNetLite0, Embedded, ResNet, ResNetConfig, ResNetDepth,
+    AnyBackbone, Backbone, Conv4, Conv4Config, Embedded, ResNet, ResNetConfig, ResNetDepth,
 };
 use hyp_nn::candle_core::{DType, Device, Tensor};
 use hyp_nn::optim::{OptimizerConfig, Schedule};
@@ -20,6 +20,8 @@ use super::config::{BackboneTable, ReidRow, ReidScale};
 use super::pictures::{Pictures, in_order, tags};
 use crate::experiment::Environment;
 use crate::experiment::contract::{Interrupted, Job, Metrics};
+use crate::features::{Encoder, published};
+use crate::fetch;
 
 /// A network with an embedding and a head.
 type Model = Classifier<Embedded<AnyBackbone>>;
@@ -31,11 +33,14 @@ const EPOCHS: usize = 300;
 const DECAYS: [usize; 2] = [200, 270];
 
 impl BackboneTable {
-    /// The manifest of the weights that training starts from, and what of the file is not wanted.
-    fn weights(self) -> Option<(&'static str, &'static [&'static str])> {
+    /// The manifest of the weights that training starts from, and how its file matches the network.
+    fn weights(self) -> Option<(&'static str, Matching<'static>)> {
         match self {
-            Self::ResNet50 => Some(("resnet50", &["fc."])),
-            Self::EfficientNetLite0 => Some(("efficientnet_lite0", &["_fc."])),
+            Self::ResNet50 => Some(("resnet50", Matching { unwanted: &["fc."], ..Matching::default() })),
+            Self::EfficientNetLite0 => {
+                let encoder = Encoder::EfficientnetLite0;
+                Some((encoder.name(), encoder.matching()))
+            }
             Self::Conv4 => None,
         }
     }
@@ -43,15 +48,15 @@ impl BackboneTable {
     /// The numbers that its weights expect bytes to become.
     fn normalise(self) -> Normalise {
         match self {
-            Self::EfficientNetLite0 => Normalise::new(&[127.0 / 255.0; 3], &[128.0 / 255.0; 3]),
-            _ => Normalise::imagenet(),
+            Self::EfficientNetLite0 => Encoder::EfficientnetLite0.normalise(),
+            Self::ResNet50 | Self::Conv4 => Normalise::imagenet(),
         }
     }
 
     fn build(self, store: &mut ParameterStore) -> Result<AnyBackbone> {
         Ok(match self {
             Self::ResNet50 => Box::new(ResNet::new(store, ResNetConfig::torchvision(ResNetDepth::Fifty))?),
-            Self::EfficientNetLite0 => Box::new(EfficientNetLite0::new(store)?),
+            Self::EfficientNetLite0 => Encoder::EfficientnetLite0.build(store)?,
             Self::Conv4 => Box::new(Conv4::new(store, Conv4Config::colour_84(64))?),
         })
     }
@@ -70,32 +75,14 @@ fn build(
     let backbone = table.backbone.build(&mut store)?;
     let backbone = Embedded::new(&mut store, backbone, row.dim)?;
     let head = Head::new(&mut store, "head", row.geometry, row.dim, classes)?;
-    if let Some((name, unwanted)) = table.backbone.weights() {
-        let matching = Matching { fresh: &["embedding.", "head"], unwanted, ..Matching::default() };
-        WeightsFile::open(&weights_file(name, environment)?)?.load(&store, &matching)?;
+    if let Some((name, matching)) = table.backbone.weights() {
+        let data_root = environment.data_root.as_deref();
+        let instead = "what runs without it: cargo xtask reproduce table6 --scale smoke";
+        let file = published(name, data_root).ok_or_else(|| fetch::missing(name, data_root, instead))?;
+        let matching = Matching { fresh: &["embedding.", "head"], ..matching };
+        WeightsFile::open(&file)?.load(&store, &matching)?;
     }
     Ok(Classifier { store, backbone, head })
-}
-
-/// The file of published weights in the data root.
-fn weights_file(name: &str, environment: &Environment) -> Result<std::path::PathBuf> {
-    let manifest = Manifest::builtin(name).expect("invariant: every backbone with weights has a manifest");
-    let root = environment.data_root.as_deref();
-    let root = root
-        .with_context(|| format!("no data root was named; `cargo xtask fetch {name}` fetches the weights"))?;
-    let folders = [
-        root.join(manifest.folder.as_ref().unwrap_or(&manifest.name)),
-        root.join("weights"),
-        root.to_owned(),
-    ];
-    let mut paths =
-        folders.iter().flat_map(|folder| manifest.files.iter().map(|file| folder.join(&file.name)));
-    paths.find(|path| path.is_file()).with_context(|| {
-        format!(
-            "the weights of {name} are not in {}; `cargo xtask fetch {name}` fetches them, `--scale smoke` needs none",
-            root.display()
-        )
-    })
 }
 
 /// Trains the network of a row and measures the ranking of the gallery for every query.
