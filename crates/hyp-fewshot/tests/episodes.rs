@@ -1,5 +1,11 @@
 //! Training and evaluation on drawn characters: cached against per-episode answers, every geometry, both encodings.
-#![allow(clippy::unwrap_used, reason = "a failure in a test is a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failure in a test is a panic, and a test without its data says so"
+)]
+
+mod pytorch;
 
 use std::sync::Arc;
 
