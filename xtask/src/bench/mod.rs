@@ -5,6 +5,7 @@
 
 mod data;
 mod delta;
+mod fewshot;
 mod measure;
 mod nn;
 mod peak;
@@ -30,8 +31,13 @@ type Subject = (&'static str, &'static [Part]);
 /// A part: its name, and the function that measures its rows.
 type Part = (&'static str, fn(&mut Bench) -> Result<()>);
 
-const SUBJECTS: &[Subject] =
-    &[("nn", nn::PARTS), ("data", data::PARTS), ("delta", delta::PARTS), ("reid", reid::PARTS)];
+const SUBJECTS: &[Subject] = &[
+    ("nn", nn::PARTS),
+    ("data", data::PARTS),
+    ("delta", delta::PARTS),
+    ("fewshot", fewshot::PARTS),
+    ("reid", reid::PARTS),
+];
 
 const ALL: &str = "all";
 
