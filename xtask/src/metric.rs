@@ -47,6 +47,7 @@ pub(crate) const EPISODES: &str = "episodes";
 /// Every metric that an experiment may report.
 pub(crate) const METRICS: &[Metric] = &[
     metric("delta_rel", "ratio", Neither, 3, "δ_rel at one base point"),
+    metric("delta_rel_all_bases", "ratio", Neither, 3, "exact δ_rel over all base points"),
     metric("delta_rel_std", "ratio", Neither, 3, "standard deviation of δ_rel over the draws"),
     metric("delta_rel_exact", "ratio", Neither, 4, "exact δ_rel of the whole set at one base point"),
     metric("points", "points", Neither, 0, "points of the whole set"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use hyp_delta::space::{self, DiskSampling, EdgeLength, SphereDistance, SpherePart, TreeShape};
-use hyp_delta::{DistanceMatrix, delta_at_base};
+use hyp_delta::{DistanceMatrix, Hyperbolicity, delta_all_bases, delta_at_base};
 use serde::{Deserialize, Serialize};
 
 use super::Environment;
@@ -13,8 +13,15 @@ use super::tally::line;
 use crate::plot::{Chart, Lines, save};
 use crate::record::{DataFacts, Scale};
 
+/// At the first point of a draw, as in the paper.
+const AT_BASE: &str = "delta_rel";
+/// The constant of the four-point condition of a draw.
+const ALL_BASES: &str = "delta_rel_all_bases";
+
 /// The runner of Table 1.
-pub(crate) struct DeltaGrid;
+pub(crate) struct DeltaGrid {
+    all_bases_up_to: usize,
+}
 
 /// What a scale decides.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +31,8 @@ pub(crate) struct GridScale {
     rows: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seeds: Option<usize>,
+    /// Draws of more points have no value over all base points: at 800 points of the disk it takes a minute a draw.
+    all_bases_up_to: usize,
 }
 
 impl ScaleTable for GridScale {
@@ -127,8 +136,8 @@ impl Experiment for DeltaGrid {
     type Scale = GridScale;
     type Row = GridRow;
 
-    fn prepare(_: &Environment, _: &str, _: Scale, _: &GridScale) -> Result<Self> {
-        Ok(Self)
+    fn prepare(_: &Environment, _: &str, _: Scale, scale: &GridScale) -> Result<Self> {
+        Ok(Self { all_bases_up_to: scale.all_bases_up_to })
     }
 
     fn data(&self) -> BTreeMap<String, DataFacts> {
@@ -138,9 +147,15 @@ impl Experiment for DeltaGrid {
     fn job(&self, job: &Job<'_, GridRow>) -> Result<Metrics> {
         let distances = job.row.space.sample(job.row.points, job.seed)?;
         // The base point is the first of the sample, as in the paper.
-        let found = delta_at_base(&distances, 0);
-        let delta_rel = found.delta_rel().context("all points of the sample coincide; draw more")?;
-        Ok(Metrics::from([("delta_rel".to_owned(), delta_rel)]))
+        let mut found = vec![(AT_BASE, delta_at_base(&distances, 0))];
+        if job.row.points <= self.all_bases_up_to {
+            found.push((ALL_BASES, delta_all_bases(&distances)));
+        }
+        let value = |(name, found): (&str, Hyperbolicity)| {
+            let delta_rel = found.delta_rel().context("all points of the sample coincide; draw more")?;
+            Ok((name.to_owned(), delta_rel))
+        };
+        found.into_iter().map(value).collect()
     }
 
     fn draw(&self, done: &[Finished<GridRow>], plots: &Plots) -> Result<()> {
@@ -155,10 +170,12 @@ impl Experiment for DeltaGrid {
             let of_space: Vec<&Finished<GridRow>> =
                 done.iter().filter(|job| parts(&job.row.id).0 == space).collect();
             let samplings: BTreeSet<String> = of_space.iter().map(|job| parts(&job.row.id).1).collect();
-            let series = samplings.into_iter().map(|sampling| {
-                let jobs = of_space.iter().filter(|job| parts(&job.row.id).1 == sampling);
-                let values = jobs.map(|job| (job.row.points, job.metrics["delta_rel"]));
-                line(sampling.clone(), values, |points| points as f64)
+            let lines = samplings.iter().flat_map(|sampling| [(sampling, AT_BASE), (sampling, ALL_BASES)]);
+            let series = lines.map(|(sampling, metric)| {
+                let jobs = of_space.iter().filter(|job| parts(&job.row.id).1 == *sampling);
+                let values = jobs.filter_map(|job| Some((job.row.points, *job.metrics.get(metric)?)));
+                let of = if metric == AT_BASE { "" } else { ", all base points" };
+                line(format!("{sampling}{of}"), values, |points| points as f64)
             });
             let series = series.collect();
             charts.push(Chart {
