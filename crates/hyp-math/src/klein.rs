@@ -10,7 +10,7 @@ use crate::{Curvature, Real};
 ///
 /// $$ k = \frac{2x}{1 + c\|x\|^2} $$
 ///
-/// **Source.** \[HIE\] equation (11), `poincare-to-klein` of `docs/paper/equations.md`.
+/// **Source.** \[HIE\] equation (12), `poincare-to-klein` of `docs/paper/equations.md`.
 /// **Shapes.** `x`, `out`: `[dim]`.
 /// **Domain.** `c‖x‖² < 1`; `c = 0` doubles the point.
 /// **Numerics.** A Poincaré gap 1 − √c‖x‖ of g becomes one of about g²/2: below g = 1e-4 the result rounds to the
@@ -47,12 +47,21 @@ pub fn poincare_to_klein_vjp<T: Real>(x: &[T], grad_out: &[T], c: Curvature, gra
 ///
 /// $$ x = \frac{k}{1 + \sqrt{1 - c\|k\|^2}} $$
 ///
-/// **Source.** \[HIE\] equation (12), `klein-to-poincare` of `docs/paper/equations.md`.
+/// **Source.** \[HIE\] equation (11), `klein-to-poincare` of `docs/paper/equations.md`.
 /// **Shapes.** `k`, `out`: `[dim]`.
 /// **Domain.** `c‖k‖² < 1`; `c = 0` halves the point.
+/// **Numerics.** The root of the gap is taken of an `f64` sum; near the boundary it halves the digits lost in the gap.
 ///
 /// # Panics
 /// If the slices differ in length.
+///
+/// # Examples
+/// ```
+/// use hyp_math::{Curvature, klein::klein_to_poincare};
+/// let mut out = [0.0_f64; 1];
+/// klein_to_poincare(&[0.8], Curvature::ONE, &mut out);
+/// assert!((out[0] - 0.5).abs() < 1e-15); // 0.8 / (1 + √(1 − 0.64))
+/// ```
 pub fn klein_to_poincare<T: Real>(k: &[T], c: Curvature, out: &mut [T]) {
     let scale = 1.0 / (1.0 + gap(c, square(k)).sqrt());
     map1(out, k, |k| scale * k);

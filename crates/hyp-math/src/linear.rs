@@ -62,9 +62,18 @@ pub fn mobius_linear_vjp<T: Real>(
 /// **Source.** \[HIE\] appendix A, `concat` of `docs/paper/equations.md`.
 /// **Shapes.** `m1`: `[out, in1]`, `x1`: `[in1]`, `m2`: `[out, in2]`, `x2`: `[in2]`, `out`: `[out]`.
 /// **Domain.** Points of their balls, any matrices; `c = 0` gives `M₁x₁ + M₂x₂`. Not symmetric.
+/// **Numerics.** Both images stay in `f64` until their sum is rounded.
 ///
 /// # Panics
 /// If the lengths do not fit.
+///
+/// # Examples
+/// ```
+/// use hyp_math::{Curvature, linear::concat};
+/// let mut out = [0.0_f64; 1];
+/// concat(&[1.0], &[0.5], &[1.0], &[0.5], Curvature::ONE, &mut out);
+/// assert!((out[0] - 0.8).abs() < 1e-15); // ½ ⊕ ½ = (½ + ½) / (1 + ¼)
+/// ```
 pub fn concat<T: Real>(m1: &[T], x1: &[T], m2: &[T], x2: &[T], c: Curvature, out: &mut [T]) {
     let (first, second) = (image(m1, x1, c, out.len()), image(m2, x2, c, out.len()));
     let mut sum = vec![0.0; out.len()];

@@ -6,7 +6,15 @@ use crate::{Curvature, Real};
 
 /// The gap 1 − c‖x‖² between a point and the boundary, in `f64`.
 ///
+/// **Shapes.** `x`: `[dim]`.
 /// **Domain.** Positive inside the ball, 1 if c = 0.
+/// **Numerics.** The squared norm is summed in `f64`.
+///
+/// # Examples
+/// ```
+/// use hyp_math::{Curvature, gyro::gap_at};
+/// assert_eq!(gap_at(&[0.5, 0.5], Curvature::ONE), 0.5);
+/// ```
 #[inline]
 pub fn gap_at<T: Real>(x: &[T], c: Curvature) -> f64 {
     gap(c, square(x))
@@ -47,7 +55,9 @@ pub fn conformal_factor_vjp<T: Real>(x: &[T], grad_out: T, c: Curvature, grad_x:
 /// **Source.** \[HIE\] Sec. 4; the inverse of the metric tensor. The released code applies it in the backward pass of
 /// its exponential map.
 ///
-/// **Domain.** 1/4 everywhere if c = 0.
+/// **Shapes.** `x`: `[dim]`.
+/// **Domain.** `c‖x‖² < 1`; 1/4 everywhere if c = 0.
+/// **Numerics.** The squared norm is summed in `f64`; 0 on the boundary.
 ///
 /// # Examples
 /// ```

@@ -19,6 +19,16 @@ const PAIRWISE: usize = 64;
 ///
 /// # Panics
 /// If a length does not fit or there is no point.
+///
+/// # Examples
+/// ```
+/// use hyp_math::{Curvature, lorentz::centroid};
+/// let mut out = [0.0_f64; 2];
+/// // Two points of equal distance from the origin on a right angle: their middle lies on the diagonal.
+/// centroid(&[3.0, 0.0, 0.0, 3.0], None, 2, Curvature::ONE, &mut out);
+/// // Σ has space part (3, 3) and time part 2√10; −‖Σ‖² = 40 − 18 = 22.
+/// assert!((out[0] - 3.0 / 22.0_f64.sqrt()).abs() < 1e-15 && out[0] == out[1]);
+/// ```
 pub fn centroid<T: Real>(points: &[T], weights: Option<&[T]>, dim: usize, c: Curvature, out: &mut [T]) {
     assert_eq!(out.len(), dim, "out is one point");
     let sums = Sums::new(points, weights, dim, c);

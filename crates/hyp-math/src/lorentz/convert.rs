@@ -48,9 +48,18 @@ pub fn from_poincare_vjp<T: Real>(x: &[T], grad_out: &[T], c: Curvature, grad_x:
 /// **Source.** `lorentz-to-poincare` of `docs/paper/equations.md`.
 /// **Shapes.** `s`, `out`: `[dim]`.
 /// **Domain.** Any `s`; far out (√c‖s‖ above 1e8 in `f32`) the result rounds to the boundary. `c = 0` gives `s/2`.
+/// **Numerics.** Nothing cancels and nothing overflows: the root is a `hypot`.
 ///
 /// # Panics
 /// If the slices differ in length.
+///
+/// # Examples
+/// ```
+/// use hyp_math::{Curvature, lorentz};
+/// let mut x = [0.0_f64; 1];
+/// lorentz::to_poincare(&[0.75], Curvature::ONE, &mut x);
+/// assert!((x[0] - 1.0 / 3.0).abs() < 1e-15); // 0.75 / (1 + √(1 + 0.5625))
+/// ```
 pub fn to_poincare<T: Real>(s: &[T], c: Curvature, out: &mut [T]) {
     let scale = 1.0 / (1.0 + (c.sqrt() * norm(s)).hypot(1.0));
     map1(out, s, |s| scale * s);
@@ -70,6 +79,17 @@ pub fn to_poincare_vjp<T: Real>(s: &[T], grad_out: &[T], c: Curvature, grad_s: &
 }
 
 /// The time part √(1/c + ‖s‖²) of the point with space part `s`; infinite for c = 0.
+///
+/// **Source.** The hyperboloid −X₀² + ‖s‖² = −1/c (Nickel and Kiela 2018).
+/// **Shapes.** `s`: `[dim]`.
+/// **Domain.** Any `s`.
+/// **Numerics.** A `hypot`: neither a large nor a tiny `s` loses its square.
+///
+/// # Examples
+/// ```
+/// use hyp_math::{Curvature, lorentz};
+/// assert_eq!(lorentz::time(&[0.75_f64], Curvature::ONE), 1.25); // √(1 + 0.5625)
+/// ```
 pub fn time<T: Real>(s: &[T], c: Curvature) -> T {
     T::from_f64((1.0 / c.sqrt()).hypot(norm(s)))
 }
@@ -91,10 +111,21 @@ pub fn time_vjp<T: Real>(s: &[T], grad_out: T, c: Curvature, grad_s: &mut [T]) -
 /// The tangent vector `u` has its own length here; in the ball, whose metric has the factor 2 at the origin, the same
 /// point is exp₀(u/2).
 ///
-/// **Shapes.** `u`, `out`: `[dim]`. **Domain.** `c = 0` gives `u`; overflows for √c‖u‖ above 89 (`f32`) or 710 (`f64`).
+/// **Source.** Nickel and Kiela 2018, at the origin.
+/// **Shapes.** `u`, `out`: `[dim]`.
+/// **Domain.** `c = 0` gives `u`; overflows for √c‖u‖ above 89 (`f32`) or 710 (`f64`).
+/// **Numerics.** sinh(t)/t is 1 at t = 0, without a division by the norm.
 ///
 /// # Panics
 /// If the slices differ in length.
+///
+/// # Examples
+/// ```
+/// use hyp_math::{Curvature, lorentz};
+/// let mut s = [0.0_f64; 1];
+/// lorentz::exp_map_zero(&[2.0_f64.ln()], Curvature::ONE, &mut s);
+/// assert!((s[0] - 0.75).abs() < 1e-15); // sinh(ln 2)
+/// ```
 pub fn exp_map_zero<T: Real>(u: &[T], c: Curvature, out: &mut [T]) {
     let scale = sinhc(c.sqrt() * norm(u));
     map1(out, u, |u| scale * u);
@@ -116,8 +147,21 @@ pub fn exp_map_zero_vjp<T: Real>(u: &[T], grad_out: &[T], c: Curvature, grad_u: 
 ///
 /// $$ u = \frac{\operatorname{asinh}(\sqrt c\,\|s\|)}{\sqrt c\,\|s\|}\, s $$
 ///
+/// **Source.** Nickel and Kiela 2018, at the origin.
+/// **Shapes.** `s`, `out`: `[dim]`.
+/// **Domain.** Any `s`; `c = 0` gives `s`.
+/// **Numerics.** asinh(t)/t is 1 at t = 0, without a division by the norm.
+///
 /// # Panics
 /// If the slices differ in length.
+///
+/// # Examples
+/// ```
+/// use hyp_math::{Curvature, lorentz};
+/// let mut u = [0.0_f64; 1];
+/// lorentz::log_map_zero(&[0.75], Curvature::ONE, &mut u);
+/// assert!((u[0] - 2.0_f64.ln()).abs() < 1e-15); // asinh(¾)
+/// ```
 pub fn log_map_zero<T: Real>(s: &[T], c: Curvature, out: &mut [T]) {
     let scale = asinhc(c.sqrt() * norm(s));
     map1(out, s, |s| scale * s);

@@ -83,6 +83,9 @@ pub fn project_vjp<T: Real>(x: &[T], grad_out: &[T], c: Curvature, margin: f64, 
 ///
 /// **Source.** Guo et al. 2022, Clipped Hyperbolic Classifiers Are Super-Hyperbolic Classifiers, with norms of 1 to 2.3.
 /// It acts on tangent vectors before the exponential map, and keeps the gradient of the map alive.
+/// **Shapes.** `v`, `out`: `[dim]`.
+/// **Domain.** Any `v`; a limit of 0 gives 0.
+/// **Numerics.** A vector within the limit is copied bit by bit.
 ///
 /// # Panics
 /// If the slices differ in length, or `max_norm` is negative or NaN.
