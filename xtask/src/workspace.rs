@@ -89,7 +89,14 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = path.file_name().context("invariant: an output file has a name")?.to_owned();
     name.push(".tmp");
     let temporary = path.with_file_name(name);
-    fs::write(&temporary, bytes).with_context(|| format!("cannot write {}", temporary.display()))?;
+    fs::write(&temporary, bytes).map_err(|error| {
+        // On a full disk the half of a file would only be in the way.
+        let _ = fs::remove_file(&temporary);
+        anyhow::anyhow!(
+            "cannot write {}: {error}; make room there, or see that you may write to it",
+            path.display()
+        )
+    })?;
     fs::rename(&temporary, path).with_context(|| format!("cannot rename {} into place", temporary.display()))
 }
 

@@ -44,7 +44,7 @@ pub enum Error {
     },
 
     /// A file or folder could not be read or written.
-    #[error("{action} {}: {source}", path.display())]
+    #[error("{action} {}: {source}{}", path.display(), io_remedy(source))]
     Io {
         /// What was tried, as a verb in the form "cannot …".
         action: &'static str,
@@ -129,6 +129,16 @@ impl Error {
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+/// What a person can do about an answer of the operating system that says it too briefly.
+fn io_remedy(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => "; make room there and resume the run",
+        PermissionDenied | ReadOnlyFilesystem => "; name a folder that you may use",
+        _ => "",
     }
 }
 

@@ -29,6 +29,10 @@ pub(crate) fn run<E: Experiment>(
     let experiment = E::prepare(environment, &plan.id, scale, &plan.table)?;
     let sha256 = |row: &E::Row| file.row_sha256(row.id(), scale).context("invariant: the row is in the file");
     let folder = environment.run_folder(&plan.id, scale);
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        let shown = environment.shown(&folder);
+        anyhow::anyhow!("cannot make {shown}: {error}; `runs` must be a folder that you may write to")
+    })?;
     let mut jobs = Vec::new();
     for row in &plan.rows {
         for seed in &plan.seeds {

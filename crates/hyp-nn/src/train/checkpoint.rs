@@ -168,5 +168,9 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         }
         Ok(())
     };
-    write().map_err(Error::io("cannot write", path))
+    write().map_err(|error| {
+        // On a full disk the half of a file would only be in the way.
+        let _ = fs::remove_file(&temporary);
+        Error::io("cannot write", path)(error)
+    })
 }
