@@ -106,6 +106,18 @@ fn a_mean_that_was_edited_is_found() {
 }
 
 #[test]
+fn an_interval_that_was_edited_is_found() {
+    // Two equal seeds have no spread; a wide interval would turn "above" into "match".
+    let wide = record(95.0, "match", "").replace("\"seeds\": [0, 1]", "\"ci95\": 9.0, \"seeds\": [0, 1]");
+    let bed = workspace(&wide);
+    assert_eq!(run(&bed, &["report"]).0, 0);
+    assert!(bed.read("docs/results/table9.full.json").contains("\"verdict\": \"match\""));
+    let (code, text) = run(&bed, &["report", "--check"]);
+    assert_eq!(code, 1);
+    assert!(text.contains("the spread of a accuracy is not that of its seeds"), "{text}");
+}
+
+#[test]
 fn a_full_record_of_changed_files_is_refused() {
     let bed = workspace(&record(90.5, "match", "").replace("\"dirty\": false", "\"dirty\": true"));
     let (code, text) = run(&bed, &["report", "--check"]);

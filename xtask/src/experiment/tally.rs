@@ -45,7 +45,7 @@ pub(crate) fn rows(
             direction: metric.direction,
             ours: Ours {
                 episodes: episodes.filter(|_| metric.name == "accuracy"),
-                ..ours(per_seed, seeds).with_context(|| format!("row {id}, {}", metric.name))?
+                ..Ours::over_seeds(per_seed, seeds).with_context(|| format!("row {id}, {}", metric.name))?
             },
             paper: None,
             delta: None,
@@ -58,16 +58,6 @@ pub(crate) fn rows(
         });
     }
     Ok(rows)
-}
-
-/// Mean, spread and interval over the seeds.
-fn ours(per_seed: Vec<f64>, seeds: &[u64]) -> Result<Ours> {
-    let mean = stats::mean(&per_seed)?;
-    let (std, ci95) = match per_seed.as_slice() {
-        [_] => (None, None),
-        values => (Some(stats::std(values)?), Some(stats::t_interval(values)?.half_width)),
-    };
-    Ok(Ours { mean, ci95, std, seeds: seeds.to_vec(), per_seed, episodes: None })
 }
 
 /// Mean and half width of the 95 % t-interval (0 for one value) of the values of each key, for plots.
@@ -99,17 +89,18 @@ pub(crate) fn line<K: Ord + Copy>(
 
 #[cfg(test)]
 mod tests {
-    use super::{means, ours};
+    use super::means;
+    use crate::record::Ours;
 
     #[test]
     fn one_seed_has_no_interval() {
-        let ours = ours(vec![3.0], &[7]).unwrap();
+        let ours = Ours::over_seeds(vec![3.0], &[7]).unwrap();
         assert_eq!((ours.mean, ours.std, ours.ci95, ours.seeds), (3.0, None, None, vec![7]));
     }
 
     #[test]
     fn two_seeds_have_student_s_interval() {
-        let ours = ours(vec![1.0, 3.0], &[0, 1]).unwrap();
+        let ours = Ours::over_seeds(vec![1.0, 3.0], &[0, 1]).unwrap();
         // Standard deviation √2, standard error 1, and t = 12.7062 with one degree of freedom.
         assert!((ours.ci95.unwrap() - 12.7062).abs() < 1e-4);
         let of_plots = means([(1, 1.0), (1, 3.0), (2, 5.0)].into_iter());

@@ -13,6 +13,7 @@ mod verdict;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use hyp_math::stats::{self, StatsError};
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Direction;
@@ -144,4 +145,19 @@ pub(crate) struct Ours {
     /// Episodes behind the value, where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) episodes: Option<usize>,
+}
+
+impl Ours {
+    /// Mean, standard deviation and interval over the seeds.
+    ///
+    /// # Errors
+    /// If there is no value, or one is not finite.
+    pub(crate) fn over_seeds(per_seed: Vec<f64>, seeds: &[u64]) -> Result<Self, StatsError> {
+        let mean = stats::mean(&per_seed)?;
+        let (std, ci95) = match per_seed.as_slice() {
+            [_] => (None, None),
+            values => (Some(stats::std(values)?), Some(stats::t_interval(values)?.half_width)),
+        };
+        Ok(Self { mean, ci95, std, seeds: seeds.to_vec(), per_seed, episodes: None })
+    }
 }

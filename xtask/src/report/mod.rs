@@ -159,6 +159,10 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Problem>> {
                 let what = format!("the mean of {} {} is not that of its seeds", row.id, row.metric);
                 problems.push(Problem::new(&shown.file, what, "run it again; records are never edited"));
             }
+            if !spread_is_of_its_seeds(&row.ours) {
+                let what = format!("the spread of {} {} is not that of its seeds", row.id, row.metric);
+                problems.push(Problem::new(&shown.file, what, "run it again; records are never edited"));
+            }
         }
     }
     choices::check(&results.choices, &mut problems);
@@ -179,6 +183,17 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Problem>> {
         }
     }
     Ok(problems)
+}
+
+/// Whether each seed has one value, and the standard deviation and interval, where they stand, are those of the values.
+fn spread_is_of_its_seeds(ours: &record::Ours) -> bool {
+    let close = |written: Option<f64>, again: Option<f64>| {
+        written
+            .is_none_or(|written| again.is_some_and(|again| (written - again).abs() <= 1e-9 * again.max(1.0)))
+    };
+    ours.seeds.len() == ours.per_seed.len()
+        && record::Ours::over_seeds(ours.per_seed.clone(), &ours.seeds)
+            .is_ok_and(|again| close(ours.std, again.std) && close(ours.ci95, again.ci95))
 }
 
 /// The text with the lines between the markers replaced; `None` without markers.
