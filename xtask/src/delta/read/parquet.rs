@@ -4,7 +4,7 @@ use std::fs::File;
 
 use anyhow::{Context, Result, bail};
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::{Field, ListAccessor as _};
+use parquet::record::Field;
 
 use super::{Table, Values};
 
