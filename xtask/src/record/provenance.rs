@@ -69,7 +69,8 @@ impl Run {
         let mut status = vec!["status", "--porcelain", "--"];
         status.extend(DECIDING);
         // A checkout without git cannot show that it is clean.
-        let dirty = output(root, "git", &status).is_none_or(|changes| !changes.is_empty());
+        let changed = output(root, "git", &status).is_none_or(|changes| !changes.is_empty());
+        let dirty = changed || std::env::current_exe().is_ok_and(|program| is_older_than_its_sources(&program));
         let rustc = output(root, "rustc", &["--version"]);
         let rustc = rustc.and_then(|line| line.split_whitespace().nth(1).map(ToOwned::to_owned));
         let gpu = gpu.then(|| output(root, "nvidia-smi", &["--query-gpu=name", "--format=csv,noheader"]));
@@ -89,6 +90,20 @@ impl Run {
             },
         }
     }
+}
+
+/// Whether a file that the program was built from is newer than it: the commit is then not what runs.
+///
+/// Cargo lists the files in `PROGRAM.d`; a program without a list was installed by hand and is taken at its word.
+#[cfg(feature = "experiments")]
+fn is_older_than_its_sources(program: &Path) -> bool {
+    let changed = |path: &Path| path.metadata().and_then(|facts| facts.modified());
+    let list = std::fs::read_to_string(program.with_extension("d")).unwrap_or_default();
+    let Ok(built) = changed(program) else { return false };
+    // A blank in a path is written `\\ `.
+    let list = list.replace("\\ ", "\0");
+    let sources = list.split_whitespace().skip(1).map(|path| path.replace('\0', " "));
+    sources.into_iter().any(|path| changed(Path::new(&path)).is_ok_and(|time| time > built))
 }
 
 /// Name of the processor.
@@ -146,7 +161,21 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 
 #[cfg(all(test, feature = "experiments"))]
 mod tests {
-    use super::{command_line, sha256};
+    use super::{command_line, is_older_than_its_sources, sha256};
+
+    #[test]
+    fn a_program_older_than_a_source_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, source) = (folder.path().join("xtask"), folder.path().join("main of it.rs"));
+        std::fs::write(&source, "").unwrap();
+        std::fs::write(&program, "").unwrap();
+        let named = source.display().to_string().replace(' ', "\\ ");
+        std::fs::write(folder.path().join("xtask.d"), format!("{}: {named}\n", program.display())).unwrap();
+        assert!(!is_older_than_its_sources(&program));
+        let later = program.metadata().unwrap().modified().unwrap() + std::time::Duration::from_secs(1);
+        std::fs::File::options().write(true).open(&source).unwrap().set_modified(later).unwrap();
+        assert!(is_older_than_its_sources(&program));
+    }
 
     #[test]
     fn the_command_keeps_no_folder_of_the_machine() {
