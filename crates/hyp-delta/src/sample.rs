@@ -32,11 +32,27 @@ pub enum Replacement {
 
 impl Protocol {
     /// The text of the paper: 10 draws of 1,000 points; without replacement, on which it is silent.
+    ///
+    /// **Source.** \[HIE\] Sec. 3.1.
+    ///
+    /// # Examples
+    /// ```
+    /// let protocol = hyp_delta::Protocol::khrulkov2020(0);
+    /// assert_eq!((protocol.draws, protocol.size), (10, 1000));
+    /// ```
     pub fn khrulkov2020(seed: u64) -> Self {
         Self { draws: 10, size: 1000, replacement: Replacement::Without, seed }
     }
 
     /// The code released with the paper: 10 draws of 1,500 points with replacement.
+    ///
+    /// **Source.** The default arguments of the released code; see `docs/deviations.md`.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyp_delta::{Protocol, Replacement};
+    /// assert_eq!(Protocol::released_code(0).replacement, Replacement::With);
+    /// ```
     pub fn released_code(seed: u64) -> Self {
         Self { draws: 10, size: 1500, replacement: Replacement::With, seed }
     }
@@ -109,9 +125,23 @@ pub struct SampledHyperbolicity {
 /// δ_rel by the given protocol, where `distances` makes the distance matrix of the points of a draw.
 ///
 /// **Source.** \[HIE\] Sec. 3.1, "batched version of the algorithm".
+/// **Domain.** `points` ≥ the size of a draw, where none may come twice.
+/// **Numerics.** δ of each draw is exact; mean and deviation are of those values in `f64`.
 ///
 /// # Errors
 /// As [`Protocol::indices`]; as `distances`; [`DeltaError::ZeroDiameter`] if all points of a draw coincide.
+///
+/// # Examples
+/// ```
+/// use hyp_delta::{DistanceMatrix, Protocol, Replacement, sample::estimate};
+/// // Points on a line are a tree.
+/// let protocol = Protocol { draws: 2, size: 10, replacement: Replacement::Without, seed: 0 };
+/// let line = |chosen: &[usize]| {
+///     DistanceMatrix::from_fn(chosen.len(), |i, j| chosen[i].abs_diff(chosen[j]) as f64)
+/// };
+/// assert_eq!(estimate(50, &protocol, line)?.mean, 0.0);
+/// # Ok::<(), hyp_delta::DeltaError>(())
+/// ```
 pub fn estimate<F>(
     points: usize,
     protocol: &Protocol,
@@ -150,10 +180,22 @@ where
 
 /// [`estimate`] of rows of features.
 ///
+/// **Source.** \[HIE\] Sec. 3.1.
 /// **Shapes.** `features`: `[points, dim]`, row by row.
+/// **Domain.** Finite features.
 ///
 /// # Errors
 /// As [`estimate`] and [`DistanceMatrix::from_features`].
+///
+/// # Examples
+/// ```
+/// use hyp_delta::{Metric, Protocol, Replacement, sample::estimate_features};
+/// let protocol = Protocol { draws: 3, size: 8, replacement: Replacement::Without, seed: 0 };
+/// let circle: Vec<f64> = (0..20).flat_map(|n| [f64::from(n).sin(), f64::from(n).cos()]).collect();
+/// let found = estimate_features(&circle, 2, Metric::Euclidean, &protocol)?;
+/// assert!(found.mean > 0.1 && found.mean < 1.0);
+/// # Ok::<(), hyp_delta::DeltaError>(())
+/// ```
 pub fn estimate_features<T>(
     features: &[T],
     dim: usize,
@@ -177,8 +219,19 @@ where
 
 /// [`estimate`] of a space whose distances are all known.
 ///
+/// **Source.** \[HIE\] Sec. 3.1.
+///
 /// # Errors
 /// As [`estimate`].
+///
+/// # Examples
+/// ```
+/// use hyp_delta::{Protocol, Replacement, sample::estimate_matrix, space};
+/// let tree = space::tree(60, space::TreeShape::Uniform, space::EdgeLength::Unit, 1)?;
+/// let protocol = Protocol { draws: 4, size: 20, replacement: Replacement::With, seed: 0 };
+/// assert_eq!(estimate_matrix(&tree, &protocol)?.delta_at_least, 0.0);
+/// # Ok::<(), hyp_delta::DeltaError>(())
+/// ```
 pub fn estimate_matrix(
     distances: &DistanceMatrix,
     protocol: &Protocol,

@@ -70,7 +70,8 @@ impl Run {
         status.extend(DECIDING);
         // A checkout without git cannot show that it is clean.
         let changed = output(root, "git", &status).is_none_or(|changes| !changes.is_empty());
-        let dirty = changed || std::env::current_exe().is_ok_and(|program| is_older_than_its_sources(&program));
+        let dirty =
+            changed || std::env::current_exe().is_ok_and(|program| is_older_than_its_sources(&program));
         let rustc = output(root, "rustc", &["--version"]);
         let rustc = rustc.and_then(|line| line.split_whitespace().nth(1).map(ToOwned::to_owned));
         let gpu = gpu.then(|| output(root, "nvidia-smi", &["--query-gpu=name", "--format=csv,noheader"]));

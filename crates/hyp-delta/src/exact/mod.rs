@@ -167,6 +167,15 @@ fn search(
 ///
 /// # Panics
 /// If there is no point `base`, or the processor does not have the instruction set.
+///
+/// # Examples
+/// ```
+/// use hyp_delta::{Metric, exact::delta_of_features_on, maxmin::Isa};
+/// let corners = [0.0_f32, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0];
+/// let (found, _) = delta_of_features_on(&corners, 2, Metric::Euclidean, 0, Isa::Portable)?;
+/// assert!((found.delta - (2.0_f64.sqrt() - 1.0)).abs() < 1e-15);
+/// # Ok::<(), hyp_delta::DeltaError>(())
+/// ```
 pub fn delta_of_features_on<T>(
     features: &[T],
     dim: usize,
@@ -183,11 +192,23 @@ where
 
 /// [`delta_of_features_on`] for as long as `go` says so; see [`delta_at_base_within`].
 ///
+/// **Shapes.** `features`: `[points, dim]`, row by row.
+///
 /// # Errors
 /// As [`DistanceMatrix::from_features`].
 ///
 /// # Panics
 /// If there is no point `base`, or the processor does not have the instruction set.
+///
+/// # Examples
+/// ```
+/// use hyp_delta::{Metric, exact::delta_of_features_within, maxmin::Isa};
+/// let corners = [0.0_f32, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0];
+/// let (interval, _) =
+///     delta_of_features_within(&corners, 2, Metric::Euclidean, 0, &|_| true, Isa::Portable)?;
+/// assert_eq!(interval.at_least.delta, interval.at_most);
+/// # Ok::<(), hyp_delta::DeltaError>(())
+/// ```
 pub fn delta_of_features_within<T>(
     features: &[T],
     dim: usize,
