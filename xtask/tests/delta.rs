@@ -179,11 +179,14 @@ fn a_folder_of_pictures_asks_for_a_network_and_its_weights() {
     bed.write("Cargo.toml", "[workspace]\n");
     let made = hyp_data::source::synthetic::coloured(2, 3, 16, 0);
     hyp_data::source::synthetic::write_folder(&made, &bed.root().join("pictures")).unwrap();
+    // Classes play no part, so a picture may lie beside the folders.
+    let loose = hyp_data::Image::filled(8, 8, &[1, 2, 3]).to_png();
+    std::fs::write(bed.root().join("pictures/loose.png"), loose).unwrap();
     let path = bed.root().join("pictures").display().to_string();
     let (code, text) = run(&bed, &["delta", &path]);
     assert!(code == 1 && text.contains("--encoder"), "{text}");
     let (code, text) = run(&bed, &["delta", &path, "--encoder", "resnet34"]);
-    for word in ["6 pictures under resnet34", "fetch resnet34", "licence", "--weights FILE"] {
+    for word in ["7 pictures under resnet34", "fetch resnet34", "licence", "--weights FILE"] {
         assert!(code == 1 && text.contains(word), "`{word}` is missing in: {text}");
     }
     bed.write("wrong.pth", "no weights");

@@ -25,7 +25,7 @@ use crate::features::Encoder;
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     /// Features or distances: .npy, .npz, .safetensors, .csv, .tsv or .parquet, a row for each point; or, with
-    /// `--encoder`, a folder or zip archive of pictures.
+    /// `--encoder`, a folder or zip archive of pictures, sorted into folders or not.
     file: PathBuf,
     /// Measure the features that this network gives to pictures.
     #[arg(long, value_enum, value_name = "NAME", conflicts_with_all = ["key", "distances"])]

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use hyp_data::Colour;
-use hyp_data::source::folder;
+use hyp_data::source::{ReadOptions, folder};
 use hyp_nn::candle_core::Device;
 
 use super::Options;
@@ -18,7 +17,7 @@ use crate::{fetch, workspace};
 /// The features of every picture, in the order of their names; kept in `runs/delta/features`, so that the next command
 /// on the same pictures begins with them, and one that was interrupted goes on.
 pub(super) fn features(root: &Path, options: &Options, encoder: Encoder) -> Result<Table> {
-    let dataset = Arc::new(folder::load(&options.file, Colour::Rgb)?);
+    let dataset = Arc::new(folder::load_unlabelled(&options.file, ReadOptions::default())?.dataset);
     println!("{} pictures under {}", dataset.len(), encoder.name());
     let weights = if let Some(path) = &options.weights {
         Weights::File(path.clone())

@@ -61,6 +61,53 @@ pub fn load_with(root: &Path, options: ReadOptions) -> Result<Loaded, DataError>
     Loaded::new(dataset, problems, options.unusable, root)
 }
 
+/// Lists the pictures below a folder (or in a zip archive), at any depth, as one class: for questions that need none.
+///
+/// Items are sorted by path; hidden files are passed over; links are followed.
+///
+/// # Errors
+/// As [`load_with`], except that a picture may lie anywhere.
+///
+/// # Examples
+/// ```
+/// use hyp_data::source::{ReadOptions, folder, synthetic};
+/// let root = tempfile::tempdir()?;
+/// synthetic::write_folder(&synthetic::coloured(2, 3, 16, 0), root.path())?;
+/// let loaded = folder::load_unlabelled(root.path(), ReadOptions::default())?;
+/// assert_eq!(loaded.dataset.index().class_counts(None), [6]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn load_unlabelled(root: &Path, options: ReadOptions) -> Result<Loaded, DataError> {
+    const HOLDS_NONE: &str = "name a folder that holds pictures";
+    if !root.exists() {
+        return Err(DataError::missing("folder of pictures", root, HOLDS_NONE));
+    }
+    let mut tree = Tree::open(root, 0)?;
+    let mut problems = std::mem::take(&mut tree.problems);
+    let files: Vec<&Entry> =
+        tree.files.iter().filter(|entry| has_picture_name(entry, &mut problems)).collect();
+    if files.is_empty() && problems.is_empty() {
+        return Err(DataError::missing("picture", &tree.root, HOLDS_NONE));
+    }
+    let index = listed::index(files.into_iter().map(|e| Listed::new(e.source.clone(), "pictures")).collect());
+    let dataset = Dataset::encoded(index, options.colour, tree.archive.into_iter().collect());
+    Loaded::new(dataset, problems, options.unusable, root)
+}
+
+/// Whether the name is that of a picture; if not, that is one problem more.
+fn has_picture_name(entry: &Entry, problems: &mut Vec<DataError>) -> bool {
+    let is_picture = tree::is_picture(&entry.parts[entry.parts.len() - 1]);
+    if !is_picture {
+        let reason = "its name is not that of a PNG, JPEG, GIF, BMP or WebP picture";
+        problems.push(DataError::corrupt(
+            &entry.source.path(),
+            reason,
+            "convert it or move it out of the folder",
+        ));
+    }
+    is_picture
+}
+
 const REMEDY: &str = "name a folder that holds one folder of pictures for each class";
 
 fn index(tree: &Tree, problems: &mut Vec<DataError>) -> Result<Index, DataError> {
@@ -72,16 +119,15 @@ fn index(tree: &Tree, problems: &mut Vec<DataError>) -> Result<Index, DataError>
         problems.push(DataError::corrupt(&folder, reason, "put pictures into it or remove it"));
     }
     let usable = |entry: &&Entry| {
-        let (reason, remedy) = if !tree::is_picture(&entry.parts[entry.parts.len() - 1]) {
-            let reason = "its name is not that of a PNG, JPEG, GIF, BMP or WebP picture";
-            (reason, "convert it or move it out of the folder")
-        } else if entry.parts.len() < above + 2 {
-            ("it lies outside a class folder", "move it into the folder of its class")
-        } else {
-            return true;
-        };
-        problems.push(DataError::corrupt(&entry.source.path(), reason, remedy));
-        false
+        if !has_picture_name(entry, problems) {
+            return false;
+        }
+        let is_of_a_class = entry.parts.len() >= above + 2;
+        if !is_of_a_class {
+            let (reason, remedy) = ("it lies outside a class folder", "move it into the folder of its class");
+            problems.push(DataError::corrupt(&entry.source.path(), reason, remedy));
+        }
+        is_of_a_class
     };
     let files: Vec<&Entry> = tree.files.iter().filter(usable).collect();
     if files.is_empty() && problems.is_empty() {
