@@ -1,6 +1,7 @@
 //! Where the workspace is, and reading and writing of its files.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -89,7 +90,9 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = path.file_name().context("invariant: an output file has a name")?.to_owned();
     name.push(".tmp");
     let temporary = path.with_file_name(name);
-    fs::write(&temporary, bytes).map_err(|error| {
+    // Without the synchronisation a power cut could leave the new name on an empty file.
+    let write = |mut file: fs::File| file.write_all(bytes).and_then(|()| file.sync_all());
+    fs::File::create(&temporary).and_then(write).map_err(|error| {
         // On a full disk the half of a file would only be in the way.
         let _ = fs::remove_file(&temporary);
         anyhow::anyhow!(

@@ -147,6 +147,10 @@ fn an_equation_names_an_existing_test() {
         |bed| bed.replace("docs/paper/equations.md", "left_cancellation", "right_cancellation"),
         &["docs/paper/equations.md:5", "laws.rs::right_cancellation", "write the test"],
     );
+    expect(
+        |bed| bed.replace("crates/hyp-math/tests/laws.rs", "#[test]\n", ""),
+        &["docs/paper/equations.md:5", "laws.rs::left_cancellation", "write the test"],
+    );
 }
 
 #[test]

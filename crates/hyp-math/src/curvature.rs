@@ -9,6 +9,9 @@ use thiserror::Error;
 /// at 0 to the identity, Möbius addition to addition.
 ///
 /// **Source.** \[HIE\] Sec. 3, "Poincaré ball"; the letter c and its sign are the paper's.
+/// **Domain.** c ≥ 0.
+/// **Numerics.** c below [`Curvature::SMALLEST`] is taken as 0: at norms up to 10⁷ no operation differs from its limit by
+/// more than its rounding, while the powers of c in the gradients would leave the range of `f64`.
 ///
 /// # Examples
 /// ```
@@ -18,6 +21,7 @@ use thiserror::Error;
 /// assert_eq!(c.sqrt(), 2.0);
 /// assert_eq!(c.radius(), 0.5);
 /// assert!(Curvature::new(-1.0).is_err());
+/// assert!(Curvature::new(1e-300)?.is_flat());
 /// # Ok::<(), hyp_math::InvalidCurvature>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -37,14 +41,18 @@ impl Curvature {
     /// c = 1: the unit ball.
     pub const ONE: Self = Self { c: 1.0, sqrt: 1.0 };
 
+    /// The smallest c > 0 that is told from 0.
+    pub const SMALLEST: f64 = 1e-30;
+
     /// Checks that `c` is finite and not negative.
     ///
     /// # Errors
     /// [`InvalidCurvature`] if `c` is negative, infinite or NaN.
     pub fn new(c: f64) -> Result<Self, InvalidCurvature> {
         if c.is_finite() && c >= 0.0 {
-            // `+ 0.0` turns −0.0 into 0.0, so that 1/√c is +∞ and never −∞.
-            Ok(Self { c: c + 0.0, sqrt: (c + 0.0).sqrt() })
+            // Also turns −0.0 into 0.0, so that 1/√c is +∞ and never −∞.
+            let c = if c < Self::SMALLEST { 0.0 } else { c };
+            Ok(Self { c, sqrt: c.sqrt() })
         } else {
             Err(InvalidCurvature(c))
         }

@@ -111,7 +111,17 @@ fn test_exists(root: &Path, files: &[String], path: &str) -> Result<bool> {
     }
     let text = workspace::read(&root.join(file))?;
     // Tests repeated over scalar types by a macro are named by their module.
-    Ok(defines(&text, name) || text.contains(&format!("mod {name}")))
+    let module = format!("mod {name}");
+    let is_module = |(at, found): (usize, &str)| text[at + found.len()..].starts_with([' ', ';']);
+    Ok(defines_test(&text, name) || text.match_indices(&module).any(is_module))
+}
+
+/// Whether the text defines a function of that name with `#[test]` among the lines just above it.
+fn defines_test(text: &str, name: &str) -> bool {
+    text.match_indices(&format!("fn {name}(")).any(|(at, _)| {
+        let above = text[..at].rsplit('\n').skip(1).map(str::trim);
+        above.take_while(|line| line.starts_with(['#', '/'])).any(|line| line == "#[test]")
+    })
 }
 
 /// Whether the text defines a function of that name.
