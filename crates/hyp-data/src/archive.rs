@@ -9,7 +9,7 @@ use std::sync::Arc;
 use zip::ZipArchive;
 
 use crate::error::{DataError, OBTAIN_AGAIN};
-use crate::unpack::name::entry_parts;
+use crate::unpack::name::{entry_parts, shown};
 
 /// The largest archive that is read in place; it is held in memory.
 const MAX_ARCHIVE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
@@ -56,14 +56,17 @@ impl Archive {
                 continue;
             }
             // An entry is opened by the name that the archive has for it, so only names in plain form will do.
-            let parts = entry_parts(&name).ok().filter(|parts| parts.join("/") == name);
-            let Some(parts) = parts else {
-                return Err(DataError::corrupt(
-                    &self.path,
-                    format!("entry `{}` does not stay in its folder", name.escape_debug()),
-                    "obtain it again from a source you trust",
-                ));
+            let plain = |parts: Vec<String>| {
+                if parts.join("/") == name { Ok(parts) } else { Err("is not written in plain form") }
             };
+            let parts = entry_parts(&name).and_then(plain).map_err(|why| {
+                let reason = format!("its entry `{}` {why}", shown(&name));
+                DataError::corrupt(
+                    &self.path,
+                    reason,
+                    "zip the folder again, or obtain it from a source you trust",
+                )
+            })?;
             entries.insert(parts);
         }
         Ok(entries)

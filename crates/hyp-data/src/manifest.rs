@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::error::DataError;
 use crate::index::Index;
 use crate::split::Split;
+use crate::verify::ends_by_itself;
 
 /// A data set, or a file of published weights, as its `manifest.toml` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -211,6 +212,20 @@ impl Manifest {
                     file.name
                 ));
             }
+            if !file.mirrors.is_empty() && !file.has_checksum() {
+                if !ends_by_itself(&file.name) {
+                    return refuse(format!(
+                        "nothing tells whether `{}` is whole when it has come; add its sha256",
+                        file.name
+                    ));
+                }
+                if let Some(url) = file.mirrors.iter().find(|url| !url.starts_with("https://")) {
+                    return refuse(format!(
+                        "anybody on the way could change what comes from {url}; add the sha256 of `{}`",
+                        file.name
+                    ));
+                }
+            }
             for (what, digits, lengths) in [
                 ("sha256", &file.sha256, 64..=64),
                 ("sha256_start", &file.sha256_start, 8..=64),
@@ -304,10 +319,6 @@ mod tests {
             assert_eq!(manifest.name, name);
             assert!(!manifest.by_hand.is_empty() && !manifest.terms.is_empty(), "{name}");
             assert_eq!(manifest.counts.is_empty(), manifest.kind == Kind::Weights, "{name}");
-            for file in manifest.files {
-                let bare = file.mirrors.iter().all(|url| url.starts_with("https://"));
-                assert!(bare || file.has_checksum(), "{}: plain HTTP needs a checksum", file.name);
-            }
         }
         assert!(Manifest::builtin("duke").unwrap().files.is_empty(), "withdrawn by its authors");
     }
@@ -339,6 +350,8 @@ mod tests {
                 "plain name",
             ),
             ("[[file]]\nname = \"a\"\nsize = 3\n", "unknown field"),
+            ("[[file]]\nname = \"a.bin\"\nmirrors = [\"https://x/a\"]\n", "add its sha256"),
+            ("[[file]]\nname = \"a.zip\"\nmirrors = [\"http://x/a\"]\n", "http://x/a; add the sha256"),
         ] {
             let text =
                 Manifest::parse(&format!("{head}{rest}"), Path::new("m.toml")).unwrap_err().to_string();

@@ -10,7 +10,7 @@ use zip::ZipArchive;
 use crate::checksum::{Digests, sha256};
 use crate::error::{DataError, OBTAIN_AGAIN};
 use crate::manifest::{Content, Manifest, ManifestFile, Origin};
-use crate::unpack::receipt;
+use crate::unpack::{most_from, receipt};
 
 /// What a look at a file, or at an unpacked folder, found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,11 +159,11 @@ pub(crate) fn examine(
         // A recalled checksum may be wrong; a file that breaks off is wrong whatever the checksum.
         let shorter = file.bytes.filter(|bytes| digests.bytes < *bytes);
         match (whole_by_itself(path), shorter) {
-            (Ok(Structure::Followed), _) | (Ok(Structure::Unknown), None) => {}
-            (Err(DataError::Corrupt { .. }) | Ok(Structure::Unknown), Some(bytes)) => {
+            (Err(DataError::Corrupt { .. }) | Ok(Form::Unknown), Some(bytes)) => {
                 let reason = format!("it has {} of {bytes} bytes, as a broken-off download", digests.bytes);
                 return Err(DataError::corrupt(path, reason, OBTAIN_AGAIN));
             }
+            (Ok(_), _) => {}
             (Err(error), _) => return Err(error),
         }
         return Ok(found(false, doubts.join(", ")));
@@ -172,8 +172,8 @@ pub(crate) fn examine(
         return Ok(found(true, format!("the {} agrees", agrees.join(" and the "))));
     }
     let how = match whole_by_itself(path)? {
-        Structure::Followed => "no checksum is known; its own structure is whole",
-        Structure::Unknown => "no checksum is known",
+        Form::Unknown => "no checksum is known",
+        _ => "no checksum is known; its own structure is whole",
     };
     Ok(found(false, how.to_owned()))
 }
@@ -206,34 +206,53 @@ pub(crate) fn compare_content(content: &Content, path: &Path, gzipped: bool) -> 
     Ok(())
 }
 
-/// Whether a file's own form says where it ends.
-enum Structure {
-    Followed,
+/// Whether a file of this name has a form that says where it ends.
+pub(crate) fn ends_by_itself(name: &str) -> bool {
+    form(name) != Form::Unknown
+}
+
+/// A form that can be followed from the beginning of a file to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Zip,
+    Gzip,
+    Safetensors,
     Unknown,
 }
 
+/// The form that a name promises; a file that is still arriving is called `.NAME.part`.
+fn form(name: &str) -> Form {
+    let name = name.strip_suffix(".part").unwrap_or(name);
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("zip" | "whl") => Form::Zip,
+        Some("gz" | "tgz") => Form::Gzip,
+        Some("safetensors") => Form::Safetensors,
+        _ => Form::Unknown,
+    }
+}
+
 /// Follows the structure of a file from its beginning to its end, for the kinds that have one.
-fn whole_by_itself(path: &Path) -> Result<Structure, DataError> {
-    let ending = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('.'));
-    // A file that is still arriving is called `.NAME.part`.
-    let ending = match ending {
-        Some((name, "part")) => name.rsplit_once('.').map(|(_, ending)| ending),
-        other => other.map(|(_, ending)| ending),
-    };
-    match ending {
-        Some("zip" | "whl") => {
+fn whole_by_itself(path: &Path) -> Result<Form, DataError> {
+    let form = form(path.file_name().and_then(|name| name.to_str()).unwrap_or_default());
+    match form {
+        Form::Zip => {
             ZipArchive::new(open(path)?).map_err(|error| {
                 DataError::corrupt(path, format!("no readable zip archive ({error})"), OBTAIN_AGAIN)
             })?;
         }
-        Some("gz" | "tgz") => {
-            io::copy(&mut MultiGzDecoder::new(open(path)?), &mut io::sink())
-                .map_err(|error| unreadable(path, &error))?;
+        Form::Gzip => {
+            let most = most_from(fs::metadata(path).map_err(DataError::io("read", path))?.len());
+            let mut stream = MultiGzDecoder::new(open(path)?).take(most + 1);
+            let bytes = io::copy(&mut stream, &mut io::sink()).map_err(|error| unreadable(path, &error))?;
+            if bytes > most {
+                let reason = format!("more than {most} bytes come out of it");
+                return Err(DataError::corrupt(path, reason, OBTAIN_AGAIN));
+            }
         }
-        Some("safetensors") => safetensors(path)?,
-        _ => return Ok(Structure::Unknown),
+        Form::Safetensors => safetensors(path)?,
+        Form::Unknown => {}
     }
-    Ok(Structure::Followed)
+    Ok(form)
 }
 
 /// The longest header of a safetensors file that is read; the format's own limit.

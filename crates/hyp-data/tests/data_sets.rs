@@ -9,8 +9,8 @@ use std::fs;
 use std::path::Path;
 
 use hyp_data::source::cifar::{self, Variant};
-use hyp_data::source::{cub, mini_imagenet, omniglot, reid, synthetic};
-use hyp_data::{DataError, Dataset, Image, Region, Split, SplitRule};
+use hyp_data::source::{csv, cub, mini_imagenet, omniglot, reid, synthetic};
+use hyp_data::{Colour, DataError, Dataset, Image, Region, Split, SplitRule};
 use miniature::{CubPicture, noise, pickle, put, zip_folder};
 use proptest::prelude::*;
 
@@ -29,6 +29,106 @@ fn contents(dataset: &Dataset) -> Vec<(String, Option<Split>, Vec<u8>)> {
 
 fn message<T: std::fmt::Debug>(outcome: Result<T, DataError>) -> String {
     outcome.unwrap_err().to_string()
+}
+
+/// The name behind a number of an index.
+fn named(number: Option<u32>, names: &[String]) -> Option<String> {
+    number.map(|number| names[number as usize].clone())
+}
+
+/// A text that has to be quoted more often than not, and is not changed by trimming.
+fn awkward() -> impl Strategy<Value = String> {
+    "[a-zA-Z0-9é猫 ,\"';#=\n-]{1,9}"
+        .prop_map(|text| text.trim().to_owned())
+        .prop_filter("a text", |text| !text.is_empty())
+}
+
+/// A line of a list: what the name of its picture ends with, class, identity, camera, split.
+type Line = (String, String, Option<String>, Option<String>, Option<Split>);
+
+fn line() -> impl Strategy<Value = Line> {
+    let maybe = || prop::option::of(awkward());
+    (awkward(), awkward(), maybe(), maybe(), prop::option::of(prop::sample::select(&Split::ALL[..])))
+}
+
+/// Who stands on a picture, the camera, whether the name is Duke's, and a number that tells it from others.
+fn person() -> impl Strategy<Value = (i32, u32, bool, u32)> {
+    (-1_i32..30, 1_u32..9, any::<bool>(), 0_u32..1_000_000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_list_comes_back_however_it_is_written(
+        lines in prop::collection::vec(line(), 1..6),
+        order in Just([0, 1, 2, 3, 4]).prop_shuffle(),
+        mark: bool,
+        wide: bool,
+    ) {
+        let root = tempfile::tempdir().unwrap();
+        let mut expected = Vec::new();
+        let quoted = |cell: &str| format!("\"{}\"", cell.replace('"', "\"\""));
+        let end = if wide { "\r\n" } else { "\n" };
+        let mut text = if mark { "\u{feff}".to_owned() } else { String::new() };
+        text += &order.map(|column| csv::COLUMNS[column]).join(",");
+        text += end;
+        for (number, (name, class, identity, camera, split)) in lines.iter().enumerate() {
+            let path = format!("{number}/{name}.png");
+            // The list is read without a look into the pictures.
+            put(root.path(), &path, b"");
+            let split_name = split.map(|split| split.to_string());
+            let cell = |text: &Option<String>| text.as_deref().map_or(String::new(), quoted);
+            let cells = [quoted(&path), quoted(class), cell(identity), cell(camera), cell(&split_name)];
+            text += &order.map(|column| cells[column].as_str()).join(",");
+            text += end;
+            expected.push((path, class.clone(), identity.clone(), camera.clone(), *split));
+        }
+        put(root.path(), "list.csv", text.as_bytes());
+        let read = csv::load(&root.path().join("list.csv"), Colour::Rgb).unwrap();
+        let index = read.index();
+        let found: Vec<_> = index.items().iter().map(|item| {
+            let path = item.source.path().strip_prefix(root.path()).unwrap().to_str().unwrap().to_owned();
+            let class = index.classes()[item.class as usize].clone();
+            let identity = named(item.identity, index.identities());
+            (path, class, identity, named(item.camera, index.cameras()), item.split)
+        }).collect();
+        expected.sort();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn names_of_people_come_back(people in prop::collection::btree_set(person(), 1..12)) {
+        let root = tempfile::tempdir().unwrap();
+        let mut expected = Vec::new();
+        for &(identity, camera, duke, number) in &people {
+            let who = if identity < 0 { "-1".to_owned() } else { format!("{identity:04}") };
+            let name = if duke {
+                format!("{who}_c{camera}_f{number:07}.jpg")
+            } else {
+                format!("{who}_c{camera}s{}_{number:06}_{:02}.jpg", number % 7, number % 5)
+            };
+            put(root.path(), &format!("query/{name}"), b"");
+            let person = (identity > 0).then(|| who.clone());
+            if identity >= 0 {
+                expected.push((name, who, person, Some(format!("c{camera}"))));
+            }
+        }
+        let outcome = reid::read(&root.path().join("query"));
+        if expected.is_empty() {
+            prop_assert!(message(outcome).contains("no picture of a person"));
+            return Ok(());
+        }
+        let read = outcome.unwrap();
+        let index = read.index();
+        let found: Vec<_> = index.items().iter().map(|item| {
+            let name = item.source.path().file_name().unwrap().to_str().unwrap().to_owned();
+            let class = index.classes()[item.class as usize].clone();
+            (name, class, named(item.identity, index.identities()), named(item.camera, index.cameras()))
+        }).collect();
+        expected.sort();
+        prop_assert_eq!(found, expected);
+    }
 }
 
 proptest! {
@@ -347,7 +447,7 @@ fn people_in_a_list_are_cut_like_those_in_a_folder() {
     }
     put(root.path(), "people.csv", list.as_bytes());
     let rule = SplitRule::Identities { train: 2 };
-    let listed = hyp_data::source::csv::load(&root.path().join("people.csv"), hyp_data::Colour::Rgb).unwrap();
+    let listed = csv::load(&root.path().join("people.csv"), Colour::Rgb).unwrap();
     let listed = listed.with_split(&rule, Path::new("the command line")).unwrap();
     let read = reid::read_cut(&folder, 2).unwrap();
     for split in Split::ALL {

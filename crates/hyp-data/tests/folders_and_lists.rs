@@ -201,7 +201,7 @@ fn a_truncated_or_escaping_archive_is_refused_by_name() {
 
     zip_folder_as(root.path(), "../", &archive);
     let text = message(folder::load(&archive, Colour::Rgb));
-    assert!(text.contains("does not stay in its folder"), "{text}");
+    assert!(text.contains("leads out of its folder") && text.contains("zip the folder again"), "{text}");
 }
 
 #[test]

@@ -392,7 +392,8 @@ fn the_same_picture_twice_is_used_twice_and_the_same_line_twice_is_not() {
         assert_eq!(inspect(&loaded.dataset).duplicates, [vec![0, 1, 2, 3]], "all four show the same");
     }
     // However it is spelled, one path is one file.
-    for again in ["a/1.png", "./a/1.png", "a/./1.png", "a//1.png"] {
+    let from_the_root = root.path().join("a/1.png").display().to_string();
+    for again in ["a/1.png", "./a/1.png", "a/./1.png", "a//1.png", "b/../a/1.png", &from_the_root] {
         put(root.path(), ".list.csv", format!("path,class\na/1.png,a\nb/1.png,b\n{again},b\n").as_bytes());
         let [_, refused] = both_forms(root.path(), Unusable::Refuse);
         let text = refused.unwrap_err().to_string();
@@ -526,6 +527,30 @@ fn links_are_followed_and_those_that_lead_nowhere_or_back_are_named() {
     for word in ["3.png", "linked into itself", "neither a file nor a folder"] {
         assert!(texts.iter().any(|text| text.contains(word)), "{word}: {texts:?}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_to_links_do_not_multiply_without_end() {
+    use std::os::unix::fs::symlink;
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "pictures/cat/1.png", &png(1));
+    // Two links in each of 25 folders: 2^25 paths lead to the last one.
+    for level in 0..25 {
+        let folder = root.path().join(format!("levels/{level}"));
+        fs::create_dir_all(&folder).unwrap();
+        for name in ["left", "right"] {
+            symlink(format!("../{}", level + 1), folder.join(name)).unwrap();
+        }
+    }
+    put(root.path(), "levels/25/1.png", &png(2));
+    symlink("../levels/0", root.path().join("pictures/deep")).unwrap();
+    let pictures = root.path().join("pictures");
+    let text = refuse(&pictures).unwrap_err().to_string();
+    assert!(text.contains("paths lead to the folder") && text.contains("remove links"), "{text}");
+    let loaded = skip(&pictures).unwrap();
+    assert_eq!(loaded.dataset.index().class_counts(None), [1, 100]);
+    assert!(loaded.skipped.len() < 10_000, "{}", loaded.skipped.len());
 }
 
 #[cfg(unix)]

@@ -14,6 +14,8 @@ pub(super) struct Machine<'a> {
     /// Heights of the stack at which the open marks stand.
     marks: Vec<usize>,
     memo: BTreeMap<u32, Id>,
+    /// Entries that ordered dicts have copied so far: one list, named again and again, must not grow into many.
+    copied: usize,
 }
 
 type Step<T> = Result<T, String>;
@@ -21,7 +23,7 @@ type Step<T> = Result<T, String>;
 impl<'a> Machine<'a> {
     pub(super) fn new(bytes: &'a [u8], allowed: &'static [&'static str]) -> Self {
         let (nodes, stack, marks) = (Vec::new(), Vec::new(), Vec::new());
-        Self { bytes, at: 0, allowed, nodes, stack, marks, memo: BTreeMap::new() }
+        Self { bytes, at: 0, allowed, nodes, stack, marks, memo: BTreeMap::new(), copied: 0 }
     }
 
     pub(super) fn run(mut self) -> Result<Pickle<'a>, PickleError> {
@@ -217,6 +219,10 @@ impl<'a> Machine<'a> {
             let Node::List(list) = &self.nodes[*list as usize] else {
                 return Err("an ordered dict is not made from a list".to_owned());
             };
+            self.copied = self.copied.saturating_add(list.len());
+            if self.copied > MAX_VALUES {
+                return Err(format!("its ordered dicts hold more than {MAX_VALUES} values"));
+            }
             for pair in list {
                 match &self.nodes[*pair as usize] {
                     Node::List(pair) | Node::Tuple(pair) if pair.len() == 2 => {

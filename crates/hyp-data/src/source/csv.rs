@@ -1,6 +1,6 @@
 //! A CSV file that lists pictures: `path,class[,identity,camera,split]`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Component, Path, PathBuf};
 
 use crate::dataset::Dataset;
@@ -17,7 +17,7 @@ pub const COLUMNS: [&str; 5] = ["path", "class", "identity", "camera", "split"];
 /// Lists the pictures of a CSV file; nothing is decoded yet.
 ///
 /// - The first line names the columns, in any order; `path` and `class` must be there, and no others than [`COLUMNS`].
-/// - A path is relative to the CSV file's folder; `./` in it means nothing.
+/// - A path is relative to the CSV file's folder; however it is spelled (`./`, `..`, from the root), it is one path.
 /// - An empty cell of `identity`, `camera` or `split` says that there is none.
 /// - Items are sorted by path, classes, identities and cameras by name, so the order of the lines means nothing.
 ///
@@ -152,8 +152,28 @@ fn read_row(
             ))
         })?),
     };
-    let picture = Path::new(&name).components().filter(|part| *part != Component::CurDir).collect();
-    Ok(Row { line, path: picture, class, identity: cell(2), camera: cell(3), split })
+    Ok(Row { line, path: plain(Path::new(&name), folder), class, identity: cell(2), camera: cell(3), split })
+}
+
+/// The plainest form of a path relative to `folder`, so that one path is known again however it is spelled.
+///
+/// Only where it leads up or starts at the root is the disk asked, and then for its folder: a link to a picture stays
+/// another file than the picture.
+fn plain(name: &Path, folder: &Path) -> PathBuf {
+    let parts = || name.components().filter(|part| *part != Component::CurDir);
+    if parts().all(|part| matches!(part, Component::Normal(_))) {
+        return parts().collect();
+    }
+    // An empty name is the current folder, which has to be said.
+    let real = |path: &Path| fs::canonicalize(Path::new(".").join(path));
+    let whole = folder.join(name);
+    match (whole.parent().map(real), whole.file_name(), real(folder)) {
+        (Some(Ok(above)), Some(file), Ok(home)) => {
+            let path = above.join(file);
+            path.strip_prefix(&home).map(Path::to_owned).unwrap_or(path)
+        }
+        _ => name.to_owned(),
+    }
 }
 
 /// Where each of [`COLUMNS`] stands.

@@ -1,5 +1,6 @@
 //! A tree of picture files in sorted order, be it a folder or a zip archive.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use crate::index::Source;
 const PICTURES: [&str; 7] = ["bmp", "gif", "jpeg", "jpg", "png", "webp", "jpe"];
 /// Folders nested deeper than this are a loop or a mistake.
 const MAX_DEPTH: usize = 32;
+/// The most paths that may lead to one folder: with two links in each of thirty folders, a thousand million would.
+const MAX_PATHS: u32 = 100;
 
 /// The files below a root, sorted by the parts of their names.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct Tree {
     pub(crate) archive: Option<Archive>,
     /// What could not be listed: links that lead nowhere, names that are not Unicode and the like.
     pub(crate) problems: Vec<DataError>,
+    /// How often each folder was reached, by its real place.
+    reached: BTreeMap<PathBuf, u32>,
 }
 
 /// One file of a tree.
@@ -50,6 +55,7 @@ impl Tree {
             empty_folders: Vec::new(),
             archive: None,
             problems: Vec::new(),
+            reached: BTreeMap::new(),
         };
         if metadata.is_dir() {
             let mut ancestors = Vec::new();
@@ -80,6 +86,16 @@ impl Tree {
         if ancestors.contains(&real) || ancestors.len() >= MAX_DEPTH {
             let reason = "the folder is linked into itself or nested too deep";
             return Err(DataError::corrupt(folder, reason, "remove the link"));
+        }
+        let times = self.reached.entry(real.clone()).or_default();
+        *times += 1;
+        if *times > MAX_PATHS {
+            let reason = format!("more than {MAX_PATHS} paths lead to the folder `{}`", real.display());
+            return Err(DataError::corrupt(
+                folder,
+                reason,
+                "remove links to folders that hold links themselves",
+            ));
         }
         let mut paths = Vec::new();
         for entry in fs::read_dir(folder).map_err(DataError::io("list", folder))? {

@@ -28,6 +28,11 @@ const MAX_RATIO: u64 = 200;
 /// What may come out of the smallest archive.
 const ALWAYS_ALLOWED: u64 = 1 << 20;
 
+/// The most bytes that an archive of `length` bytes may become, whatever else is allowed.
+pub(crate) fn most_from(length: u64) -> u64 {
+    length.saturating_mul(MAX_RATIO).saturating_add(ALWAYS_ALLOWED)
+}
+
 /// What to do with an archive that is refused.
 const UNTRUSTED: &str = "nothing of it was kept; obtain it from a source you trust";
 
@@ -100,8 +105,7 @@ pub(crate) fn unpack_on(
         return Err(DataError::corrupt(&target, reason, "move it away"));
     }
     let length = fs::metadata(archive).map_err(DataError::io("read", archive))?.len();
-    let allowed = length.saturating_mul(MAX_RATIO).saturating_add(ALWAYS_ALLOWED);
-    let limits = Limits { entries: unpack.entries, bytes: unpack.bytes.min(allowed) };
+    let limits = Limits { entries: unpack.entries, bytes: unpack.bytes.min(most_from(length)) };
     require_room(disk, folder, &target, length)?;
     let name = archive.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
     let is = |ending: &str| name.ends_with(ending);

@@ -58,6 +58,15 @@ fn is_device(part: &str) -> bool {
     matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT")
 }
 
+/// A name from an archive, harmless on a terminal and not endless.
+pub(crate) fn shown(name: &str) -> String {
+    let mut text: String = name.escape_debug().take(80).collect();
+    if name.len() > text.len() {
+        text.push('…');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::receipt::Receipt;
-use super::{Problem, name::entry_parts};
+use super::Problem;
+use super::name::{entry_parts, shown};
+use super::receipt::{self, Receipt};
 use crate::checksum::hexadecimal;
 use crate::disk::{Disk, write_error};
 use crate::error::DataError;
@@ -97,6 +98,9 @@ impl<'a> Staging<'a> {
         }
         if self.single {
             return refuse("lies in what is a file already");
+        }
+        if matches!(rest, [name] if name == receipt::NAME) {
+            return refuse("has the name of the list that is made while unpacking");
         }
         Ok(Some(rest.iter().fold(self.root.clone(), |path, part| path.join(part))))
     }
@@ -203,13 +207,4 @@ fn remove(folder: &Path) -> Result<(), DataError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(DataError::io("remove", folder)(error)),
         _ => Ok(()),
     }
-}
-
-/// A name from an archive, harmless on a terminal and not endless.
-pub(super) fn shown(name: &str) -> String {
-    let mut text: String = name.escape_debug().take(80).collect();
-    if name.len() > text.len() {
-        text.push('…');
-    }
-    text
 }

@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use tar::{Archive, EntryType};
 
 use super::Problem;
-use super::staging::{Limits, Staging, shown};
+use super::name::shown;
+use super::staging::{Limits, Staging};
 
 /// The longest extended header that is read.
 const MAX_EXTENSION: u64 = 64 * 1024;

@@ -6,7 +6,8 @@ use std::io::BufReader;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::staging::{Staging, shown};
+use super::name::shown;
+use super::staging::Staging;
 use super::{Counted, Problem};
 
 /// The part of a Unix mode that says what a file is, and the values that are harmless.

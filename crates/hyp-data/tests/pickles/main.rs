@@ -6,5 +6,6 @@
 mod miniature;
 mod plain;
 mod torch_files;
+mod torch_round_trip;
 
 use miniature::golden_pickles as golden;

@@ -147,6 +147,13 @@ fn hostile_bytes_end_in_a_sentence() {
     assert!(message(&many).contains("more than 4194304 values"));
     let long = [b"\x80\x02N".as_slice(), &vec![b'2'; 9_000_000], b"."].concat();
     assert!(message(&long).contains("more than 8388608 steps"));
+    // One list of a thousand pairs, from which ordered dict after ordered dict is made: 5 bytes would copy 8,000.
+    let (pair, list) = (b"K\x01K\x02\x86q\x00".as_slice(), b"]q\x01(".as_slice());
+    let pairs = [list, &b"h\x00".repeat(1_000), b"eq\x01"].concat();
+    let callable = b"ccollections\nOrderedDict\nq\x02".as_slice();
+    let many =
+        [b"\x80\x02".as_slice(), pair, &pairs, callable, &b"h\x02h\x01\x85R".repeat(50_000), b"."].concat();
+    assert!(message(&many).contains("ordered dicts hold more than 4194304 values"));
     // Lists within lists a million deep: nothing recurses, not even the release of the memory.
     let deep = [b"\x80\x02".as_slice(), &vec![b']'; 1_000_000], &vec![b'a'; 999_999], b"."].concat();
     assert_eq!(Pickle::parse(&deep, PLAIN).unwrap().root().items().unwrap().len(), 1);

@@ -72,9 +72,9 @@ impl WeightsFile {
     /// or neither kind.
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).map_err(Error::io("cannot read", path))?;
-        let is_torch = bytes.starts_with(b"PK") || bytes.first() == Some(&0x80);
-        let header = bytes.get(8) == Some(&b'{');
-        if header && !is_torch { Self::safetensors(bytes, path) } else { Self::torch(bytes, path) }
+        // A safetensors file begins with the length of its header, which may look like the start of anything; that the
+        // header itself begins behind it is true of no file of PyTorch's.
+        if bytes.get(8) == Some(&b'{') { Self::safetensors(bytes, path) } else { Self::torch(bytes, path) }
     }
 
     fn torch(bytes: Vec<u8>, path: &Path) -> Result<Self> {

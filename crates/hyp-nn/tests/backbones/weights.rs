@@ -102,6 +102,36 @@ fn what_a_run_saved_is_read_back_and_damage_is_a_sentence() {
 }
 
 #[test]
+fn what_is_saved_comes_back_however_long_the_header_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    // The length of the header begins the file, and one in 32 begins with the byte of a pickle.
+    let mut like_a_pickle = 0;
+    for length in 0..256 {
+        let note = format!("unwanted.{}", "n".repeat(length));
+        let dtype = [DType::F32, DType::F64, DType::F16, DType::BF16][length % 4];
+        let tensors: [(&str, &[usize], DType); 4] = [
+            ("conv.weight", &[2, 3], dtype),
+            ("head.a", &[4], DType::F32),
+            ("bn.running_mean", &[2], dtype),
+            (&note, &[], DType::U8),
+        ];
+        let file = write(&path, &tensors);
+        like_a_pickle += u32::from(fs::read(&path).unwrap()[0] == 0x80);
+        let mut listed = tensors.map(|(name, shape, dtype)| (name, shape.to_vec(), Some(dtype)));
+        listed.sort_by_key(|(name, ..)| *name);
+        let found: Vec<_> =
+            file.entries().map(|(name, entry)| (name, entry.shape.clone(), entry.dtype)).collect();
+        assert_eq!(found, listed);
+        let store = store();
+        let matching = Matching { unwanted: &["unwanted."], ..Matching::default() };
+        assert_eq!(file.load(&store, &matching).unwrap().loaded.len(), 3);
+        assert_eq!(store.parameter("conv.weight").unwrap().var.to_vec2::<f32>().unwrap(), [[0.5; 3]; 2]);
+    }
+    assert_ne!(like_a_pickle, 0);
+}
+
+#[test]
 fn damaged_safetensors_are_read_or_refused() {
     let folder = harness::workplace();
     let path = folder.path().join("w.safetensors");

@@ -110,15 +110,16 @@ fn a_file_that_changes_between_two_attempts_is_the_new_one_throughout() {
 
 #[test]
 fn a_resumed_file_without_checksum_is_never_mixed() {
-    let (old, new) = (noise(5, 30_000), noise(6, 30_000));
+    let [old, new] = [5, 6].map(|seed| folders::safetensors(&noise(seed, 30_000)));
     let folder = tempfile::tempdir().unwrap();
     let versions = [
         Served { etag: None, cut: Some(20_000), ..Served::new(&old) },
         Served { etag: None, ..Served::new(&new) },
     ];
     let server = Server::start(move |request, stream| versions[request.number.min(1)].send(request, stream));
-    let manifest = parse(&format!("[[file]]\nname = \"a.bin\"\nmirrors = [{:?}]\n", server.url("a.bin")));
-    outcome(&manifest, folder.path(), &quick(), &new).unwrap();
+    let (manifest, options) = folders::on_the_hub(&server, "a.safetensors");
+    let data = fetch(&manifest, folder.path(), &options, &mut ()).unwrap();
+    assert!(fs::read(data.join("a.safetensors")).unwrap() == new);
     assert_eq!(server.requests()[1].offset(), 0, "nothing could tell the two apart");
 }
 

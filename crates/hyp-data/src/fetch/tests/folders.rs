@@ -165,17 +165,25 @@ fn contents_count_where_the_compression_differs() {
     assert!(text.contains("1699 bytes"), "{text}");
 }
 
-/// A safetensors file of one tensor of `bytes` bytes.
-fn safetensors(bytes: usize) -> Vec<u8> {
-    let header = format!("{{\"w\":{{\"dtype\":\"U8\",\"shape\":[{bytes}],\"data_offsets\":[0,{bytes}]}}}}");
-    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![1; bytes]].concat()
+/// A safetensors file of one tensor of these bytes.
+pub(super) fn safetensors(bytes: &[u8]) -> Vec<u8> {
+    let length = bytes.len();
+    let header = format!("{{\"w\":{{\"dtype\":\"U8\",\"shape\":[{length}],\"data_offsets\":[0,{length}]}}}}");
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), bytes].concat()
+}
+
+/// A file of the hub, of which no checksum is known, and the options that let a server stand in for the hub.
+pub(super) fn on_the_hub(server: &Server, name: &str) -> (Manifest, Options) {
+    let manifest =
+        parse(&format!("[[file]]\nname = \"{name}\"\nmirrors = [\"https://huggingface.co/{name}\"]\n"));
+    (manifest, Options { hub: Some(format!("http://{}", server.address())), ..quick() })
 }
 
 #[test]
 fn the_hub_stands_in_and_its_file_is_followed_to_its_end() {
     let gone = Server::start(|_, stream| server::status(stream, "404 Not Found", ""));
     for (cut, arrives) in [(0, true), (10, false)] {
-        let mut bytes = safetensors(3_000);
+        let mut bytes = safetensors(&[1; 3_000]);
         bytes.truncate(bytes.len() - cut);
         let hub = Server::of(&bytes);
         let manifest = parse(&format!(
@@ -194,6 +202,31 @@ fn the_hub_stands_in_and_its_file_is_followed_to_its_end() {
             assert!(text.contains("404") && text.contains("do not end where it ends"), "{text}");
         }
     }
+}
+
+#[test]
+fn a_file_of_the_hub_comes_from_its_store_and_goes_on_after_a_cut() {
+    let bytes = safetensors(&noise(34, 60_000));
+    let served = Served { etag: Some("\"content\"".to_owned()), ..Served::new(&bytes) };
+    let store = Server::start(move |request, stream| {
+        let cut = (request.number == 0).then_some(40_000);
+        Served { cut, ..served.clone() }.send(request, stream);
+    });
+    // The hub answers with a new address for every request, which is signed and soon forgotten.
+    let address = store.address();
+    let hub = Server::start(move |request, stream| {
+        let location = format!("http://{address}/blob?signature={}", request.number);
+        let mark = "ETag: \"pointer\"\r\nX-Linked-Size: 1\r\n";
+        server::status(stream, "302 Found", &format!("Location: {location}\r\n{mark}"));
+    });
+    let (manifest, options) = on_the_hub(&hub, "w.safetensors");
+    let folder = tempfile::tempdir().unwrap();
+    let data = fetch(&manifest, folder.path(), &options, &mut ()).unwrap();
+    assert!(fs::read(data.join("w.safetensors")).unwrap() == bytes);
+    assert_eq!(hub.requests().len(), 2, "the hub is asked anew");
+    let last = store.requests().pop().unwrap();
+    assert_eq!(last.path, "/blob?signature=1");
+    assert!(last.offset() > 39_000 && last.headers["if-range"] == "\"content\"", "{last:?}");
 }
 
 #[test]

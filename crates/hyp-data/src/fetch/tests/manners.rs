@@ -75,11 +75,13 @@ fn an_endless_body_is_stopped() {
         while send(stream, &[7; 4096]).is_ok() {}
     });
     let folder = tempfile::tempdir().unwrap();
-    let unknown = parse(&format!("[[file]]\nname = \"a.bin\"\nmirrors = [{:?}]\n", server.url("a.bin")));
-    let options = Options { most: 100_000, ..quick() };
-    let text = outcome(&unknown, folder.path(), &options, b"").unwrap_err();
+    let (unknown, options) = folders::on_the_hub(&server, "a.safetensors");
+    let options = Options { most: 100_000, ..options };
+    let text = fetch(&unknown, folder.path(), &options, &mut ()).unwrap_err().to_string();
     assert!(text.contains("more than 100000 bytes"), "{text}");
-    assert!(fs::metadata(folder.path().join("toy/.a.bin.part")).unwrap().len() == 0, "nothing of it is kept");
+    assert!(visible(folder.path()).is_empty());
+    let part = folder.path().join("toy/.a.safetensors.part");
+    assert!(fs::metadata(part).unwrap().len() == 0, "nothing of it is kept");
 }
 
 #[test]

@@ -113,6 +113,12 @@ fn duplicates_are_refused() {
 }
 
 #[test]
+fn the_list_of_what_was_unpacked_is_never_the_archives_own() {
+    let planted = Member::file("top/.unpacked.sha256", b"0000  a.txt\n");
+    refused_in_all(&[Member::file("top/a.txt", b"fine"), planted], "the list that is made");
+}
+
+#[test]
 fn bombs_are_stopped_early() {
     // A thousand times its size, in one entry and in many.
     let zeros = vec![0; 4_000_000];
