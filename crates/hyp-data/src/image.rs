@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::{DataError, OBTAIN_AGAIN};
 use crate::jpeg;
 
+/// The formats that are read.
+const FORMATS: [ImageFormat; 5] =
+    [ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP];
+
 /// How many channels a picture is decoded to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,7 +46,7 @@ pub struct Image {
 impl Image {
     /// The largest side a picture may have; larger ones are refused before any memory is taken.
     pub const MAX_SIDE: u32 = 16_384;
-    /// The most bytes that decoding one picture may take.
+    /// The most bytes that the decoder of one picture may take; turning it and changing its channels comes on top.
     pub const MAX_BYTES: u64 = 512 * 1024 * 1024;
 
     /// A picture of the given bytes.
@@ -90,6 +94,10 @@ impl Image {
                 "convert it, or leave it out",
             ));
         };
+        if !FORMATS.contains(&format) {
+            let reason = format!("its first bytes are those of {format:?}, which is not read here");
+            return Err(DataError::corrupt(path, reason, "convert it to PNG or JPEG, or leave it out"));
+        }
         let failed = |error: image::ImageError| match error {
             image::ImageError::Limits(_) => DataError::corrupt(
                 path,

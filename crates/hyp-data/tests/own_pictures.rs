@@ -293,6 +293,7 @@ fn every_unusable_file_is_refused_by_name_or_skipped_and_counted() {
     };
     left_out("zero.png", "empty", bytes(Vec::new()));
     left_out("text.png", "first bytes", bytes(b"these are words".to_vec()));
+    left_out("scan.jpg", "Tiff, which is not read here; convert it", bytes(b"II*\0\x08\0\0\0\0\0".to_vec()));
     left_out("notes.txt", "PNG, JPEG, GIF, BMP or WebP", bytes(b"words".to_vec()));
     left_out("half.png", "decoder", bytes(png(1)[..40].to_vec()));
     left_out("half.jpg", "end marker", bytes(PROGRESSIVE[..300].to_vec()));

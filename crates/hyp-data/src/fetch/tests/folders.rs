@@ -89,9 +89,10 @@ fn a_single_file_comes_out_of_an_archive_with_its_checksum() {
     let server = Server::of(&bytes);
     let with = |sha256: &str| {
         parse(&format!(
-            "[[file]]\nname = \"a.whl\"\nmirrors = [{:?}]\n[file.unpack]\nfrom = \"pkg/models/w.pth\"\nto = \"w.pth\"\n\
+            "[[file]]\nname = \"a.whl\"\nmirrors = [{:?}]\nmd5 = \"{}\"\n[file.unpack]\nfrom = \"pkg/models/w.pth\"\nto = \"w.pth\"\n\
              bytes = 10000\nentries = 5\ncontent = {{ bytes = 5000, sha256 = \"{sha256}\" }}\n",
-            server.url("a.whl")
+            server.url("a.whl"),
+            Digests::of(&bytes[..], |_| {}).unwrap().md5
         ))
     };
     let folder = tempfile::tempdir().unwrap();
