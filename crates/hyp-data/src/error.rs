@@ -132,12 +132,18 @@ pub enum DataError {
 
 /// What a person can do about an answer of the operating system.
 fn io_remedy(action: &str, error: &io::Error) -> &'static str {
-    use io::ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    use io::ErrorKind::{
+        AlreadyExists, IsADirectory, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
+        StorageFull,
+    };
     let writes = !matches!(action, "read" | "open" | "list");
     match error.kind() {
         PermissionDenied | ReadOnlyFilesystem if writes => "name a folder that you may write to",
         PermissionDenied => "ask its owner to let you read it",
         StorageFull | QuotaExceeded => "make room on that disk",
+        AlreadyExists | IsADirectory if writes => {
+            "something else of this name is in the way; move it away, or name another folder"
+        }
         NotADirectory => "a part of this path is a file; name a folder",
         _ => "check that the path exists and may be accessed",
     }

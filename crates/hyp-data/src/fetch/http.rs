@@ -93,7 +93,15 @@ impl Client {
 
     /// Asks for a file, or for its end.
     pub(super) fn get(&self, url: &str, from: &From) -> Result<Answer, Failure> {
-        let agent = if url.starts_with("https:") { &self.secure } else { &self.plain };
+        let agent = match url.split_once("://") {
+            Some(("https", _)) => &self.secure,
+            Some(("http", _)) => &self.plain,
+            _ => {
+                let why =
+                    "it is no address; the manifest's, or HF_ENDPOINT, has to begin with https://".to_owned();
+                return Err(Failure { why, attempts: 1 });
+            }
+        };
         let mut request = agent.get(url);
         if from.offset > 0 {
             request = request.header(header::RANGE, format!("bytes={}-", from.offset));

@@ -106,7 +106,10 @@ impl Proxy {
 
 /// The certificates of a PEM file.
 pub(super) fn certificates(path: &Path) -> Result<Vec<ureq::tls::Certificate<'static>>, DataError> {
-    let text = fs::read(path).map_err(DataError::io("read", path))?;
+    let text = fs::read(path).map_err(|error| {
+        let reason = format!("the file of certificates cannot be read ({error})");
+        DataError::corrupt(path, reason, "correct SSL_CERT_FILE or leave it out")
+    })?;
     let mut found = Vec::new();
     for item in ureq::tls::parse_pem(&text) {
         match item {

@@ -96,6 +96,11 @@ fn a_target_below_a_file_is_named() {
     let text =
         fetch(&manifest(&[], b"x", Origin::Verified), &root, &quick(), &mut ()).unwrap_err().to_string();
     assert!(text.contains("file/below") && text.contains("a part of this path is a file"), "{text}");
+    fs::write(folder.path().join("toy"), b"x").unwrap();
+    let text = fetch(&manifest(&[], b"x", Origin::Verified), folder.path(), &quick(), &mut ())
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("toy") && text.contains("is in the way; move it away"), "{text}");
 }
 
 /// A tmpfs of its own that goes when the test does.

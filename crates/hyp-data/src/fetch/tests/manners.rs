@@ -228,4 +228,15 @@ fn the_hub_may_be_another_one() {
     assert_eq!(options.address(url), "http://127.0.0.1:1/timm/x/resolve/main/model.safetensors");
     assert_eq!(options.address("https://huggingface.com/x"), "https://huggingface.com/x");
     assert_eq!(quick().address(url), url);
+    // A slip of the person who named it, and certificates that are not there.
+    let (manifest, _) = folders::on_the_hub(&Server::of(b"x"), "w.safetensors");
+    let folder = tempfile::tempdir().unwrap();
+    let say = |options: &Options| fetch(&manifest, folder.path(), options, &mut ()).unwrap_err().to_string();
+    let text = say(&Options { hub: Some("hub.example".to_owned()), ..quick() });
+    assert!(
+        text.contains("HF_ENDPOINT, has to begin with https://") && text.contains("tried once"),
+        "{text}"
+    );
+    let text = say(&Options { certificates: Some("/no/such.pem".into()), ..quick() });
+    assert!(text.contains("/no/such.pem") && text.contains("correct SSL_CERT_FILE"), "{text}");
 }
