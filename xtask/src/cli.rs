@@ -77,6 +77,13 @@ enum Command {
         after_help = "Example:\n  cargo xtask bench nn                   this project alone, development build\n  cargo run --release -p xtask -- bench nn --peer --write    against other libraries, and update docs/performance.md"
     )]
     Bench(crate::bench::Options),
+    /// Compare every operation, training steps and a short training on each CUDA device with the CPU.
+    #[cfg(feature = "experiments")]
+    #[command(
+        after_help = "Example:\n  cargo run --release -p xtask --features cuda -- gpu-check    every device found\n  \
+                            docs/gpu.md says how to build with CUDA and what the table means"
+    )]
+    GpuCheck(crate::gpu_check::Options),
 }
 
 /// What to train.
@@ -172,6 +179,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Delta(options) => crate::delta::run(&root, &options),
         #[cfg(feature = "experiments")]
         Command::Bench(options) => crate::bench::run(&root, &options),
+        #[cfg(feature = "experiments")]
+        Command::GpuCheck(options) => crate::gpu_check::run(&root, &options),
     }
 }
 

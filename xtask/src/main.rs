@@ -19,6 +19,8 @@ mod experiment;
 mod features;
 #[cfg(feature = "experiments")]
 mod fetch;
+#[cfg(feature = "experiments")]
+mod gpu_check;
 mod metric;
 #[cfg(feature = "experiments")]
 mod plot;

@@ -25,6 +25,8 @@ use self::measure::Bench;
 use self::peer::Peer;
 use self::table::Conditions;
 
+pub(crate) use self::nn::training;
+
 /// A subject of measurement: its name and its parts.
 type Subject = (&'static str, &'static [Part]);
 

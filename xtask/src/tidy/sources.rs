@@ -23,7 +23,8 @@ const MACHINE_FOLDERS: &[&str] = &[
 ];
 
 /// Kinds of file that are read as text.
-const TEXT: &[&str] = &["rs", "toml", "md", "json", "py", "sh", "csv", "txt", "html", "svg", "yml", "yaml"];
+const TEXT: &[&str] =
+    &["rs", "cu", "cuh", "toml", "md", "json", "py", "sh", "csv", "txt", "html", "svg", "yml", "yaml"];
 
 /// Checks every source and text file.
 pub(super) fn check(root: &Path, files: &[String], problems: &mut Vec<Problem>) -> Result<()> {
@@ -33,8 +34,10 @@ pub(super) fn check(root: &Path, files: &[String], problems: &mut Vec<Problem>) 
             continue;
         }
         let text = workspace::read(&root.join(file))?;
-        if kind == "rs" {
-            rust(file, &text, problems);
+        match kind.as_str() {
+            "rs" => source(file, &text, "//!", problems),
+            "cu" | "cuh" => source(file, &text, "// ", problems),
+            _ => {}
         }
         for (number, line) in text.lines().enumerate() {
             for folder in MACHINE_FOLDERS {
@@ -53,10 +56,12 @@ pub(super) fn check(root: &Path, files: &[String], problems: &mut Vec<Problem>) 
     Ok(())
 }
 
-fn rust(file: &str, text: &str, problems: &mut Vec<Problem>) {
-    if !text.starts_with("//!") {
-        let remedy = "open it with a `//!` line that says what is in it";
-        problems.push(Problem::new(file, "the first line is not a `//!` line", remedy));
+/// Checks a source file whose first line is a comment that starts with `opening`.
+fn source(file: &str, text: &str, opening: &str, problems: &mut Vec<Problem>) {
+    if !text.starts_with(opening) {
+        let opening = opening.trim_end();
+        let remedy = format!("open it with a `{opening}` line that says what is in it");
+        problems.push(Problem::new(file, format!("the first line is not a `{opening}` line"), remedy));
     }
     let in_tests = file.split('/').any(|part| part == "tests");
     let generated = text.lines().next().is_some_and(|line| line.contains("@generated"));

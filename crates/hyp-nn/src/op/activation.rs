@@ -1,5 +1,8 @@
 //! The rectifier and its kin, with PyTorch's derivatives at their corners.
 
+#[cfg(feature = "cuda")]
+pub(super) mod cuda;
+
 use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
@@ -14,7 +17,7 @@ const CHUNK: usize = 1 << 15;
 /// **Numerics.** The derivative at 0 is 0, as in PyTorch (Candle's own has 1). NaN stays NaN.
 ///
 /// # Errors
-/// If the tensor is neither `f32` nor `f64`, or not on the CPU.
+/// If the tensor is neither `f32` nor `f64`, or the device has no kernel.
 ///
 /// # Examples
 /// ```
@@ -33,7 +36,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 /// **Numerics.** The derivative at 0 and at 6 is 0, as in PyTorch. NaN stays NaN.
 ///
 /// # Errors
-/// If the tensor is neither `f32` nor `f64`, or not on the CPU.
+/// If the tensor is neither `f32` nor `f64`, or the device has no kernel.
 ///
 /// # Examples
 /// ```
@@ -52,7 +55,7 @@ pub fn relu6(x: &Tensor) -> Result<Tensor> {
 /// **Numerics.** The derivative at 0 is `slope`, as in PyTorch. NaN stays NaN.
 ///
 /// # Errors
-/// If `slope` is not positive, or the tensor is neither `f32` nor `f64`, or not on the CPU.
+/// If `slope` is not positive, or the element type or device has no kernel.
 ///
 /// # Examples
 /// ```

@@ -1,5 +1,8 @@
 //! Batch normalisation over all axes but the second, in training and evaluation form.
 
+#[cfg(feature = "cuda")]
+pub(super) mod cuda;
+
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{Error, Result, Tensor};

@@ -1,5 +1,8 @@
 //! Convolution, batch normalisation, rectifier and maximum pooling as one operation.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 

@@ -1,5 +1,8 @@
 //! Elementary functions that Candle lacks, each accurate over its whole domain.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
@@ -68,6 +71,9 @@ pub fn expm1(x: &Tensor) -> Result<Tensor> {
 /// A function of one number, evaluated in `f64`.
 trait Function: Send + Sync + 'static {
     const NAME: &'static str;
+    /// Its number in `crates/hyp-nn/kernels/elementwise.cu`.
+    #[cfg(feature = "cuda")]
+    const ON_DEVICE: i32;
     fn value(x: f64) -> f64;
     /// The derivative at `x`.
     fn slope(x: f64) -> f64;
@@ -81,6 +87,8 @@ struct Expm1;
 
 impl Function for Asinh {
     const NAME: &'static str = "asinh";
+    #[cfg(feature = "cuda")]
+    const ON_DEVICE: i32 = 0;
 
     fn value(x: f64) -> f64 {
         let a = x.abs();
@@ -99,6 +107,8 @@ impl Function for Asinh {
 
 impl Function for Acosh {
     const NAME: &'static str = "acosh";
+    #[cfg(feature = "cuda")]
+    const ON_DEVICE: i32 = 1;
 
     fn value(x: f64) -> f64 {
         let above = x - 1.0;
@@ -112,6 +122,8 @@ impl Function for Acosh {
 
 impl Function for Atanh {
     const NAME: &'static str = "atanh";
+    #[cfg(feature = "cuda")]
+    const ON_DEVICE: i32 = 2;
 
     fn value(x: f64) -> f64 {
         let a = x.abs();
@@ -125,6 +137,8 @@ impl Function for Atanh {
 
 impl Function for Log1p {
     const NAME: &'static str = "log1p";
+    #[cfg(feature = "cuda")]
+    const ON_DEVICE: i32 = 3;
 
     fn value(x: f64) -> f64 {
         x.ln_1p()
@@ -137,6 +151,8 @@ impl Function for Log1p {
 
 impl Function for Expm1 {
     const NAME: &'static str = "expm1";
+    #[cfg(feature = "cuda")]
+    const ON_DEVICE: i32 = 4;
 
     fn value(x: f64) -> f64 {
         x.exp_m1()

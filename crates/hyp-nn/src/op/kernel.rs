@@ -6,10 +6,12 @@ use candle_core::{
     Shape, Storage, Tensor, WithDType,
 };
 
+use super::cuda::{self, CudaKernel, DeviceElement};
+
 /// A scalar type for which the operations have kernels: `f32` or `f64`.
 ///
 /// `hyp_math::Real` is kept beside this trait, not above it: both have `to_f64` and `from_f64`.
-pub trait Element: WithDType {
+pub trait Element: WithDType + DeviceElement {
     /// The same type as `hyp-math` knows it.
     type Real: hyp_math::Real;
     /// A slice as `hyp-math` takes it.
@@ -98,23 +100,23 @@ pub(crate) trait Kernel: Send + Sync + 'static {
 }
 
 /// Applies a kernel of one input.
-pub(crate) fn apply1<K: Kernel>(kernel: K, x: &Tensor) -> Result<Tensor> {
+pub(crate) fn apply1<K: CudaKernel>(kernel: K, x: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op1(Adapter(kernel))
 }
 
 /// Applies a kernel of two inputs.
-pub(crate) fn apply2<K: Kernel>(kernel: K, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+pub(crate) fn apply2<K: CudaKernel>(kernel: K, x: &Tensor, y: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op2(&y.contiguous()?, Adapter(kernel))
 }
 
 /// Applies a kernel of three inputs.
-pub(crate) fn apply3<K: Kernel>(kernel: K, x: &Tensor, y: &Tensor, z: &Tensor) -> Result<Tensor> {
+pub(crate) fn apply3<K: CudaKernel>(kernel: K, x: &Tensor, y: &Tensor, z: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op3(&y.contiguous()?, &z.contiguous()?, Adapter(kernel))
 }
 
 struct Adapter<K>(K);
 
-impl<K: Kernel> Adapter<K> {
+impl<K: CudaKernel> Adapter<K> {
     fn forward(&self, inputs: &[(&CpuStorage, &Layout)]) -> Result<(CpuStorage, Shape)> {
         match inputs[0].0.dtype() {
             DType::F32 => self.forward_as::<f32>(inputs),
@@ -134,6 +136,9 @@ impl<K: Kernel> Adapter<K> {
 
     fn backward(&self, inputs: &[&Tensor], output: &Tensor, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let grad = grad.contiguous()?;
+        if grad.device().is_cuda() {
+            return cuda::backward(&self.0, inputs, output, &grad);
+        }
         match grad.dtype() {
             DType::F32 => self.backward_as::<f32>(inputs, output, &grad),
             DType::F64 => self.backward_as::<f64>(inputs, output, &grad),
@@ -197,7 +202,7 @@ fn host_view<'a, T: Element>(name: &str, storage: &'a Storage, layout: &'a Layou
     }
 }
 
-impl<K: Kernel> CustomOp1 for Adapter<K> {
+impl<K: CudaKernel> CustomOp1 for Adapter<K> {
     fn name(&self) -> &'static str {
         self.0.name()
     }
@@ -206,8 +211,8 @@ impl<K: Kernel> CustomOp1 for Adapter<K> {
         self.forward(&[(s, l)])
     }
 
-    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
-        self.no_device("CUDA")
+    fn cuda_fwd(&self, s: &CudaStorage, l: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::forward(&self.0, &[(s, l)])
     }
 
     fn metal_fwd(&self, _: &MetalStorage, _: &Layout) -> Result<(MetalStorage, Shape)> {
@@ -220,7 +225,7 @@ impl<K: Kernel> CustomOp1 for Adapter<K> {
     }
 }
 
-impl<K: Kernel> CustomOp2 for Adapter<K> {
+impl<K: CudaKernel> CustomOp2 for Adapter<K> {
     fn name(&self) -> &'static str {
         self.0.name()
     }
@@ -237,12 +242,12 @@ impl<K: Kernel> CustomOp2 for Adapter<K> {
 
     fn cuda_fwd(
         &self,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
+        s1: &CudaStorage,
+        l1: &Layout,
+        s2: &CudaStorage,
+        l2: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        self.no_device("CUDA")
+        cuda::forward(&self.0, &[(s1, l1), (s2, l2)])
     }
 
     fn metal_fwd(
@@ -267,7 +272,7 @@ impl<K: Kernel> CustomOp2 for Adapter<K> {
     }
 }
 
-impl<K: Kernel> CustomOp3 for Adapter<K> {
+impl<K: CudaKernel> CustomOp3 for Adapter<K> {
     fn name(&self) -> &'static str {
         self.0.name()
     }
@@ -286,14 +291,14 @@ impl<K: Kernel> CustomOp3 for Adapter<K> {
 
     fn cuda_fwd(
         &self,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
+        s1: &CudaStorage,
+        l1: &Layout,
+        s2: &CudaStorage,
+        l2: &Layout,
+        s3: &CudaStorage,
+        l3: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        self.no_device("CUDA")
+        cuda::forward(&self.0, &[(s1, l1), (s2, l2), (s3, l3)])
     }
 
     fn metal_fwd(

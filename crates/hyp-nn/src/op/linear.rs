@@ -1,5 +1,8 @@
 //! The affine map of the last axis, optionally rectified.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+
 use candle_core::{Error, Result, Tensor};
 
 use super::activation::{gated, rectified};

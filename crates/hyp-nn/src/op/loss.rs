@@ -1,5 +1,8 @@
 //! Softmax cross-entropy of integer labels, fused.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+
 use candle_core::{DType, Error, Result, Tensor};
 
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply1};

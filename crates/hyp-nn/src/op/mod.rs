@@ -1,6 +1,6 @@
 //! Differentiable operations with kernels and gradients of our own, where Candle's are wrong, slow or absent.
 //!
-//! Every operation takes `f32` or `f64` tensors on the CPU, works on any layout (a strided input is copied first),
+//! Every operation takes `f32` or `f64` tensors, works on any layout (a strided input is copied first),
 //! gives the same bits for any number of threads, and refuses a device for which it has no kernel.
 
 mod activation;
@@ -8,6 +8,11 @@ mod ball;
 mod batch_norm;
 mod conv;
 mod conv_norm;
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(not(feature = "cuda"))]
+#[path = "no_cuda.rs"]
+mod cuda;
 mod depthwise;
 mod direct;
 mod elementary;

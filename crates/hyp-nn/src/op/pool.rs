@@ -1,5 +1,8 @@
 //! Max and average pooling with any kernel, stride and padding.
 
+#[cfg(feature = "cuda")]
+pub(super) mod cuda;
+
 use std::sync::OnceLock;
 
 use candle_core::{Error, Result, Tensor};
@@ -71,7 +74,7 @@ impl PoolOptions {
 /// ```
 pub fn max_pool2d(x: &Tensor, options: &PoolOptions) -> Result<Tensor> {
     x.dims4()?;
-    apply1(MaxPool { options: *options, winners: OnceLock::new() }, x)
+    apply1(MaxPool::new(options), x)
 }
 
 /// Average pooling of the last two axes; padding counts as zeros, so that every window divides by its full size.
@@ -228,6 +231,19 @@ fn larger<T: Element, const N: usize>(a: ([T; N], [u32; N]), b: ([T; N], [u32; N
 struct MaxPool {
     options: PoolOptions,
     winners: OnceLock<Vec<u32>>,
+    #[cfg(feature = "cuda")]
+    cuda_winners: OnceLock<super::cuda::Numbers>,
+}
+
+impl MaxPool {
+    fn new(options: &PoolOptions) -> Self {
+        Self {
+            options: *options,
+            winners: OnceLock::new(),
+            #[cfg(feature = "cuda")]
+            cuda_winners: OnceLock::new(),
+        }
+    }
 }
 
 impl Kernel for MaxPool {

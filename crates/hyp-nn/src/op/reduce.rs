@@ -1,5 +1,8 @@
 //! Sums accumulated in `f64`, and norms with a gradient at 0.
 
+#[cfg(feature = "cuda")]
+pub(super) mod cuda;
+
 use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 

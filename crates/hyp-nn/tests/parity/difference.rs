@@ -2,16 +2,9 @@
 
 use hyp_nn::candle_core::{DType, Device, Result, Tensor, Var};
 
-/// Numbers in [−1, 1) that differ for each `seed` and are the same in every run.
+/// The numbers of [`hyp_nn::testing::numbers`].
 pub(crate) fn numbers(dims: &[usize], seed: u64) -> Tensor {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1;
-    let values: Vec<f64> = (0..dims.iter().product::<usize>())
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
-        })
-        .collect();
-    Tensor::from_vec(values, dims, &Device::Cpu).unwrap()
+    hyp_nn::testing::numbers(dims, seed).unwrap()
 }
 
 /// A weighted sum, so that every element of a result reaches the gradient with a weight of its own.

@@ -5,6 +5,7 @@ mod ball;
 mod composed;
 mod conv;
 mod dense;
+mod device;
 mod difference;
 mod normalise;
 mod pool;

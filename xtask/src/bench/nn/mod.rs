@@ -3,6 +3,8 @@
 mod ops;
 mod step;
 
+pub(crate) use step::training;
+
 use anyhow::Result;
 use hyp_data::Random;
 use hyp_nn::candle_core::{Device, Tensor};

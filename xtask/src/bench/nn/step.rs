@@ -81,21 +81,34 @@ fn step<B: Backbone>(
     if !bench.wants(row.key()) {
         return Ok(());
     }
-    let mut store = ParameterStore::new(0, &Device::Cpu);
+    let mut step = training(&Device::Cpu, shape, classes, geometry, backbone)?;
+    bench.row(row, || step().map(|_| ()))
+}
+
+/// Training on one batch of made-up images and labels: each call is one step of Adam and gives the loss before it.
+pub(crate) fn training<B: Backbone>(
+    device: &Device,
+    shape: &[usize],
+    classes: usize,
+    geometry: Geometry,
+    backbone: impl FnOnce(&mut ParameterStore) -> Result<B>,
+) -> Result<impl FnMut() -> Result<f64>> {
+    let mut store = ParameterStore::new(0, device);
     let backbone = backbone(&mut store)?;
     let head = Head::new(&mut store, "head", geometry, backbone.feature_dim(), classes)?;
     let model = Classifier { store, backbone, head };
     let mut task = Classification { model, validation: None, evaluation_batch: shape[0] };
     let mut optimizer = OptimizerConfig::adam(1e-3).build()?;
     let labels = (0..shape[0]).map(|at| (at % classes) as u32).collect();
-    let batch = Labelled { images: uniform(shape, 1.0)?, labels };
+    let batch = Labelled { images: uniform(shape, 1.0)?.to_device(device)?, labels };
     let mut step = 0;
-    bench.row(row, || {
+    Ok(move || {
         let context = StepContext { epoch: 0, step, seed: step, logged: false };
         step += 1;
-        let gradients = task.loss(&batch, &context)?.value.backward()?;
+        let loss = task.loss(&batch, &context)?.value;
+        let gradients = loss.backward()?;
         optimizer.step(task.parameters(), &gradients, Step::at_rate(1e-3))?;
-        Ok(())
+        Ok(f64::from(loss.to_scalar::<f32>()?))
     })
 }
 

@@ -6,6 +6,8 @@ use hyp_math::lorentz;
 use hyp_math::{Curvature, Real, batch::lorentz as rows};
 
 use super::BallParameter;
+#[cfg(feature = "cuda")]
+use super::row_kernels::cuda::{OnCuda, OnPairs, Radial};
 use super::row_kernels::{BinaryOp, UnaryOp, binary, binary_op, unary, unary_op};
 
 /// Space parts of points of the ball; see [`lorentz::from_poincare`].
@@ -62,7 +64,16 @@ pub fn lorentz_distance(x: &Tensor, y: &Tensor, c: &BallParameter) -> Result<Ten
     binary(Distance, x, y, c)
 }
 
-unary_op!(FromBall, "lorentz_from_ball", rows::from_poincare, rows::from_poincare_vjp, scalar: false);
-unary_op!(ToBall, "lorentz_to_ball", rows::to_poincare, rows::to_poincare_vjp, scalar: false);
-unary_op!(ExpMapZero, "lorentz_exp_map_zero", rows::exp_map_zero, rows::exp_map_zero_vjp, scalar: false);
-binary_op!(Distance, "lorentz_distance", rows::distance, rows::distance_vjp, scalar: true);
+unary_op!(
+    FromBall, "lorentz_from_ball", rows::from_poincare, rows::from_poincare_vjp,
+    scalar: false, cuda: Radial::FromBallLorentz.plain()
+);
+unary_op!(
+    ToBall, "lorentz_to_ball", rows::to_poincare, rows::to_poincare_vjp,
+    scalar: false, cuda: Radial::ToBallLorentz.plain()
+);
+unary_op!(
+    ExpMapZero, "lorentz_exp_map_zero", rows::exp_map_zero, rows::exp_map_zero_vjp,
+    scalar: false, cuda: Radial::ExpZeroLorentz.plain()
+);
+binary_op!(Distance, "lorentz_distance", rows::distance, rows::distance_vjp, scalar: true, cuda: None);

@@ -1,5 +1,8 @@
 //! Averages of groups of points: prototypes of classes, in the ball and in the Lorentz model.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+
 use candle_core::{Error, Result, Tensor};
 #[cfg(doc)]
 use hyp_math::lorentz;

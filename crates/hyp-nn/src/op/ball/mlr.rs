@@ -1,5 +1,8 @@
 //! Hyperbolic logits: scaled signed distances to hyperplanes of the ball.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+
 use candle_core::{Error, Result, Tensor};
 use hyp_math::{Curvature, batch};
 

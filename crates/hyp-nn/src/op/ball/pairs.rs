@@ -1,5 +1,8 @@
 //! Operations on all pairs of the rows of two matrices.
 
+#[cfg(feature = "cuda")]
+pub(super) mod cuda;
+
 use candle_core::{Error, Result, Tensor};
 #[cfg(doc)]
 use hyp_math::lorentz;

@@ -1,8 +1,13 @@
 //! The kernels of the row-wise operations: how each reaches its function in `hyp_math::batch`.
 
+#[cfg(feature = "cuda")]
+pub(super) mod cuda;
+
 use candle_core::{Error, Result, Tensor};
 use hyp_math::{Curvature, Real, batch};
 
+#[cfg(feature = "cuda")]
+use self::cuda::{OnCuda, OnPairs, Radial};
 use super::{BallParameter, with_curvature};
 use crate::op::kernel::{Element, Gradients, Kernel, Output, View, apply1, apply2, apply3};
 
@@ -13,6 +18,9 @@ pub(super) trait UnaryOp: Send + Sync + 'static {
     const SCALAR: bool = false;
     fn value<T: Real>(&self, x: &[T], dim: usize, c: Curvature, out: &mut [T]);
     fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64;
+    /// How it runs on a device, for rows of length `dim`.
+    #[cfg(feature = "cuda")]
+    fn on_cuda<T: Real>(&self, c: Curvature, dim: usize) -> OnCuda;
 }
 
 /// An operation on two matrices of as many points.
@@ -29,6 +37,9 @@ pub(super) trait BinaryOp: Send + Sync + 'static {
         c: Curvature,
         gradients: [&mut [T]; 2],
     ) -> f64;
+    /// The operation on a device, if there is one.
+    #[cfg(feature = "cuda")]
+    const ON_CUDA: Option<OnPairs>;
 }
 
 struct Unary<O> {
@@ -137,7 +148,7 @@ impl<O: BinaryOp> Kernel for Binary<O> {
 
 /// Defines an operation by its function in `hyp_math::batch` and that one's gradient.
 macro_rules! unary_op {
-    ($op:ident, $name:literal, $value:path, $vjp:path, scalar: $scalar:literal) => {
+    ($op:ident, $name:literal, $value:path, $vjp:path, scalar: $scalar:literal, cuda: $cuda:expr) => {
         pub(super) struct $op;
 
         impl UnaryOp for $op {
@@ -151,13 +162,18 @@ macro_rules! unary_op {
             fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64 {
                 $vjp(x, grad, dim, c, gx)
             }
+
+            #[cfg(feature = "cuda")]
+            fn on_cuda<T: Real>(&self, _: Curvature, _: usize) -> OnCuda {
+                $cuda
+            }
         }
     };
 }
 
 /// As `unary_op`, with two operands.
 macro_rules! binary_op {
-    ($op:ident, $name:literal, $value:path, $vjp:path, scalar: $scalar:literal) => {
+    ($op:ident, $name:literal, $value:path, $vjp:path, scalar: $scalar:literal, cuda: $cuda:expr) => {
         pub(super) struct $op;
 
         impl BinaryOp for $op {
@@ -178,22 +194,43 @@ macro_rules! binary_op {
             ) -> f64 {
                 $vjp(x, y, grad, dim, c, gx, gy)
             }
+
+            #[cfg(feature = "cuda")]
+            const ON_CUDA: Option<OnPairs> = $cuda;
         }
     };
 }
 
 pub(super) use {binary_op, unary_op};
 
-unary_op!(LogMapZero, "from_ball", batch::log_map_zero, batch::log_map_zero_vjp, scalar: false);
-unary_op!(ExpMapZero, "exp_map_zero", batch::exp_map_zero, batch::exp_map_zero_vjp, scalar: false);
 unary_op!(
-    DistanceToOrigin, "distance_to_origin", batch::distance_to_origin, batch::distance_to_origin_vjp, scalar: true
+    LogMapZero, "from_ball", batch::log_map_zero, batch::log_map_zero_vjp,
+    scalar: false, cuda: Radial::LogZero.plain()
 );
-binary_op!(MobiusAdd, "mobius_add", batch::mobius_add, batch::mobius_add_vjp, scalar: false);
-binary_op!(MobiusSub, "mobius_sub", batch::mobius_sub, batch::mobius_sub_vjp, scalar: false);
-binary_op!(ExpMapAt, "exp_map_at", batch::exp_map_at, batch::exp_map_at_vjp, scalar: false);
-binary_op!(LogMapAt, "log_map_at", batch::log_map_at, batch::log_map_at_vjp, scalar: false);
-binary_op!(Distance, "distance", batch::distance, batch::distance_vjp, scalar: true);
+unary_op!(
+    ExpMapZero, "exp_map_zero", batch::exp_map_zero, batch::exp_map_zero_vjp,
+    scalar: false, cuda: Radial::ExpZero.plain()
+);
+unary_op!(
+    DistanceToOrigin, "distance_to_origin", batch::distance_to_origin, batch::distance_to_origin_vjp,
+    scalar: true, cuda: OnCuda::ToOrigin
+);
+binary_op!(
+    MobiusAdd, "mobius_add", batch::mobius_add, batch::mobius_add_vjp,
+    scalar: false, cuda: Some(OnPairs::MobiusAdd)
+);
+binary_op!(
+    MobiusSub, "mobius_sub", batch::mobius_sub, batch::mobius_sub_vjp,
+    scalar: false, cuda: Some(OnPairs::MobiusSub)
+);
+binary_op!(ExpMapAt, "exp_map_at", batch::exp_map_at, batch::exp_map_at_vjp, scalar: false, cuda: None);
+binary_op!(
+    LogMapAt, "log_map_at", batch::log_map_at, batch::log_map_at_vjp,
+    scalar: false, cuda: Some(OnPairs::LogAt)
+);
+binary_op!(
+    Distance, "distance", batch::distance, batch::distance_vjp, scalar: true, cuda: Some(OnPairs::Distance)
+);
 
 pub(super) struct ToBall {
     pub(super) clip: Option<f64>,
@@ -209,6 +246,12 @@ impl UnaryOp for ToBall {
 
     fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64 {
         batch::to_ball_vjp(x, grad, dim, c, self.clip, self.margin, gx)
+    }
+
+    #[cfg(feature = "cuda")]
+    fn on_cuda<T: Real>(&self, c: Curvature, _: usize) -> OnCuda {
+        let largest = if self.margin > 0.0 { c.max_norm(self.margin) } else { f64::INFINITY };
+        OnCuda::Radial(Radial::ToBall, [self.clip.unwrap_or(f64::INFINITY), largest])
     }
 }
 
@@ -226,6 +269,11 @@ impl UnaryOp for Project {
     fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64 {
         batch::project_vjp(x, grad, dim, c, self.margin, gx)
     }
+
+    #[cfg(feature = "cuda")]
+    fn on_cuda<T: Real>(&self, c: Curvature, dim: usize) -> OnCuda {
+        cuda::project::<T>(c, self.margin, dim)
+    }
 }
 
 pub(super) struct MobiusScalarMul {
@@ -242,6 +290,11 @@ impl UnaryOp for MobiusScalarMul {
     fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64 {
         batch::mobius_scalar_mul_vjp(T::from_f64(self.r), x, grad, dim, c, gx).1
     }
+
+    #[cfg(feature = "cuda")]
+    fn on_cuda<T: Real>(&self, _: Curvature, _: usize) -> OnCuda {
+        OnCuda::Radial(Radial::ScalarMul, [T::from_f64(self.r).to_f64(), 0.0])
+    }
 }
 
 pub(super) struct RiemannianGradient;
@@ -256,5 +309,10 @@ impl UnaryOp for RiemannianGradient {
     fn gradient<T: Real>(&self, x: &[T], grad: &[T], dim: usize, c: Curvature, gx: &mut [T]) -> f64 {
         batch::riemannian_scale(x, grad, dim, c, gx);
         0.0
+    }
+
+    #[cfg(feature = "cuda")]
+    fn on_cuda<T: Real>(&self, _: Curvature, _: usize) -> OnCuda {
+        OnCuda::Riemannian
     }
 }

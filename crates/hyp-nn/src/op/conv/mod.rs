@@ -1,6 +1,8 @@
 //! Two-dimensional convolution as matrix products, optionally fused with bias, rectifier and max pooling.
 
 mod backward;
+#[cfg(feature = "cuda")]
+mod cuda;
 
 use std::sync::OnceLock;
 
@@ -113,12 +115,22 @@ pub(super) struct Conv {
     /// The form for filters that see one channel.
     depthwise: Option<Depthwise>,
     winners: OnceLock<Vec<u32>>,
+    #[cfg(feature = "cuda")]
+    cuda_winners: OnceLock<super::cuda::Numbers>,
 }
 
 impl Conv {
     pub(super) fn new(plan: Plan, epilogue: Epilogue) -> Self {
         let (direct, depthwise) = (Direct::new(plan), Depthwise::new(plan));
-        Self { plan, epilogue, direct, depthwise, winners: OnceLock::new() }
+        Self {
+            plan,
+            epilogue,
+            direct,
+            depthwise,
+            winners: OnceLock::new(),
+            #[cfg(feature = "cuda")]
+            cuda_winners: OnceLock::new(),
+        }
     }
 
     /// Where in its map each pooled maximum stands; empty without pooling.

@@ -1,0 +1,48 @@
+// Sums over the coordinates of all pairs of rows, a tile of 16 × 16 pairs to a block of 256 threads.
+#pragma once
+#include "launch.cuh"
+
+#define TILE 16
+
+// The pair of this thread: a row of the first matrix and one of the second, of so many.
+struct Place {
+    Index row, column, rows, columns;
+    __device__ bool inside() const { return row < rows && column < columns; }
+    __device__ Index at() const { return row * columns + column; }
+};
+
+__device__ inline Place place(Index rows, Index columns) {
+    Index across = (columns + TILE - 1) / TILE;
+    Index row = (Index)blockIdx.x / across * TILE + (Index)threadIdx.x / TILE;
+    Index column = (Index)blockIdx.x % across * TILE + (Index)threadIdx.x % TILE;
+    return Place{row, column, rows, columns};
+}
+
+// ‖x − y‖² of a pair and, where a is given, ⟨x − y, a⟩ with the row of a that belongs to y; sums of differences, in
+// which nothing cancels.
+struct PairSums {
+    double square, product;
+};
+
+template <typename X, typename Y, typename A>
+__device__ inline PairSums pair_sums(Place p, const X *x, const Y *y, const A *a, Index dim) {
+    __shared__ double xs[TILE][TILE + 1], ys[TILE][TILE + 1], as[TILE][TILE + 1];
+    Index own = (Index)threadIdx.x / TILE, other = (Index)threadIdx.x % TILE;
+    // This thread loads coordinate `other` of row number `own` of the tile of either side.
+    Index x_row = p.row, y_row = p.column - other + own;
+    PairSums sums = {0, 0};
+    for (Index first = 0; first < dim; first += TILE) {
+        Index j = first + other;
+        __syncthreads();
+        xs[own][other] = x_row < p.rows && j < dim ? (double)x[x_row * dim + j] : 0;
+        ys[own][other] = y_row < p.columns && j < dim ? (double)y[y_row * dim + j] : 0;
+        if (a) as[own][other] = y_row < p.columns && j < dim ? (double)a[y_row * dim + j] : 0;
+        __syncthreads();
+        for (Index k = 0; k < TILE; k++) {
+            double difference = xs[own][k] - ys[other][k];
+            sums.square += difference * difference;
+            if (a) sums.product += difference * as[other][k];
+        }
+    }
+    return sums;
+}

@@ -1,0 +1,237 @@
+//! The operations that have kernels on CUDA devices, each in settings that reach every branch of its kernels.
+
+use candle_core::{Result, Tensor};
+use hyp_math::Curvature;
+
+use crate::op::{self, BallParameter, ConvOptions, Padding, PoolOptions};
+
+/// One input: numbers in [−1, 1) times `scale` plus `shift`.
+pub(super) struct Input {
+    pub(super) dims: &'static [usize],
+    pub(super) seed: u64,
+    pub(super) scale: f64,
+    pub(super) shift: f64,
+}
+
+/// An operation with its inputs and the tolerances in `f32` and `f64`.
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) inputs: Vec<Input>,
+    pub(super) apply: fn(&[Tensor]) -> Result<Tensor>,
+    pub(super) single: f64,
+    pub(super) double: f64,
+}
+
+impl Case {
+    fn new(
+        name: &'static str,
+        dims: &[&'static [usize]],
+        scale: f64,
+        apply: fn(&[Tensor]) -> Result<Tensor>,
+    ) -> Self {
+        let inputs =
+            dims.iter().zip(1..).map(|(dims, seed)| Input { dims, seed, scale, shift: 0.0 }).collect();
+        Self { name, inputs, apply, single: 1e-5, double: 1e-12 }
+    }
+
+    /// The same with a trained curvature of this value as the last input.
+    fn curved(mut self) -> Self {
+        self.inputs.push(Input { dims: &[], seed: 1, scale: 0.0, shift: CURVATURE });
+        self
+    }
+
+    /// The numbers of all inputs moved up.
+    fn shifted(mut self, shift: f64) -> Self {
+        for input in &mut self.inputs {
+            input.shift = shift;
+        }
+        self
+    }
+}
+
+const CURVATURE: f64 = 0.6;
+
+/// The ball with the last input as its trained curvature.
+fn ball(inputs: &[Tensor]) -> Result<BallParameter> {
+    let value = Curvature::new(CURVATURE).map_err(candle_core::Error::wrap)?;
+    Ok(BallParameter::new(value, inputs.last().cloned()))
+}
+
+/// Every case.
+pub(super) fn cases() -> Vec<Case> {
+    let mut all = convolutions();
+    all.extend(normalisation());
+    all.extend(pooling());
+    all.extend(dense());
+    all.extend(rows());
+    all.extend(pairs());
+    all
+}
+
+fn convolutions() -> Vec<Case> {
+    const IMAGES: &[usize] = &[3, 4, 9, 8];
+    const WEIGHT: &[usize] = &[6, 4, 3, 3];
+    const BIAS: &[usize] = &[6];
+    vec![
+        Case::new("conv2d 3×3", &[IMAGES, WEIGHT, BIAS], 1.0, |t| {
+            op::conv2d(&t[0], &t[1], Some(&t[2]), &ConvOptions::new(1, 1))
+        }),
+        Case::new("conv2d strided, dilated, padded unevenly", &[IMAGES, WEIGHT], 1.0, |t| {
+            let padding = Padding { top: 2, bottom: 1, left: 0, right: 3 };
+            let options = ConvOptions { stride: [2, 1], padding, dilation: [1, 2], groups: 1 };
+            op::conv2d(&t[0], &t[1], None, &options)
+        }),
+        Case::new("conv2d 1×1", &[IMAGES, &[6, 4, 1, 1], BIAS], 1.0, |t| {
+            op::conv2d(&t[0], &t[1], Some(&t[2]), &ConvOptions::default())
+        }),
+        Case::new("conv2d in 2 groups", &[IMAGES, &[6, 2, 2, 3], BIAS], 1.0, |t| {
+            op::conv2d(&t[0], &t[1], Some(&t[2]), &ConvOptions { groups: 2, ..ConvOptions::new(2, 1) })
+        }),
+        Case::new("conv2d depthwise", &[IMAGES, &[4, 1, 3, 3], &[4]], 1.0, |t| {
+            op::conv2d(&t[0], &t[1], Some(&t[2]), &ConvOptions { groups: 4, ..ConvOptions::new(1, 1) })
+        }),
+        Case::new("conv2d_relu", &[IMAGES, WEIGHT, BIAS], 1.0, |t| {
+            op::conv2d_relu(&t[0], &t[1], Some(&t[2]), &ConvOptions::new(1, 1))
+        }),
+        Case::new("conv2d_relu_max_pool", &[IMAGES, WEIGHT, BIAS], 1.0, |t| {
+            op::conv2d_relu_max_pool(
+                &t[0],
+                &t[1],
+                Some(&t[2]),
+                &ConvOptions::new(1, 1),
+                &PoolOptions::square(2),
+            )
+        }),
+        Case::new("conv2d_batch_norm_relu", &[IMAGES, WEIGHT, BIAS, BIAS], 1.0, |t| {
+            let options = ConvOptions::new(1, 1);
+            Ok(op::conv2d_batch_norm_relu(&t[0], &t[1], [&t[2], &t[3]], 1e-5, &options, None)?.0)
+        }),
+        Case::new("conv2d_batch_norm_relu with pooling", &[IMAGES, WEIGHT, BIAS, BIAS], 1.0, |t| {
+            let (options, pool) = (ConvOptions::new(1, 1), PoolOptions::square(2));
+            Ok(op::conv2d_batch_norm_relu(&t[0], &t[1], [&t[2], &t[3]], 1e-5, &options, Some(&pool))?.0)
+        }),
+    ]
+}
+
+fn normalisation() -> Vec<Case> {
+    const MAPS: &[usize] = &[4, 3, 5, 6];
+    const CHANNELS: &[usize] = &[3];
+    vec![
+        Case::new("batch_norm", &[MAPS, CHANNELS, CHANNELS], 2.0, |t| {
+            Ok(op::batch_norm(&t[0], &t[1], &t[2], 1e-5)?.0)
+        }),
+        Case::new("batch_norm_fixed", &[MAPS, CHANNELS, CHANNELS], 2.0, |t| {
+            op::batch_norm_fixed(&t[0], &t[1], &t[2], &[0.3, -0.2, 1.0], &[0.5, 2.0, 0.1], 1e-5)
+        }),
+        Case::new("relu", &[MAPS], 2.0, |t| op::relu(&t[0])),
+        Case::new("relu6", &[MAPS], 9.0, |t| op::relu6(&t[0])),
+        Case::new("leaky_relu", &[MAPS], 2.0, |t| op::leaky_relu(&t[0], 0.1)),
+    ]
+}
+
+fn pooling() -> Vec<Case> {
+    const MAPS: &[usize] = &[2, 3, 11, 8];
+    vec![
+        Case::new("max_pool2d 2×2", &[MAPS], 1.0, |t| op::max_pool2d(&t[0], &PoolOptions::square(2))),
+        Case::new("max_pool2d with overlap and padding", &[MAPS], 1.0, |t| {
+            op::max_pool2d(&t[0], &PoolOptions { kernel: [3, 4], stride: [2, 1], padding: [1, 2] })
+        }),
+        Case::new("avg_pool2d with overlap and padding", &[MAPS], 1.0, |t| {
+            op::avg_pool2d(&t[0], &PoolOptions { kernel: [3, 4], stride: [1, 3], padding: [1, 2] })
+        }),
+        Case::new("adaptive_avg_pool2d to 3×5", &[MAPS], 1.0, |t| op::adaptive_avg_pool2d(&t[0], [3, 5])),
+        Case::new("adaptive_avg_pool2d to 1×1", &[MAPS], 1.0, |t| op::adaptive_avg_pool2d(&t[0], [1, 1])),
+    ]
+}
+
+fn dense() -> Vec<Case> {
+    const MATRIX: &[usize] = &[7, 33];
+    vec![
+        Case::new("linear", &[&[2, 5, 33], &[6, 33], &[6]], 1.0, |t| op::linear(&t[0], &t[1], Some(&t[2]))),
+        Case::new("linear_relu", &[MATRIX, &[6, 33], &[6]], 1.0, |t| {
+            op::linear_relu(&t[0], &t[1], Some(&t[2]))
+        }),
+        Case::new("cross_entropy", &[MATRIX], 5.0, |t| {
+            let labels = Tensor::new(&[0_u32, 32, 5, 5, 1, 17, 30], t[0].device())?;
+            op::cross_entropy(&t[0], &labels)
+        }),
+        Case::new("sum", &[&[3, 7001]], 1.0, |t| op::sum(&t[0])),
+        Case::new("norm", &[MATRIX], 3.0, |t| op::norm(&t[0])),
+        Case::new("asinh", &[MATRIX], 3.0, |t| op::asinh(&t[0])),
+        Case::new("acosh", &[MATRIX], 1.0, |t| op::acosh(&t[0])).shifted(2.5),
+        Case::new("atanh", &[MATRIX], 0.9, |t| op::atanh(&t[0])),
+        Case::new("log1p", &[MATRIX], 0.9, |t| op::log1p(&t[0])),
+        Case::new("expm1", &[MATRIX], 2.0, |t| op::expm1(&t[0])),
+    ]
+}
+
+/// Coordinates of points: five of at most 0.5 in the ball of radius 1.29.
+const POINTS: &[usize] = &[6, 5];
+
+fn rows() -> Vec<Case> {
+    vec![
+        Case::new("to_ball", &[POINTS], 0.9, |t| op::to_ball(&t[0], &ball(t)?, None, 1e-3)).curved(),
+        Case::new("to_ball clipped", &[POINTS], 3.0, |t| op::to_ball(&t[0], &ball(t)?, Some(2.0), 1e-3))
+            .curved(),
+        Case::new("to_ball held by the margin", &[POINTS], 3.0, |t| op::to_ball(&t[0], &ball(t)?, None, 0.1))
+            .curved(),
+        Case::new("exp_map_zero", &[POINTS], 0.9, |t| op::exp_map_zero(&t[0], &ball(t)?)).curved(),
+        Case::new("from_ball", &[POINTS], 0.5, |t| op::from_ball(&t[0], &ball(t)?)).curved(),
+        Case::new("project", &[POINTS], 0.9, |t| op::project(&t[0], &ball(t)?, 0.2)).curved(),
+        Case::new("mobius_scalar_mul", &[POINTS], 0.5, |t| op::mobius_scalar_mul(1.7, &t[0], &ball(t)?))
+            .curved(),
+        Case::new("distance_to_origin", &[POINTS], 0.5, |t| op::distance_to_origin(&t[0], &ball(t)?))
+            .curved(),
+        Case::new("riemannian_gradient", &[POINTS], 0.5, |t| {
+            let c = Curvature::new(CURVATURE).map_err(candle_core::Error::wrap)?;
+            op::riemannian_gradient(&t[0], c)
+        }),
+        Case::new("lorentz_from_ball", &[POINTS], 0.5, |t| op::lorentz_from_ball(&t[0], &ball(t)?)).curved(),
+        Case::new("lorentz_to_ball", &[POINTS], 2.0, |t| op::lorentz_to_ball(&t[0], &ball(t)?)).curved(),
+        Case::new("lorentz_exp_map_zero", &[POINTS], 0.9, |t| op::lorentz_exp_map_zero(&t[0], &ball(t)?))
+            .curved(),
+        Case::new("mobius_add", &[POINTS, POINTS], 0.5, |t| op::mobius_add(&t[0], &t[1], &ball(t)?)).curved(),
+        Case::new("mobius_sub", &[POINTS, POINTS], 0.5, |t| op::mobius_sub(&t[0], &t[1], &ball(t)?)).curved(),
+        Case::new("distance", &[POINTS, POINTS], 0.5, |t| op::distance(&t[0], &t[1], &ball(t)?)).curved(),
+        Case::new("log_map_at", &[POINTS, POINTS], 0.5, |t| op::log_map_at(&t[0], &t[1], &ball(t)?)).curved(),
+    ]
+}
+
+fn pairs() -> Vec<Case> {
+    const MANY: &[usize] = &[19, 21];
+    const FEW: &[usize] = &[18, 21];
+    vec![
+        Case::new("distance_matrix", &[MANY, FEW], 0.25, |t| op::distance_matrix(&t[0], &t[1], &ball(t)?))
+            .curved(),
+        Case::new("distance_matrix, fixed curvature", &[MANY, FEW], 0.25, |t| {
+            let c = Curvature::new(CURVATURE).map_err(candle_core::Error::wrap)?;
+            op::distance_matrix(&t[0], &t[1], &c.into())
+        }),
+        Case::new("mlr_logits", &[MANY, FEW, FEW], 0.25, |t| op::mlr_logits(&t[0], &t[1], &t[2], &ball(t)?))
+            .curved(),
+        Case::new("mlr_layer_logits", &[MANY, FEW, FEW], 0.25, |t| {
+            op::mlr_layer_logits(&t[0], &t[1], &t[2], &ball(t)?)
+        })
+        .curved(),
+        Case::new("mlr_layer_logits, fixed curvature", &[MANY, FEW, FEW], 0.25, |t| {
+            let c = Curvature::new(CURVATURE).map_err(candle_core::Error::wrap)?;
+            op::mlr_layer_logits(&t[0], &t[1], &t[2], &c.into())
+        }),
+        Case::new("mlr_logits_unidirectional", &[MANY, FEW, &[18]], 0.25, |t| {
+            op::mlr_logits_unidirectional(&t[0], &t[1], &t[2], &ball(t)?)
+        })
+        .curved(),
+        Case::new("einstein_midpoint", &[&[4, 5, 21]], 0.25, |t| {
+            op::einstein_midpoint(&t[0], None, &ball(t)?)
+        })
+        .curved(),
+        Case::new("einstein_midpoint of many points", &[&[2, 70, 5]], 0.5, |t| {
+            op::einstein_midpoint(&t[0], None, &ball(t)?)
+        })
+        .curved(),
+        Case::new("einstein_midpoint, weighted", &[&[4, 5, 3], &[4, 5]], 0.4, |t| {
+            op::einstein_midpoint(&t[0], Some(&t[1].sqr()?), &ball(t)?)
+        })
+        .curved(),
+    ]
+}

@@ -1,0 +1,105 @@
+//! Every operation on a device beside its CPU form: value and all gradients.
+
+use candle_core::{DType, Device, Error, Result, Tensor, Var};
+
+use super::cases::{Case, cases};
+use super::{list, numbers};
+use crate::op;
+
+/// How far an operation on a device is from its CPU form.
+#[derive(Clone, Debug)]
+pub struct Parity {
+    /// The operation and its setting.
+    pub name: &'static str,
+    /// The element type.
+    pub dtype: DType,
+    /// The largest |difference|/(1 + |CPU value|) of the value.
+    pub value: f64,
+    /// The same of the gradients by every input.
+    pub gradient: f64,
+    /// The largest that counts as agreement.
+    pub tolerance: f64,
+    /// Why the operation did not run on the device, if it did not.
+    pub refusal: Option<String>,
+}
+
+impl Parity {
+    /// Whether value and gradients agree within the tolerance; NaN never does.
+    pub fn agrees(&self) -> bool {
+        self.refusal.is_none() && self.value <= self.tolerance && self.gradient <= self.tolerance
+    }
+}
+
+/// Runs every operation that has kernels on CUDA devices on `device` and on the CPU, in `f32` and `f64`.
+///
+/// **Numerics.** Both sides compute the same formulas and differ in the order of sums and in contracted
+/// multiplications: the tolerance is 1e-5 in `f32`, some tens of roundings of sums over a few hundred terms, and
+/// 1e-12 in `f64`; logits and points near the margin, where a rounding of the input grows, have a wider one with
+/// its reason beside the case.
+///
+/// # Errors
+/// If the CPU form fails, which is a fault of the case.
+///
+/// # Examples
+/// ```
+/// use hyp_nn::{candle_core::Device, testing::parity};
+/// // A device agrees with itself.
+/// assert!(parity(&Device::Cpu)?.iter().all(|row| row.agrees() && row.value == 0.0));
+/// # Ok::<(), hyp_nn::candle_core::Error>(())
+/// ```
+pub fn parity(device: &Device) -> Result<Vec<Parity>> {
+    let mut rows = Vec::new();
+    for case in cases() {
+        for dtype in [DType::F32, DType::F64] {
+            rows.push(compare(&case, dtype, device)?);
+        }
+    }
+    Ok(rows)
+}
+
+fn compare(case: &Case, dtype: DType, device: &Device) -> Result<Parity> {
+    let want = run(case, dtype, &Device::Cpu)?;
+    let tolerance = if dtype == DType::F32 { case.single } else { case.double };
+    let (value, gradient, refusal) = match run(case, dtype, device) {
+        Ok(got) => {
+            let gradients = got[1..].iter().zip(&want[1..]);
+            let worst = gradients.map(|(got, want)| distance(got, want)).fold(0.0, larger);
+            (distance(&got[0], &want[0]), worst, None)
+        }
+        Err(error) => (f64::NAN, f64::NAN, Some(error.to_string())),
+    };
+    Ok(Parity { name: case.name, dtype, value, gradient, tolerance, refusal })
+}
+
+/// The value and the gradient by every input, of a sum in which every element of the value has a weight of its own.
+fn run(case: &Case, dtype: DType, device: &Device) -> Result<Vec<Vec<f64>>> {
+    let inputs = case.inputs.iter().map(|input| {
+        let values = (numbers(input.dims, input.seed)?.affine(input.scale, input.shift)?).to_dtype(dtype)?;
+        Var::from_tensor(&values.to_device(device)?)
+    });
+    let inputs = inputs.collect::<Result<Vec<Var>>>()?;
+    let tracked: Vec<Tensor> = inputs.iter().map(|input| input.as_tensor().clone()).collect();
+    let value = (case.apply)(&tracked)?;
+    let weights = numbers(value.dims(), 99)?.to_dtype(dtype)?.to_device(device)?;
+    let gradients = op::sum(&(&value * weights)?)?.backward()?;
+    let mut all = vec![list(&value)?];
+    for (n, input) in inputs.iter().enumerate() {
+        let gradient = gradients.get(input);
+        let missing = || Error::Msg(format!("{}: input {n} has no gradient", case.name));
+        all.push(list(gradient.ok_or_else(missing)?)?);
+    }
+    Ok(all)
+}
+
+/// The largest relative-plus-absolute difference; NaN if any is, infinite if the lengths differ.
+fn distance(got: &[f64], want: &[f64]) -> f64 {
+    if got.len() != want.len() {
+        return f64::INFINITY;
+    }
+    got.iter().zip(want).map(|(got, want)| (got - want).abs() / (1.0 + want.abs())).fold(0.0, larger)
+}
+
+/// The larger number; NaN where there is one.
+fn larger(a: f64, b: f64) -> f64 {
+    if b > a || b.is_nan() { b } else { a }
+}
