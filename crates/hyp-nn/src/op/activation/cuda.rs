@@ -1,11 +1,11 @@
 //! Rectifiers on CUDA devices.
 
 use candle_core::Result;
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, DeviceSlice};
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 
 use super::Rectifier;
 use crate::op::cuda::{
-    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, ELEMENTWISE, Each, Gpu, index, launch,
+    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, ELEMENTWISE, Each, Gpu, Pass, index, launch,
 };
 use crate::op::kernel::Element;
 
@@ -67,14 +67,8 @@ impl CudaKernel for Rectifier {
         Ok((y, x.dims.to_vec()))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        _: &[DeviceView<'_, T>],
-        output: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { output, grad, .. } = pass;
         Ok(vec![Some(self.gradient(gpu, &output.data, &grad.data)?)])
     }
 }

@@ -7,7 +7,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 
 use super::{BatchNorm, BatchStatistics, inverse_deviations};
 use crate::op::cuda::{
-    BATCH_NORM, CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, REDUCE, Rows, index,
+    BATCH_NORM, CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, Pass, REDUCE, Rows, index,
     indices, launch,
 };
 use crate::op::kernel::Element;
@@ -134,14 +134,8 @@ impl CudaKernel for BatchNorm {
         Ok((y, inputs[0].dims.to_vec()))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        wanted: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, wanted, .. } = pass;
         let moments = Moments::new(gpu, self.statistics(), self.eps)?;
         let operands = [&grad.data, &inputs[0].data, &inputs[1].data];
         let channels = Channels::of(inputs[0].dims);

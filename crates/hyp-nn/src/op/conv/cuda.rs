@@ -7,8 +7,8 @@ use super::{Conv, Epilogue};
 use crate::op::activation::cuda::{add_bias, gated};
 use crate::op::batch_norm::cuda::narrow;
 use crate::op::cuda::{
-    CONV, CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, Matrix, REDUCE, Rows, index,
-    indices, launch, products,
+    CONV, CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, Matrix, Pass, REDUCE, Rows,
+    index, indices, launch, products,
 };
 use crate::op::kernel::Element;
 use crate::op::pool::cuda::Planes;
@@ -210,14 +210,8 @@ impl CudaKernel for Conv {
         Ok((y, vec![self.plan.batch, self.plan.filters, size[0], size[1]]))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        output: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        wanted: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, output, grad, wanted } = pass;
         let operands = [&inputs[0].data, &inputs[1].data];
         let wanted = [wanted[0], wanted[1], wanted.get(2) == Some(&true)];
         let [gx, gw, gb] = if matches!(self.epilogue, Epilogue::None) {

@@ -5,7 +5,7 @@ use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 
 use super::ConvNorm;
 use crate::op::batch_norm::cuda::{Channels, Moments};
-use crate::op::cuda::{CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Gpu, join};
+use crate::op::cuda::{CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Gpu, Pass, join};
 use crate::op::kernel::Element;
 
 impl ConvNorm {
@@ -33,14 +33,8 @@ impl CudaKernel for ConvNorm {
         Ok((y, vec![plan.batch, plan.filters, height, width]))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        output: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        wanted: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, output, grad, wanted } = pass;
         let maps = self.maps.get().and_then(|maps| maps.downcast_ref::<CudaSlice<T>>());
         let maps = maps.expect("invariant: forward kept maps of this type");
         let statistics = self.statistics.get().expect("invariant: forward ran before backward");

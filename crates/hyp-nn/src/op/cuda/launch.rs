@@ -4,9 +4,12 @@
 //! them in the order of the `.cu` file, and the parity tests compare every kernel with the safe CPU form.
 #![expect(unsafe_code, reason = "launches of kernels, and memory that they fill")]
 
+use std::sync::Arc;
+
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaSlice, CudaView, DevicePtr, DeviceRepr, LaunchArgs, LaunchConfig, ValidAsZeroBits,
+    CudaFunction, CudaSlice, CudaStream, CudaView, DevicePtr, DeviceRepr, LaunchArgs, LaunchConfig,
+    ValidAsZeroBits,
 };
 use candle_core::{CudaDevice, Error, Result};
 
@@ -85,9 +88,11 @@ impl Gpu<'_> {
         &self,
         module: &Module,
         name: &str,
-    ) -> Result<candle_core::cuda_backend::CudaFunc> {
+    ) -> Result<(Arc<CudaStream>, CudaFunction)> {
         let (suffix, ptx) = if T::DOUBLE { ("f64", module.double) } else { ("f32", module.single) };
-        self.0.get_or_load_custom_func(&format!("{name}_{suffix}"), &format!("{}_{suffix}", module.name), ptx)
+        let module = format!("{}_{suffix}", module.name);
+        let function = self.0.get_or_load_custom_func(&format!("{name}_{suffix}"), &module, ptx)?;
+        Ok((self.0.cuda_stream(), function.into_cuda_function()))
     }
 
     pub(super) fn device(&self) -> &CudaDevice {
@@ -167,8 +172,8 @@ pub(in crate::op) fn submit(mut args: LaunchArgs<'_>, threads: impl Threads) -> 
 macro_rules! launch {
     ($gpu:expr, $module:ident.$name:ident::<$T:ty>, $threads:expr; $($argument:expr),+ $(,)?) => {{
         use candle_core::cuda_backend::cudarc::driver::PushKernelArg as _;
-        let function = $gpu.kernel::<$T>(&$module, stringify!($name))?;
-        let mut arguments = function.builder();
+        let (stream, function) = $gpu.kernel::<$T>(&$module, stringify!($name))?;
+        let mut arguments = stream.launch_builder(&function);
         $(arguments.arg($argument);)+
         $crate::op::cuda::submit(arguments, $threads)
     }};

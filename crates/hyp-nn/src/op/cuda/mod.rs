@@ -10,14 +10,13 @@ mod launch;
 use std::sync::Mutex;
 
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, DeviceSlice};
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 use candle_core::{
     CpuStorage, CudaDevice, CudaStorage, CustomOp1, DType, Device, Error, Layout, Result, Shape, Storage,
     Tensor,
 };
 
-pub use gemm::DeviceElement;
-pub(super) use gemm::{Matrix, products};
+pub(super) use gemm::{DeviceElement, Matrix, products};
 pub(super) use launch::{
     BALL_BINARY, BALL_PAIRS, BALL_ROWS, BATCH_NORM, CONV, ELEMENTWISE, Each, Gpu, LOSS, MIDPOINT, MLR,
     MLR_RAY, POOL, REDUCE, Rows, Tiles, index, indices, launch, submit,
@@ -45,6 +44,15 @@ impl<T> DeviceView<'_, T> {
     }
 }
 
+/// What a backward pass is given.
+pub(super) struct Pass<'a, T> {
+    pub(super) inputs: &'a [DeviceView<'a, T>],
+    pub(super) output: DeviceView<'a, T>,
+    pub(super) grad: DeviceView<'a, T>,
+    /// Which inputs lead to a variable.
+    pub(super) wanted: &'a [bool],
+}
+
 /// The result of a forward pass: elements and shape.
 pub(super) type DeviceOutput<T> = (CudaSlice<T>, Vec<usize>);
 
@@ -62,14 +70,7 @@ pub(crate) trait CudaKernel: Kernel {
     }
 
     /// The vector–Jacobian products; see [`Kernel::backward`].
-    fn cuda_backward<T: Element>(
-        &self,
-        _: &Gpu<'_>,
-        _: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        _: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, _: &Gpu<'_>, _: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
         Err(missing(self.name()))
     }
 }
@@ -148,13 +149,13 @@ fn backward_as<T: Element, K: CudaKernel>(
             .collect::<Result<Vec<DeviceView<'_, T>>>>()?;
         let ((output, output_layout), (grad, grad_layout)) =
             (output.storage_and_layout(), grad.storage_and_layout());
-        kernel.cuda_backward(
-            &Gpu(device),
-            &views,
-            &device_view(name, &output, output_layout)?,
-            &device_view(name, &grad, grad_layout)?,
-            &wanted,
-        )?
+        let pass = Pass {
+            inputs: &views,
+            output: device_view(name, &output, output_layout)?,
+            grad: device_view(name, &grad, grad_layout)?,
+            wanted: &wanted,
+        };
+        kernel.cuda_backward(&Gpu(device), &pass)?
     };
     gradients.into_iter().zip(inputs).map(|(g, input)| g.map(|g| tensor(g, input)).transpose()).collect()
 }

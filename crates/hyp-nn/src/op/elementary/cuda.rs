@@ -4,7 +4,7 @@ use candle_core::Result;
 
 use super::{Elementwise, Function};
 use crate::op::cuda::{
-    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, ELEMENTWISE, Each, Gpu, index, launch,
+    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, ELEMENTWISE, Each, Gpu, Pass, index, launch,
 };
 use crate::op::kernel::Element;
 
@@ -20,14 +20,8 @@ impl<F: Function> CudaKernel for Elementwise<F> {
         Ok((y, x.dims.to_vec()))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         let (x, count) = (&inputs[0].data, inputs[0].count());
         let (mut gx, length, function) = (gpu.room(count)?, index(count)?, F::ON_DEVICE);
         let threads = Each(count);

@@ -5,7 +5,7 @@ use candle_core::Result;
 use super::Linear;
 use crate::op::activation::cuda::{add_bias, gated};
 use crate::op::cuda::{
-    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Gpu, Matrix, REDUCE, Rows, indices, launch,
+    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Gpu, Matrix, Pass, REDUCE, Rows, indices, launch,
     products,
 };
 use crate::op::kernel::Element;
@@ -31,14 +31,8 @@ impl CudaKernel for Linear {
         Ok((y, dims))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        output: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        wanted: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, output, grad, wanted } = pass;
         let (x, weight) = (&inputs[0], &inputs[1]);
         let (out, inner) = (weight.dims[0], weight.dims[1]);
         let rows = x.dims[..x.dims.len() - 1].iter().product::<usize>();

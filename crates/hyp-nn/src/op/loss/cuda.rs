@@ -4,7 +4,7 @@ use candle_core::Result;
 
 use super::CrossEntropy;
 use crate::op::cuda::{
-    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Gpu, LOSS, REDUCE, Rows, index, launch,
+    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Gpu, LOSS, Pass, REDUCE, Rows, index, launch,
 };
 use crate::op::kernel::Element;
 
@@ -24,14 +24,8 @@ impl CudaKernel for CrossEntropy {
         Ok((mean, vec![]))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         let (logits, batch, classes) = (&inputs[0].data, self.labels.len(), inputs[0].last_dim());
         let (labels, mut gx) = (gpu.upload(&self.labels)?, gpu.room(batch * classes)?);
         let (threads, length, width) = (Rows(batch, classes), index(batch)?, index(classes)?);

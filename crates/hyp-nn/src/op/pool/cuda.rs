@@ -7,7 +7,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 
 use super::{AvgPool, Divisor, MaxPool, PoolOptions};
 use crate::op::cuda::{
-    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, POOL, index, indices, launch,
+    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, POOL, Pass, index, indices, launch,
 };
 use crate::op::kernel::Element;
 
@@ -75,14 +75,8 @@ impl CudaKernel for MaxPool {
         Ok((y, [&inputs[0].dims[..2], &planes.out].concat()))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         let winners = self.cuda_winners.get().expect("invariant: forward ran before backward");
         Ok(vec![Some(self.planes(inputs[0].dims)?.max_backward(gpu, &grad.data, winners)?)])
     }
@@ -127,14 +121,8 @@ impl CudaKernel for AvgPool {
         Ok((y, dims.to_vec()))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         let (spans, divisor, shape) = self.arguments(gpu, inputs[0].dims)?;
         let count = inputs[0].count();
         let mut gx = gpu.room(count)?;

@@ -1,11 +1,11 @@
 //! Sums and norms on CUDA devices.
 
 use candle_core::Result;
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, DeviceSlice};
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 
 use super::{CHUNK, Norm, Sum};
 use crate::op::cuda::{
-    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, REDUCE, Rows, index, launch,
+    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, Pass, REDUCE, Rows, index, launch,
 };
 use crate::op::kernel::Element;
 
@@ -29,14 +29,8 @@ impl CudaKernel for Sum {
         Ok((total(gpu, &parts.as_view())?, vec![]))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         let count = inputs[0].count();
         let (mut gx, length) = (gpu.room(count)?, index(count)?);
         launch!(gpu, REDUCE.spread::<T>, Each(count); &grad.data, &mut gx, &length)?;
@@ -57,14 +51,8 @@ impl CudaKernel for Norm {
         Ok((norms, x.dims[..x.dims.len() - 1].to_vec()))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         let (x, dim) = (&inputs[0], inputs[0].last_dim());
         let (mut gx, width) = (gpu.room(x.count())?, index(dim)?);
         let threads = Rows(x.count() / dim, dim);

@@ -4,7 +4,8 @@ use candle_core::Result;
 
 use super::{Average, Model};
 use crate::op::cuda::{
-    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Gpu, MIDPOINT, Rows, indices, launch, missing,
+    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Gpu, MIDPOINT, Pass, Rows, indices, launch,
+    missing,
 };
 use crate::op::kernel::{Element, Kernel};
 use crate::op::reduce::cuda::total;
@@ -30,14 +31,8 @@ impl CudaKernel for Average {
         Ok((out, vec![groups, dim]))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         if matches!(self.model, Model::Lorentz) {
             return Err(missing(self.name()));
         }

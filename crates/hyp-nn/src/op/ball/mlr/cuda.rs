@@ -1,13 +1,13 @@
 //! Hyperbolic logits on CUDA devices.
 
 use candle_core::Result;
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, DeviceSlice};
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 
 use super::{Logits, Parameters, TogetherWithCurvature};
 use crate::op::ball::pairs::cuda::squares;
 use crate::op::cuda::{
-    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, MLR, MLR_RAY, Rows, Tiles, indices,
-    join, launch,
+    CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, MLR, MLR_RAY, Pass, Rows, Tiles,
+    indices, join, launch,
 };
 use crate::op::kernel::Element;
 use crate::op::reduce::cuda::total;
@@ -173,14 +173,8 @@ impl CudaKernel for Logits {
         self.cuda_value(gpu, &inputs[0], [&inputs[1].data, &inputs[2].data])
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         let parameters = [&inputs[1].data, &inputs[2].data];
         let (gradients, _) = self.cuda_gradients(gpu, &inputs[0], parameters, &grad.data)?;
         Ok(gradients.map(Some).into())
@@ -197,14 +191,8 @@ impl CudaKernel for TogetherWithCurvature {
         self.logits.cuda_value(gpu, &inputs[0], [&both.slice(..self.first), &both.slice(self.first..)])
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         let both = &inputs[1].data;
         let parameters = [&both.slice(..self.first), &both.slice(self.first..)];
         let ([gx, gp, ga], by_c) = self.logits.cuda_gradients(gpu, &inputs[0], parameters, &grad.data)?;

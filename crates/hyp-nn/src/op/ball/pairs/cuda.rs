@@ -5,7 +5,7 @@ use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 
 use super::{DistanceMatrix, Model};
 use crate::op::cuda::{
-    BALL_PAIRS, CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, Rows, Tiles, indices,
+    BALL_PAIRS, CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, Pass, Rows, Tiles, indices,
     launch, missing,
 };
 use crate::op::kernel::{Element, Kernel};
@@ -43,14 +43,8 @@ impl CudaKernel for DistanceMatrix {
         Ok((out, vec![rows, columns]))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         if matches!(self.model, Model::Lorentz) {
             return Err(missing(self.name()));
         }

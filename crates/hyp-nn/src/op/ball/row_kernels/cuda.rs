@@ -5,8 +5,8 @@ use hyp_math::{Curvature, Real};
 
 use super::{Binary, BinaryOp, Unary, UnaryOp, result_shape};
 use crate::op::cuda::{
-    BALL_BINARY, BALL_ROWS, CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Gpu, Rows, index, launch,
-    missing,
+    BALL_BINARY, BALL_ROWS, CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Gpu, Pass, Rows, index,
+    launch, missing,
 };
 use crate::op::kernel::Element;
 use crate::op::reduce::cuda::total;
@@ -14,8 +14,6 @@ use crate::op::reduce::cuda::total;
 /// How a unary operation runs on a device.
 #[derive(Clone, Copy)]
 pub(in crate::op::ball) enum OnCuda {
-    /// Not at all.
-    Missing,
     /// As a map along the ray of each row, with the two numbers that the kernel takes.
     Radial(Radial, [f64; 2]),
     /// The distance to the origin.
@@ -60,7 +58,6 @@ impl<O: UnaryOp> CudaKernel for Unary<O> {
         let (rows, width, shape) = (x.count() / dim, index(dim)?, result_shape(x.dims, O::SCALAR));
         let threads = Rows(rows, dim);
         let out = match self.op.on_cuda::<T::Real>(self.c, dim) {
-            OnCuda::Missing => return Err(missing(O::NAME)),
             OnCuda::Riemannian => gpu.copy(&x.data)?,
             OnCuda::Radial(kind, [first, second]) => {
                 let (mut out, numbers, kind) = (gpu.room(rows * dim)?, [c, first, second], kind as i32);
@@ -76,20 +73,13 @@ impl<O: UnaryOp> CudaKernel for Unary<O> {
         Ok((out, shape))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         let (x, dim, c) = (&inputs[0].data, inputs[0].last_dim(), self.c.get());
         let (rows, width, grad) = (inputs[0].count() / dim, index(dim)?, &grad.data);
         let (mut gx, mut by_c) = (gpu.room(rows * dim)?, gpu.zeros::<f64>(rows)?);
         let threads = Rows(rows, dim);
         match self.op.on_cuda::<T::Real>(self.c, dim) {
-            OnCuda::Missing => return Err(missing(O::NAME)),
             OnCuda::Riemannian => {
                 launch!(gpu, BALL_ROWS.riemannian::<T>, threads; x, grad, &mut gx, &width, &c)?;
             }
@@ -138,14 +128,8 @@ impl<O: BinaryOp> CudaKernel for Binary<O> {
         Ok((out, shape))
     }
 
-    fn cuda_backward<T: Element>(
-        &self,
-        gpu: &Gpu<'_>,
-        inputs: &[DeviceView<'_, T>],
-        _: &DeviceView<'_, T>,
-        grad: &DeviceView<'_, T>,
-        _: &[bool],
-    ) -> Result<DeviceGradients<T>> {
+    fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
+        let Pass { inputs, grad, .. } = pass;
         let kind = O::ON_CUDA.ok_or_else(|| missing(O::NAME))? as i32;
         let (x, y, dim, c) = (&inputs[0].data, &inputs[1].data, inputs[0].last_dim(), self.c.get());
         let (count, width) = (inputs[0].count(), index(dim)?);
