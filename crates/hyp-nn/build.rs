@@ -1,5 +1,4 @@
 //! Compiles the CUDA kernels to PTX, with the feature `cuda` alone; without it this script does nothing.
-#![expect(clippy::print_stdout, reason = "a build script speaks to cargo by its output")]
 
 use std::env;
 use std::path::{Path, PathBuf};
