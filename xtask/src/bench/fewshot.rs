@@ -59,8 +59,7 @@ fn measure(bench: &mut Bench) -> Result<()> {
     let options = LoaderOptions::default();
     let scale = Normalise::imagenet();
     let in_order = Sequential { items: all, batch_size: 100 };
-    let in_order =
-        Loader::new(Arc::clone(&pictures), in_order, Transform::default(), scale.clone(), options.clone());
+    let in_order = Loader::new(Arc::clone(&pictures), in_order, Transform::default(), scale.clone(), options);
     let by_episode = Loader::new(pictures, sampler, Transform::default(), scale, options);
     let mut store = ParameterStore::new(0, &Device::Cpu);
     let backbone = Conv4::new(&mut store, Conv4Config::colour_84(1600))?;
