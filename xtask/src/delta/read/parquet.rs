@@ -13,7 +13,9 @@ pub(super) fn read(file: File, key: Option<&str>) -> Result<Table> {
     let reader = SerializedFileReader::new(file).context("this is no whole Parquet file; copy it again")?;
     let (mut numbers, mut columns, mut rows) = (Numbers::default(), 0, 0);
     for row in reader.get_row_iter(None).context("its columns cannot be read; write it again")? {
-        let row = row.with_context(|| format!("row {rows} cannot be read; copy the file again"))?;
+        let row = row.with_context(|| {
+            format!("row {rows} cannot be read; copy the file again, or write it with snappy, gzip, zstd or no compression")
+        })?;
         let before = numbers.values.len();
         let mut names = Vec::new();
         for (name, field) in row.get_column_iter() {
@@ -83,6 +85,7 @@ impl Numbers {
 mod tests {
     use std::sync::Arc;
 
+    use parquet::basic::Compression;
     use parquet::data_type::{ByteArray, ByteArrayType, FloatType};
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
@@ -92,10 +95,14 @@ mod tests {
 
     /// A file of two columns of numbers and one of text.
     fn file(values: [f32; 3]) -> File {
+        compressed(values, Compression::UNCOMPRESSED)
+    }
+
+    fn compressed(values: [f32; 3], compression: Compression) -> File {
         let file = tempfile::tempfile().unwrap();
         let schema = "message m { required float x; required float y; required binary name (UTF8); }";
         let schema = Arc::new(parse_message_type(schema).unwrap());
-        let properties = Arc::new(WriterProperties::default());
+        let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
         let mut writer = SerializedFileWriter::new(file.try_clone().unwrap(), schema, properties).unwrap();
         let mut group = writer.next_row_group().unwrap();
         for _ in 0..2 {
@@ -116,6 +123,14 @@ mod tests {
     fn columns_are_chosen_and_bad_numbers_named() {
         let table = read(file([1.0, 2.5, -3.0]), Some("y")).unwrap();
         assert_eq!(table, Table { rows: 3, columns: 1, values: Values::Single(vec![1.0, 2.5, -3.0]) });
+        for form in [
+            Compression::SNAPPY,
+            Compression::GZIP(Default::default()),
+            Compression::ZSTD(Default::default()),
+        ] {
+            let same = read(compressed([1.0, 2.5, -3.0], form), Some("y")).unwrap();
+            assert_eq!(same, table, "{form}");
+        }
         let says = |file: File, key: Option<&str>, part: &str| {
             let error = format!("{:#}", read(file, key).unwrap_err());
             assert!(error.contains(part), "{error}");
