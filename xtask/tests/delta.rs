@@ -5,6 +5,7 @@
 mod bed;
 
 use std::fs::File;
+use std::io::Write as _;
 
 use bed::{Bed, run};
 
@@ -96,6 +97,33 @@ fn a_budget_of_nothing_leaves_an_interval() {
 }
 
 #[test]
+fn an_array_that_does_not_fit_its_checksum_is_refused() {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    archive.start_file("features.npy", stored).unwrap();
+    let values: Vec<f32> = (0..60).map(|n| (n as f32 * 0.7).sin()).collect();
+    let array = npy(20, 3, &values);
+    archive.write_all(&array).unwrap();
+    let whole = archive.finish().unwrap().into_inner();
+    let (code, text) = delta("whole.npz", &whole, &["--brief"]);
+    assert_eq!(code, 0, "{text}");
+    let mut damaged = whole;
+    let start = damaged.windows(array.len()).position(|bytes| bytes == array).unwrap();
+    damaged[start + array.len() - 9] ^= 1;
+    refused("damaged.npz", &damaged, &[], &["features", "damaged", "copy the file again"]);
+}
+
+#[test]
+fn a_first_line_that_counts_the_columns_is_no_point() {
+    let points = "0,1\n0.5,2\n3,1\n4,7\n5,5\n";
+    let (code, text) = delta("counted.csv", points.as_bytes(), &["--brief"]);
+    assert!(code == 0 && text.contains("4 points") && text.contains("names of the columns"), "{text}");
+    // Distances along a line begin so too.
+    let (code, text) = delta("line.csv", b"0,1,2,3\n1,0,1,2\n2,1,0,1\n3,2,1,0\n", &["--brief"]);
+    assert!(code == 0 && text.contains("4 points"), "{text}");
+}
+
+#[test]
 fn bad_tables_are_refused_with_what_to_do() {
     refused("nan.csv", b"1,2\n3,NaN\n5,6\n7,8\n", &[], &["line 2, field 2 is NaN", "remove the line"]);
     refused("ragged.csv", b"1,2\n3\n", &[], &["line 2 has 1 fields", "mend"]);
@@ -104,6 +132,8 @@ fn bad_tables_are_refused_with_what_to_do() {
     refused("not.npy", b"hello, world", &[], &["not NumPy's format", "numpy.save"]);
     let parquet = if cfg!(feature = "parquet") { "no whole Parquet" } else { "convert" };
     refused("features.parquet", b"PAR1", &[], &[parquet]);
+    let (code, text) = delta("long.csv", b"1,2\n3,4\n", &["--budget", "1e30h"]);
+    assert!(code == 2 && text.contains("such as 30s"), "{text}");
     refused("features.xls", b"1", &[], &["not read", ".npy"]);
     refused("equal.npy", &npy(5, 2, &[1.0; 10]), &[], &["all 5 points coincide", "distinct points"]);
     refused(

@@ -125,7 +125,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     let seconds = number.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0);
     seconds
-        .map(|v| Duration::from_secs_f64(v * factor))
+        .and_then(|v| Duration::try_from_secs_f64(v * factor).ok())
         .ok_or_else(|| "give a time such as 30s or 5m".to_owned())
 }
 

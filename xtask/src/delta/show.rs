@@ -9,7 +9,7 @@ use hyp_delta::{BallConstant, SampledHyperbolicity, suggested_curvature};
 
 use super::Measured;
 use super::controls::{Comparison, DRAWS};
-use crate::plot::{Chart, Lines, Series, save};
+use crate::plot::{Bands, Chart, Lines, Series, save};
 
 /// Prints exact δ, or the interval that the budget left.
 pub(super) fn exact(interval: &Interval, work: &Work, all_bases: bool, wall: Duration) -> Result<()> {
@@ -102,7 +102,10 @@ pub(super) fn plot(found: &Comparison, measured: &Measured, stem: &Path) -> Resu
         Measured::Exact(interval) => {
             let whole = &interval.at_least;
             let relative = |delta: f64| 2.0 * delta / whole.diameter;
-            if interval.at_most > whole.delta {
+            if interval.at_most.is_infinite() {
+                // The diameter is that of the pairs seen so far, so the ratio bounds nothing.
+                Vec::new()
+            } else if interval.at_most > whole.delta {
                 vec![
                     ("all points, at least".to_owned(), relative(whole.delta)),
                     ("all points, at most".to_owned(), relative(interval.at_most)),
@@ -129,5 +132,5 @@ pub(super) fn plot(found: &Comparison, measured: &Measured, stem: &Path) -> Resu
         series: vec![series],
         levels,
     };
-    save(&Lines { charts: vec![chart], columns: 1 }, stem)
+    save(&Lines { charts: vec![chart], columns: 1, bands: Bands::Draws }, stem)
 }

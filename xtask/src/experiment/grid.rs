@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Environment;
 use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable, ScaleTable};
 use super::tally::line;
-use crate::plot::{Chart, Lines, save};
+use crate::plot::{Bands, Chart, Lines, save};
 use crate::record::{DataFacts, Scale};
 
 /// At the first point of a draw, as in the paper.
@@ -186,6 +186,6 @@ impl Experiment for DeltaGrid {
                 levels: Vec::new(),
             });
         }
-        save(&Lines { charts, columns: 2 }, &plots.stem(""))
+        save(&Lines { charts, columns: 2, bands: Bands::Seeds }, &plots.stem(""))
     }
 }

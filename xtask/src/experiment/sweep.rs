@@ -17,7 +17,7 @@ use super::few_shot::FewShot;
 use super::few_shot::config::{FewShotRow, FewShotScale};
 use super::outcome::complete;
 use super::{Environment, Options};
-use crate::plot::{Chart, Lines, Series, save};
+use crate::plot::{Bands, Chart, Lines, Series, save};
 use crate::record::{ConfigFile, Scale, hexadecimal};
 use crate::{metric, workspace};
 
@@ -234,7 +234,7 @@ fn finish(cells: &[Cell], suggestion: &Suggestion, folder: &Path, environment: &
         levels: vec![("flat, test".to_owned(), cells[0].metrics["accuracy"])],
     };
     let stem = folder.join("sweep");
-    save(&Lines { charts: vec![chart], columns: 1 }, &stem)?;
+    save(&Lines { charts: vec![chart], columns: 1, bands: Bands::Episodes }, &stem)?;
     println!("table and plot: {}.*; one record a cell beside them", environment.shown(&stem));
     Ok(())
 }

@@ -13,9 +13,32 @@ const FOOT: u32 = 22;
 /// The grey of named levels.
 const GREY: RGBColor = RGBColor(102, 102, 102);
 
+/// What the bands of a picture are.
+#[derive(Clone, Copy)]
+pub(crate) enum Bands {
+    /// 95 % t-intervals over the seeds.
+    Seeds,
+    /// Standard deviations over the draws of one protocol.
+    Draws,
+    /// 95 % intervals over the episodes of one evaluation.
+    Episodes,
+}
+
+impl Bands {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Seeds => "bands: 95 % t-interval over the seeds",
+            Self::Episodes => "bands: 95 % interval over the episodes",
+            Self::Draws => "bands: one standard deviation over the draws, no interval of the whole",
+        }
+    }
+}
+
 /// Charts of one picture.
 pub(crate) struct Lines {
     pub(crate) charts: Vec<Chart>,
+    /// What the bands are, if there are any.
+    pub(crate) bands: Bands,
     /// Charts beside each other.
     pub(crate) columns: usize,
 }
@@ -34,7 +57,7 @@ pub(crate) struct Chart {
 pub(crate) struct Series {
     pub(crate) name: String,
     pub(crate) points: Vec<(f64, f64)>,
-    /// Half width of the band at each point, the 95 % interval over the seeds; empty without a band.
+    /// Half width of the band at each point, see [`Bands`]; empty without a band.
     pub(crate) half_widths: Vec<f64>,
 }
 
@@ -49,8 +72,7 @@ impl Picture for Lines {
         let (charts, foot) = area.split_vertically(area.dim_in_pixel().1 as i32 - FOOT as i32);
         let bands = self.charts.iter().flat_map(|chart| &chart.series).flat_map(|series| &series.half_widths);
         if bands.into_iter().any(|half| *half > 0.0) {
-            let words = "bands: 95 % t-interval over the seeds";
-            foot.draw(&Text::new(words, (10, 3), (FONT, 12).into_font())).map_err(failed)?;
+            foot.draw(&Text::new(self.bands.words(), (10, 3), (FONT, 12).into_font())).map_err(failed)?;
         }
         // One colour for one name in all charts.
         let all = self.charts.iter().flat_map(|chart| chart.series.iter().map(|series| series.name.as_str()));
@@ -89,7 +111,12 @@ fn draw_chart<DB: DrawingBackend>(
     };
     let mut named: Vec<(&str, RGBColor)> =
         lines.series.iter().map(|series| (series.name.as_str(), colour_of(&series.name))).collect();
-    named.extend(lines.levels.iter().map(|(name, _)| (name.as_str(), GREY)));
+    // One level needs no colour, and several have those that the lines leave.
+    let level_colour = |at: usize| match lines.levels.len() {
+        1 => GREY,
+        _ => COLOURS[(names.len() + at) % COLOURS.len()],
+    };
+    named.extend(lines.levels.iter().enumerate().map(|(at, (name, _))| (name.as_str(), level_colour(at))));
     let area = headed(area, &lines.title, &named)?;
     let (left, right) =
         range_of(lines.series.iter().flat_map(|series| series.points.iter().map(|(x, _)| *x)));
@@ -138,10 +165,10 @@ fn draw_chart<DB: DrawingBackend>(
             .draw_series(series.points.iter().map(|point| Circle::new(*point, 3, colour.filled())))
             .map_err(failed)?;
     }
-    for (_, level) in &lines.levels {
+    for (level_at, (_, level)) in lines.levels.iter().enumerate() {
         let dashes = (0..20).map(|dash| {
             let at = |part: f64| left + (right - left) * (f64::from(dash) + part) / 20.0;
-            PathElement::new([(at(0.0), *level), (at(0.6), *level)], GREY)
+            PathElement::new([(at(0.0), *level), (at(0.6), *level)], level_colour(level_at))
         });
         chart.draw_series(dashes).map_err(failed)?;
     }

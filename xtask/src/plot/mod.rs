@@ -17,7 +17,7 @@ use crate::workspace;
 
 pub(crate) use disk::{Curve, Disk, Dots, Mark};
 pub(crate) use histogram::{Histograms, Panel};
-pub(crate) use lines::{Chart, Lines, Series};
+pub(crate) use lines::{Bands, Chart, Lines, Series};
 pub(crate) use sheet::ContactSheet;
 
 /// The one font; embedded, so that a plot looks the same on every machine.
@@ -171,7 +171,8 @@ mod tests {
             series: vec![series],
             levels: vec![("paper".to_owned(), 2.5)],
         };
-        save(&Lines { charts: vec![chart], columns: 3 }, &folder.path().join("a.lines")).unwrap();
+        save(&Lines { charts: vec![chart], columns: 3, bands: Bands::Seeds }, &folder.path().join("a.lines"))
+            .unwrap();
         let dots = Dots { name: "0".to_owned(), points: vec![(0.1, 0.2)], colour: 0, mark: Mark::Cross };
         let curve =
             Curve { name: "geodesic".to_owned(), points: vec![(0.0, 0.0), (0.5, 0.5)], colour: 1, width: 2 };

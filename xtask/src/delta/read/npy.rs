@@ -45,8 +45,12 @@ pub(super) fn read(from: &mut impl Read, length: u64) -> Result<Table> {
             header.shape
         );
     }
-    let mut bytes = vec![0; wanted as usize];
-    from.read_exact(&mut bytes).context("the numbers cannot be read to the end; copy the file again")?;
+    // Grown as they come: the length is a claim of the file, and may be far beyond the memory.
+    let mut bytes = Vec::new();
+    from.take(wanted).read_to_end(&mut bytes).context("the numbers cannot be read; copy the file again")?;
+    if (bytes.len() as u64) < wanted {
+        bail!("the numbers end after {} of {wanted} bytes; copy the file again", bytes.len());
+    }
     let values = numbers(&bytes, count, &header)?;
     let mut table = Table::of_shape(&header.shape, values)?;
     if header.columns_first && table.columns > 1 {

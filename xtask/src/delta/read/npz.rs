@@ -18,5 +18,9 @@ pub(super) fn read(file: File, key: Option<&str>) -> Result<Table> {
     let name = choose(&names, key)?.to_owned();
     let mut entry = archive.by_name(&format!("{name}.npy")).with_context(|| format!("array {name}"))?;
     let length = entry.size();
-    npy::read(&mut entry, length).with_context(|| format!("array {name}"))
+    let table = npy::read(&mut entry, length).with_context(|| format!("array {name}"))?;
+    // Only at its end does an entry show whether its bytes have the checksum that the archive states.
+    std::io::copy(&mut entry, &mut std::io::sink())
+        .with_context(|| format!("array {name} is damaged; copy the file again"))?;
+    Ok(table)
 }

@@ -18,7 +18,7 @@ use super::mnist_ood::pictures::{self, SIDE};
 use super::mnist_ood::scores::{Evaluation, accuracy, wide};
 use super::tally::line;
 use super::trained::Trained;
-use crate::plot::{Chart, ContactSheet, Lines, save, save_png};
+use crate::plot::{Bands, Chart, ContactSheet, Lines, save, save_png};
 use crate::record::{DataFacts, Scale};
 
 /// Pictures of each tenth on the contact sheet.
@@ -134,7 +134,7 @@ impl Experiment for Degradation {
     }
 
     fn draw(&self, done: &[Finished<DamageRow>], plots: &Plots) -> Result<()> {
-        save(&Lines { charts: charts(done), columns: METRICS.len() }, &plots.stem(""))?;
+        save(&Lines { charts: charts(done), columns: METRICS.len(), bands: Bands::Seeds }, &plots.stem(""))?;
         let first = done.iter().find(|job| job.row.measure == Measure::RadiusDecile { decile: 1 });
         if let Some(job) = first {
             let evaluation = Evaluation::read(&job.folder)?;

@@ -22,7 +22,7 @@ use super::few_shot::pictures::describe;
 use super::{Environment, held::Held};
 use crate::delta::read::Values;
 use crate::features::{Place, Weights, extract};
-use crate::plot::{Chart, Lines, Series, save};
+use crate::plot::{Bands, Chart, Lines, Series, save};
 use crate::record::{DataFacts, Scale};
 use crate::{fetch, workspace};
 
@@ -155,7 +155,10 @@ impl Experiment for FeatureDelta {
             let words = format!("{}, all {}", job.row.encoder.name(), job.metrics["points"]);
             chart.levels.push((words, job.metrics["delta_rel_exact"]));
         }
-        save(&Lines { charts: charts.into_values().collect(), columns: 2 }, &plots.stem(""))
+        save(
+            &Lines { charts: charts.into_values().collect(), columns: 2, bands: Bands::Draws },
+            &plots.stem(""),
+        )
     }
 }
 

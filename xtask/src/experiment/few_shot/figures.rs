@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::config::FewShotRow;
 use crate::experiment::contract::{Finished, Plots, RowTable};
 use crate::experiment::tally::line;
-use crate::plot::{Chart, Lines, Series, save};
+use crate::plot::{Bands, Chart, Lines, Series, save};
 use crate::workspace;
 
 /// The file of validation accuracies in a job's folder.
@@ -48,5 +48,5 @@ pub(super) fn draw(done: &[Finished<FewShotRow>], plots: &Plots) -> Result<()> {
         series,
         levels: Vec::new(),
     };
-    save(&Lines { charts: vec![chart], columns: 1 }, &plots.stem(""))
+    save(&Lines { charts: vec![chart], columns: 1, bands: Bands::Seeds }, &plots.stem(""))
 }

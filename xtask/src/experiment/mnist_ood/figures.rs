@@ -10,7 +10,7 @@ use super::config::OodRow;
 use super::scores::{Evaluation, Scores, wide};
 use crate::experiment::contract::{Finished, Plots};
 use crate::experiment::tally::line;
-use crate::plot::{Chart, Disk, Dots, Histograms, Lines, Mark, Panel, Series, save};
+use crate::plot::{Bands, Chart, Disk, Dots, Histograms, Lines, Mark, Panel, Series, save};
 
 /// Pictures of each kind shown in the disk; more would hide each other.
 const SHOWN: usize = 1500;
@@ -59,7 +59,7 @@ pub(crate) fn overview(done: &[Finished<OodRow>], plots: &Plots) -> Result<()> {
             });
         }
     }
-    save(&Lines { charts, columns: 3 }, &plots.stem(""))
+    save(&Lines { charts, columns: 3, bands: Bands::Seeds }, &plots.stem(""))
 }
 
 /// `n = 16, clip 2.3`: what one line over c has in common.

@@ -14,7 +14,7 @@ use self::pictures::Pictures;
 use super::Environment;
 use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable};
 use super::tally::line;
-use crate::plot::{Chart, Lines, Series, save};
+use crate::plot::{Bands, Chart, Lines, Series, save};
 use crate::record::{DataFacts, Scale};
 
 /// The runner of Table 6.
@@ -68,7 +68,7 @@ impl Experiment for ReIdentification {
             series,
             levels: Vec::new(),
         };
-        save(&Lines { charts: vec![chart], columns: 1 }, &plots.stem(""))
+        save(&Lines { charts: vec![chart], columns: 1, bands: Bands::Seeds }, &plots.stem(""))
     }
 }
 
