@@ -33,7 +33,7 @@ const TRAINING: usize = 20;
 /// By how much the losses of the short training may differ, relative: the roundings of `f32` (6e-8), which differ with the
 /// order of sums, grow by Adam's division by small second moments from step to step; a wrong gradient shows in the
 /// first digits.
-const APART: f64 = 1e-2;
+const APART: f64 = 1e-3;
 
 /// Checks every device and prints one table; fails when something differs, and when there was nothing to check.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
