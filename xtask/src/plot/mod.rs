@@ -146,7 +146,7 @@ fn range_of(values: impl Iterator<Item = f64>) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::{
-        Chart, ContactSheet, Curve, Disk, Dots, Histograms, Lines, Mark, Panel, Series, save, save_png,
+        Bands, Chart, ContactSheet, Curve, Disk, Dots, Histograms, Lines, Mark, Panel, Series, save, save_png,
     };
 
     #[test]
