@@ -85,7 +85,7 @@ impl Numbers {
 mod tests {
     use std::sync::Arc;
 
-    use parquet::basic::Compression;
+    use parquet::basic::{Compression, GzipLevel, ZstdLevel};
     use parquet::data_type::{ByteArray, ByteArrayType, FloatType};
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
@@ -125,8 +125,8 @@ mod tests {
         assert_eq!(table, Table { rows: 3, columns: 1, values: Values::Single(vec![1.0, 2.5, -3.0]) });
         for form in [
             Compression::SNAPPY,
-            Compression::GZIP(Default::default()),
-            Compression::ZSTD(Default::default()),
+            Compression::GZIP(GzipLevel::default()),
+            Compression::ZSTD(ZstdLevel::default()),
         ] {
             let same = read(compressed([1.0, 2.5, -3.0], form), Some("y")).unwrap();
             assert_eq!(same, table, "{form}");
