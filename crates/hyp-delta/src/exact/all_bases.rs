@@ -84,12 +84,12 @@ pub(crate) struct Outcome {
     pub(crate) at_most: Option<f64>,
 }
 
-/// The best quadruple of at least four points with a positive diameter; the best so far if more than `most` triples had
-/// to be evaluated in `f64`, or if `go` said so.
+/// The best quadruple of at least four points with a positive diameter, which nothing exceeds `bound`; the best so far
+/// if more than `most` triples had to be evaluated in `f64`, or if `go` said so.
 pub(crate) fn search(
     distances: &DistanceMatrix,
     diameter: f64,
-    spans: &Spans,
+    (spans, bound): (&Spans, f64),
     most: u64,
     go: Go<'_>,
     isa: Isa,
@@ -123,25 +123,28 @@ pub(crate) fn search(
     let open: Vec<AtomicBool> = (0..groups).map(|_| AtomicBool::new(true)).collect();
     let ceiling = || {
         let first = open.iter().position(|open| open.load(Ordering::Relaxed)).unwrap_or(groups);
-        f64::max(search.found().value, spans.ceiling_from(first * GROUP))
+        f64::max(search.found().value, spans.ceiling_from(first * GROUP).min(bound))
     };
     let (crowded, out_of_time) = (AtomicBool::new(false), AtomicBool::new(false));
     let closed = AtomicU64::new(0);
+    // Asked before each pair that passes its bound: where many do, a group of bases takes long.
+    let goes_on = || {
+        crowded.fetch_or(search.evaluated.load(Ordering::Relaxed) > most, Ordering::Relaxed);
+        if crowded.load(Ordering::Relaxed) || out_of_time.load(Ordering::Relaxed) {
+            return false;
+        }
+        let done = closed.load(Ordering::Relaxed) as f64 / groups as f64;
+        let in_time = go(Status { at_least: search.found().value, at_most: ceiling(), done });
+        out_of_time.fetch_or(!in_time, Ordering::Relaxed);
+        in_time
+    };
     (0..groups).into_par_iter().with_max_len(1).for_each_init(
         || Slack::new(search.from_end.stride()),
         |slack, group| {
-            if crowded.load(Ordering::Relaxed) || out_of_time.load(Ordering::Relaxed) {
-                return;
+            if goes_on() && search_group(&search, group * GROUP, slack, &goes_on) {
+                open[group].store(false, Ordering::Relaxed);
+                closed.fetch_add(1, Ordering::Relaxed);
             }
-            let done = closed.load(Ordering::Relaxed) as f64 / groups as f64;
-            if !go(Status { at_least: search.found().value, at_most: ceiling(), done }) {
-                out_of_time.store(true, Ordering::Relaxed);
-                return;
-            }
-            search_group(&search, group * GROUP, slack);
-            open[group].store(false, Ordering::Relaxed);
-            closed.fetch_add(1, Ordering::Relaxed);
-            crowded.fetch_or(search.evaluated.load(Ordering::Relaxed) > most, Ordering::Relaxed);
         },
     );
     // Which triples a crowded search has seen depends on the threads; its start does not.
@@ -169,10 +172,10 @@ impl Slack {
     }
 }
 
-/// All triples whose first point is one of a few.
+/// All triples whose first point is one of a few; returns whether `goes_on` let it come to its end.
 ///
 /// Twice the excess is at most s(w, i) + s(i, w), which is known once for the pair and rules out nearly all of them.
-fn search_group(search: &Search<'_>, first: usize, slack: &mut Slack) {
+fn search_group(search: &Search<'_>, first: usize, slack: &mut Slack, goes_on: &dyn Fn() -> bool) -> bool {
     let points = search.distances.points();
     let start = first / WIDTH * WIDTH;
     let end = points.next_multiple_of(WIDTH);
@@ -206,6 +209,9 @@ fn search_group(search: &Search<'_>, first: usize, slack: &mut Slack) {
         let (slack, back) = (&slack.of_base[t][..points], &slack.of_other[t][..points]);
         for i in w + 1..points {
             if i32::from(slack[i]) + i32::from(back[i]) >= search.threshold() {
+                if !goes_on() {
+                    return false;
+                }
                 search_pair(search, (w, i), own, slack);
             }
             // Where the triangle inequality fails, i can stand for both ends.
@@ -215,6 +221,7 @@ fn search_group(search: &Search<'_>, first: usize, slack: &mut Slack) {
             }
         }
     }
+    true
 }
 
 /// All triples of a base point and one end.

@@ -1,5 +1,7 @@
 //! δ over all base points: all at once, or where that leaves too much, one after the other.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rayon::prelude::*;
 
 use super::report::{Go, Interval, Method, Status, Work, to_the_end};
@@ -12,6 +14,9 @@ use crate::maxmin::Isa;
 
 /// For each pair of points, how many triples may pass the bounds over all bases before the bases are taken singly.
 const MOST_TRIPLES: u64 = 2;
+
+/// By how much of the diameter the same quadruple may differ between its points as bases.
+const ROUNDING: f64 = 1e-14;
 
 /// Base points that are taken at the same time, where they are taken singly.
 const TOGETHER: usize = 16;
@@ -51,12 +56,13 @@ pub fn delta_all_bases_within(distances: &DistanceMatrix, go: Go<'_>, isa: Isa) 
     }
     let spans = Spans::of(distances);
     let most = MOST_TRIPLES * (points * points) as u64;
-    let outcome = all_bases::search(distances, diameter, &spans, most, go, isa);
+    let bound = twice_at_one_base(distances, diameter, &spans, go, isa);
+    let outcome = all_bases::search(distances, diameter, (&spans, bound), most, go, isa);
     let (mut shown, mut at_most) = (outcome.shown, outcome.at_most);
     work = Work { method: Method::Triples, refined: outcome.evaluated, steps: 0 };
     if at_most.is_none() {
         work = Work { method: Method::EachBase, refined: 0, steps: 0 };
-        at_most = Some(each_base(distances, (&spans, diameter), &mut shown, &mut work, go, isa));
+        at_most = Some(each_base(distances, (&spans, bound, diameter), &mut shown, &mut work, go, isa));
     }
     if shown.value > 0.0 {
         let [w, i, k, j] = shown.points;
@@ -65,28 +71,46 @@ pub fn delta_all_bases_within(distances: &DistanceMatrix, go: Go<'_>, isa: Isa) 
     (Interval { at_least: result, at_most: at_most.unwrap_or(shown.value).max(shown.value) }, work)
 }
 
+/// Twice the largest excess at one base point, which no quadruple exceeds; more if there is no time for it.
+///
+/// With x|z the largest of the four products of two from {x, y} and {z, t} one each: x|y ≥ z|y − δ_w and
+/// z|t ≥ x|t − δ_w, whose sum is the four-point condition with 2δ_w.
+fn twice_at_one_base(distances: &DistanceMatrix, diameter: f64, spans: &Spans, go: Go<'_>, isa: Isa) -> f64 {
+    let unknown = spans.ceiling_from(0);
+    let asked = |_| go(Status { at_least: 0.0, at_most: unknown, done: 0.0 });
+    let (_, _, at_most) = search(distances, 0, &Survey::of(distances, 0), 0.0, &asked, isa);
+    2.0 * at_most + ROUNDING * diameter
+}
+
 /// One base point after the other; returns a value that no quadruple exceeds.
 fn each_base(
     distances: &DistanceMatrix,
-    (spans, diameter): (&Spans, f64),
+    (spans, bound, diameter): (&Spans, f64, f64),
     shown: &mut quad::Shown,
     work: &mut Work,
     go: Go<'_>,
     isa: Isa,
 ) -> f64 {
     let points = distances.points();
+    let stopped = AtomicBool::new(false);
     for first in (0..points).step_by(TOGETHER) {
         // A quadruple shows the same at each of its points but for rounding: with all earlier points done as bases, one
         // that shows more has none of them.
-        let at_most = f64::max(shown.value + 1e-14 * diameter, spans.ceiling_from(first));
+        // And none shows more than twice as much as the largest at any one of the bases done.
+        let bound = if first == 0 { bound } else { bound.min(2.0 * shown.value + ROUNDING * diameter) };
+        let at_most = f64::max(shown.value + ROUNDING * diameter, spans.ceiling_from(first).min(bound));
         let status = Status { at_least: shown.value, at_most, done: first as f64 / points as f64 };
-        if !go(status) {
+        let asked = |_| {
+            stopped.fetch_or(!go(status), Ordering::Relaxed);
+            !stopped.load(Ordering::Relaxed)
+        };
+        if !asked(status) {
             return at_most;
         }
         // All of these start from the same floor, so that the result does not depend on which is done first.
         let floor = shown.value;
         let of_base =
-            |base| (base, search(distances, base, &Survey::of(distances, base), floor, &to_the_end, isa));
+            |base| (base, search(distances, base, &Survey::of(distances, base), floor, &asked, isa));
         let done: Vec<_> = (first..(first + TOGETHER).min(points)).into_par_iter().map(of_base).collect();
         for (base, (found, of_base, _)) in done {
             work.refined += of_base.refined;
@@ -95,6 +119,37 @@ fn each_base(
                 *shown = quad::Shown { value: found.value, points: [base, i, k, j] };
             }
         }
+        if stopped.load(Ordering::Relaxed) {
+            return at_most;
+        }
     }
     shown.value
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::space::{DiskSampling, hyperbolic_disk};
+
+    /// Where most triples pass the bounds, the search is asked often, stops soon, and knows twice the δ of one base.
+    #[test]
+    fn a_crowded_search_stops_when_it_is_told_to() {
+        let disk = hyperbolic_disk(150, DiskSampling::Hyperbolic { radius: 9.0 }, 3).unwrap();
+        let exact = delta_all_bases_within(&disk, &to_the_end, Isa::detect()).0.at_most;
+        let at_base = crate::delta_at_base(&disk, 0).delta;
+        let mut intervals = Vec::new();
+        for most in [0, 1, 40, 400] {
+            let asked = AtomicUsize::new(0);
+            let go = |_: Status| asked.fetch_add(1, Ordering::Relaxed) < most;
+            let (interval, _) = delta_all_bases_within(&disk, &go, Isa::detect());
+            // Each thread may have asked once more at the same time, of each of the searches that are begun.
+            let late = asked.into_inner().saturating_sub(most);
+            assert!(late <= 8 * (rayon::current_num_threads() + 1), "{late} questions too many after {most}");
+            assert!(interval.at_least.delta <= exact && exact <= interval.at_most, "{interval:?} {exact}");
+            intervals.push(interval);
+        }
+        assert!(intervals[3].at_most <= 2.0 * at_base + 1e-9, "{:?}, δ at a base {at_base}", intervals[3]);
+    }
 }
