@@ -81,7 +81,8 @@ enum Command {
     #[cfg(feature = "experiments")]
     #[command(
         after_help = "Example:\n  cargo run --release -p xtask --features cuda -- gpu-check    every device found\n  \
-                            docs/gpu.md says how to build with CUDA and what the table means"
+                            docs/gpu.md says how to build with CUDA and what the table means;\n  \
+                            cargo xtask gpu-check    built without CUDA, says so and fails"
     )]
     GpuCheck(crate::gpu_check::Options),
 }
