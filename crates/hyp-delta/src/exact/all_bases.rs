@@ -127,7 +127,7 @@ pub(crate) fn search(
     };
     let (crowded, out_of_time) = (AtomicBool::new(false), AtomicBool::new(false));
     let closed = AtomicU64::new(0);
-    // Asked before each pair that passes its bound: where many do, a group of bases takes long.
+    // Asked before each group, and after each pair that took an evaluation: where many do, a group takes long.
     let goes_on = || {
         crowded.fetch_or(search.evaluated.load(Ordering::Relaxed) > most, Ordering::Relaxed);
         if crowded.load(Ordering::Relaxed) || out_of_time.load(Ordering::Relaxed) {
@@ -209,10 +209,9 @@ fn search_group(search: &Search<'_>, first: usize, slack: &mut Slack, goes_on: &
         let (slack, back) = (&slack.of_base[t][..points], &slack.of_other[t][..points]);
         for i in w + 1..points {
             if i32::from(slack[i]) + i32::from(back[i]) >= search.threshold() {
-                if !goes_on() {
+                if search_pair(search, (w, i), own, slack) && !goes_on() {
                     return false;
                 }
-                search_pair(search, (w, i), own, slack);
             }
             // Where the triangle inequality fails, i can stand for both ends.
             if i32::from(slack[i]) - i32::from(own[i]) >= search.threshold() {
@@ -224,23 +223,26 @@ fn search_group(search: &Search<'_>, first: usize, slack: &mut Slack, goes_on: &
     true
 }
 
-/// All triples of a base point and one end.
-fn search_pair(search: &Search<'_>, (w, i): (usize, usize), own: &[i16], slack: &[i16]) {
+/// All triples of a base point and one end; returns whether any had to be evaluated.
+fn search_pair(search: &Search<'_>, (w, i): (usize, usize), own: &[i16], slack: &[i16]) -> bool {
     let from = i + 1;
     let row = &search.from_end.row(i)[from..];
     let most = largest_bound(search.isa, row, &own[from..], &slack[from..], slack[i], own[i]);
     if i32::from(most) < search.threshold() {
-        return;
+        return false;
     }
+    let mut evaluated = 0;
     for (offset, &level) in row.iter().enumerate() {
         let j = from + offset;
         let bound = i32::from(slack[i]) - i32::from(own[j]);
         let bound = bound.min(i32::from(slack[j]) - i32::from(own[i])) + i32::from(level);
         if bound >= search.threshold() {
             search.offer(best_with(search.distances, w, i, j));
-            search.evaluated.fetch_add(1, Ordering::Relaxed);
+            evaluated += 1;
         }
     }
+    search.evaluated.fetch_add(evaluated, Ordering::Relaxed);
+    evaluated > 0
 }
 
 /// The largest and the least differences of two rows so far, in parts.

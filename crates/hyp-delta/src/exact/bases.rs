@@ -26,7 +26,8 @@ const TOGETHER: usize = 16;
 /// # Panics
 /// If the processor does not have the instruction set.
 pub fn delta_all_bases_on(distances: &DistanceMatrix, isa: Isa) -> (Hyperbolicity, Work) {
-    let (interval, work) = delta_all_bases_within(distances, &to_the_end, isa);
+    // Nobody looks at the bounds of a search that comes to its end.
+    let (interval, work) = interval_of(distances, |_| f64::INFINITY, &to_the_end, isa);
     (interval.at_least, work)
 }
 
@@ -46,6 +47,16 @@ pub fn delta_all_bases_on(distances: &DistanceMatrix, isa: Isa) -> (Hyperbolicit
 /// # Ok::<(), hyp_delta::DeltaError>(())
 /// ```
 pub fn delta_all_bases_within(distances: &DistanceMatrix, go: Go<'_>, isa: Isa) -> (Interval, Work) {
+    interval_of(distances, |spans| twice_at_one_base(distances, spans, go, isa), go, isa)
+}
+
+/// [`delta_all_bases_within`], where `bound` finds a value that no quadruple exceeds.
+fn interval_of(
+    distances: &DistanceMatrix,
+    bound: impl FnOnce(&Spans) -> f64,
+    go: Go<'_>,
+    isa: Isa,
+) -> (Interval, Work) {
     assert!(isa.is_available(), "the processor has no {isa:?}");
     let points = distances.points();
     let (diameter, diameter_pair) = distances.diameter();
@@ -56,7 +67,7 @@ pub fn delta_all_bases_within(distances: &DistanceMatrix, go: Go<'_>, isa: Isa) 
     }
     let spans = Spans::of(distances);
     let most = MOST_TRIPLES * (points * points) as u64;
-    let bound = twice_at_one_base(distances, diameter, &spans, go, isa);
+    let bound = bound(&spans);
     let outcome = all_bases::search(distances, diameter, (&spans, bound), most, go, isa);
     let (mut shown, mut at_most) = (outcome.shown, outcome.at_most);
     work = Work { method: Method::Triples, refined: outcome.evaluated, steps: 0 };
@@ -75,11 +86,12 @@ pub fn delta_all_bases_within(distances: &DistanceMatrix, go: Go<'_>, isa: Isa) 
 ///
 /// With x|z the largest of the four products of two from {x, y} and {z, t} one each: x|y ≥ z|y − δ_w and
 /// z|t ≥ x|t − δ_w, whose sum is the four-point condition with 2δ_w.
-fn twice_at_one_base(distances: &DistanceMatrix, diameter: f64, spans: &Spans, go: Go<'_>, isa: Isa) -> f64 {
+fn twice_at_one_base(distances: &DistanceMatrix, spans: &Spans, go: Go<'_>, isa: Isa) -> f64 {
     let unknown = spans.ceiling_from(0);
     let asked = |_| go(Status { at_least: 0.0, at_most: unknown, done: 0.0 });
-    let (_, _, at_most) = search(distances, 0, &Survey::of(distances, 0), 0.0, &asked, isa);
-    2.0 * at_most + ROUNDING * diameter
+    let survey = Survey::of(distances, 0);
+    let (_, _, at_most) = search(distances, 0, &survey, 0.0, &asked, isa);
+    2.0 * at_most + ROUNDING * survey.diameter
 }
 
 /// One base point after the other; returns a value that no quadruple exceeds.
