@@ -51,14 +51,7 @@ pub fn load(root: &Path, colour: Colour) -> Result<Dataset, DataError> {
 /// # Errors
 /// As [`load`]; with [`Unusable::Skip`] only if the root cannot be read or nothing usable is left.
 pub fn load_with(root: &Path, options: ReadOptions) -> Result<Loaded, DataError> {
-    if !root.exists() {
-        return Err(DataError::missing("folder of pictures", root, REMEDY));
-    }
-    let mut tree = Tree::open(root, 1)?;
-    let mut problems = std::mem::take(&mut tree.problems);
-    let index = index(&tree, &mut problems)?;
-    let dataset = Dataset::encoded(index, options.colour, tree.archive.into_iter().collect());
-    Loaded::new(dataset, problems, options.unusable, root)
+    read(root, options, (1, REMEDY), index)
 }
 
 /// Lists the pictures below a folder (or in a zip archive), at any depth, as one class: for questions that need none.
@@ -79,17 +72,30 @@ pub fn load_with(root: &Path, options: ReadOptions) -> Result<Loaded, DataError>
 /// ```
 pub fn load_unlabelled(root: &Path, options: ReadOptions) -> Result<Loaded, DataError> {
     const HOLDS_NONE: &str = "name a folder that holds pictures";
+    read(root, options, (0, HOLDS_NONE), |tree, problems| {
+        let files: Vec<&Entry> =
+            tree.files.iter().filter(|entry| has_picture_name(entry, problems)).collect();
+        if files.is_empty() && problems.is_empty() {
+            return Err(DataError::missing("picture", &tree.root, HOLDS_NONE));
+        }
+        let listed = files.into_iter().map(|entry| Listed::new(entry.source.clone(), "pictures"));
+        Ok(listed::index(listed.collect()))
+    })
+}
+
+/// What `index` makes of the files below `root`, of which `depth` folders have a meaning.
+fn read(
+    root: &Path,
+    options: ReadOptions,
+    (depth, remedy): (usize, &str),
+    index: impl FnOnce(&Tree, &mut Vec<DataError>) -> Result<Index, DataError>,
+) -> Result<Loaded, DataError> {
     if !root.exists() {
-        return Err(DataError::missing("folder of pictures", root, HOLDS_NONE));
+        return Err(DataError::missing("folder of pictures", root, remedy));
     }
-    let mut tree = Tree::open(root, 0)?;
+    let mut tree = Tree::open(root, depth)?;
     let mut problems = std::mem::take(&mut tree.problems);
-    let files: Vec<&Entry> =
-        tree.files.iter().filter(|entry| has_picture_name(entry, &mut problems)).collect();
-    if files.is_empty() && problems.is_empty() {
-        return Err(DataError::missing("picture", &tree.root, HOLDS_NONE));
-    }
-    let index = listed::index(files.into_iter().map(|e| Listed::new(e.source.clone(), "pictures")).collect());
+    let index = index(&tree, &mut problems)?;
     let dataset = Dataset::encoded(index, options.colour, tree.archive.into_iter().collect());
     Loaded::new(dataset, problems, options.unusable, root)
 }
