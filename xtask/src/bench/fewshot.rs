@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use hyp_data::sample::{Episode, EpisodeSampler, EpisodeShape, Sequential};
 use hyp_data::transform::{Normalise, Transform};
 use hyp_data::{Dataset, Image, Index, Item, Loader, LoaderOptions, Random, Source};
-use hyp_fewshot::{Encoding, EpisodeSource, Geometry, ProtoNet, embed, evaluate};
+use hyp_fewshot::{Encoding, EpisodeSource, Geometry, ProtoNet, embed, episode_logits, evaluate};
 use hyp_nn::ParameterStore;
 use hyp_nn::backbone::{Conv4, Conv4Config};
 use hyp_nn::candle_core::Device;
@@ -68,15 +68,15 @@ fn measure(bench: &mut Bench) -> Result<()> {
 
     let embeddings = embed(&model, &in_order, |_| ())?;
     let cached = evaluate(&embeddings, &episodes[..COMPARED], &space)?;
-    let queries = SHAPE.way * SHAPE.query;
     let source = || EpisodeSource::new(&by_episode, SHAPE, 0, &Device::Cpu);
+    let best = |row: &[f32]| (0..SHAPE.way).rev().max_by(|a, b| row[*a].total_cmp(&row[*b]));
     let mut differing = 0;
-    for (batch, accuracy) in source().zip(&cached.accuracies) {
+    for (batch, episode) in source().zip(&episodes[..COMPARED]) {
         let batch = batch.map_err(anyhow::Error::from_boxed)?;
-        let logits = model.episode(&batch, Encoding::Separate, false)?.logits.to_vec2::<f32>()?;
-        let best = |row: &[f32]| (0..SHAPE.way).rev().max_by(|a, b| row[*a].total_cmp(&row[*b]));
-        let right = logits.iter().zip(batch.query_labels()).filter(|(row, l)| best(row) == Some(*l as usize));
-        differing += right.count().abs_diff((accuracy * queries as f64).round() as usize);
+        let anew = model.episode(&batch, Encoding::Separate, false)?.logits.to_vec2::<f32>()?;
+        let once = episode_logits(&embeddings, episode, &space)?;
+        let answers = anew.iter().zip(once.chunks_exact(SHAPE.way));
+        differing += answers.filter(|(anew, once)| best(anew) != best(once)).count();
     }
     eprintln!(
         "{COMPARED} episodes: {differing} of {} answers differ, {} are too close to tell",
