@@ -16,6 +16,19 @@ pub(in crate::op) fn total<T: Element>(gpu: &Gpu<'_>, values: &CudaView<'_, f64>
     Ok(out)
 }
 
+/// The gradients, and with them that by the curvature where it is the last input: the sum of what each row has.
+pub(in crate::op) fn with_curvature<T: Element>(
+    gpu: &Gpu<'_>,
+    pass: &Pass<'_, T>,
+    mut gradients: DeviceGradients<T>,
+    by_c: &CudaSlice<f64>,
+) -> Result<DeviceGradients<T>> {
+    if pass.inputs.len() > gradients.len() {
+        gradients.push(Some(total(gpu, &by_c.as_view())?));
+    }
+    Ok(gradients)
+}
+
 impl CudaKernel for Sum {
     fn cuda_forward<T: Element>(
         &self,

@@ -8,7 +8,7 @@ use crate::op::cuda::{
     missing,
 };
 use crate::op::kernel::{Element, Kernel};
-use crate::op::reduce::cuda::total;
+use crate::op::reduce::cuda::with_curvature;
 
 impl CudaKernel for Average {
     fn cuda_forward<T: Element>(
@@ -52,9 +52,6 @@ impl CudaKernel for Average {
         if self.weighted {
             gradients.push(Some(by_weights));
         }
-        if inputs.len() > gradients.len() {
-            gradients.push(Some(total(gpu, &by_c.as_view())?));
-        }
-        Ok(gradients)
+        with_curvature(gpu, pass, gradients, &by_c)
     }
 }

@@ -9,7 +9,7 @@ use crate::op::cuda::{
     launch, missing,
 };
 use crate::op::kernel::{Element, Kernel};
-use crate::op::reduce::cuda::total;
+use crate::op::reduce::cuda::with_curvature;
 
 /// ‖x‖² of each row, in `f64`.
 pub(in crate::op::ball) fn squares<T: Element>(
@@ -67,10 +67,6 @@ impl CudaKernel for DistanceMatrix {
             gpu, BALL_PAIRS.distance_gradient::<T>, Each(y.count());
             &y.data, &x.data, &yy, &weight, &pull, &mut gy, &width, &height, &one, &width, &dim, &c
         )?;
-        let mut gradients = vec![Some(gx), Some(gy)];
-        if inputs.len() > 2 {
-            gradients.push(Some(total(gpu, &by_c.as_view())?));
-        }
-        Ok(gradients)
+        with_curvature(gpu, pass, vec![Some(gx), Some(gy)], &by_c)
     }
 }

@@ -9,7 +9,7 @@ use crate::op::cuda::{
     launch, missing,
 };
 use crate::op::kernel::Element;
-use crate::op::reduce::cuda::total;
+use crate::op::reduce::cuda::with_curvature;
 
 /// How a unary operation runs on a device.
 #[derive(Clone, Copy)]
@@ -96,11 +96,7 @@ impl<O: UnaryOp> CudaKernel for Unary<O> {
                 )?;
             }
         }
-        let mut gradients = vec![Some(gx)];
-        if inputs.len() > 1 {
-            gradients.push(Some(total(gpu, &by_c.as_view())?));
-        }
-        Ok(gradients)
+        with_curvature(gpu, pass, vec![Some(gx)], &by_c)
     }
 }
 
@@ -138,10 +134,6 @@ impl<O: BinaryOp> CudaKernel for Binary<O> {
             gpu, BALL_BINARY.binary_backward::<T>, Rows(count / dim, dim);
             x, y, &grad.data, &mut gx, &mut gy, &mut by_c, &width, &kind, &c
         )?;
-        let mut gradients = vec![Some(gx), Some(gy)];
-        if inputs.len() > 2 {
-            gradients.push(Some(total(gpu, &by_c.as_view())?));
-        }
-        Ok(gradients)
+        with_curvature(gpu, pass, vec![Some(gx), Some(gy)], &by_c)
     }
 }
