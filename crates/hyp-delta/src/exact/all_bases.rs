@@ -208,10 +208,11 @@ fn search_group(search: &Search<'_>, first: usize, slack: &mut Slack, goes_on: &
         let own = search.from_end.row(w);
         let (slack, back) = (&slack.of_base[t][..points], &slack.of_other[t][..points]);
         for i in w + 1..points {
-            if i32::from(slack[i]) + i32::from(back[i]) >= search.threshold() {
-                if search_pair(search, (w, i), own, slack) && !goes_on() {
-                    return false;
-                }
+            if i32::from(slack[i]) + i32::from(back[i]) >= search.threshold()
+                && search_pair(search, (w, i), own, slack)
+                && !goes_on()
+            {
+                return false;
             }
             // Where the triangle inequality fails, i can stand for both ends.
             if i32::from(slack[i]) - i32::from(own[i]) >= search.threshold() {
