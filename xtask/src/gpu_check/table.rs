@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::record::processor;
+use crate::record::{output, processor};
 
 /// What became of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +51,8 @@ impl Row {
 
 /// The table with what a reader must know of the run.
 pub(super) fn text(root: &Path, rows: &[Row]) -> String {
-    let run = |program: &str, arguments: &[&str]| {
-        let output = std::process::Command::new(program).args(arguments).current_dir(root).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let cards = run("nvidia-smi", &["--query-gpu=name,driver_version", "--format=csv,noheader"]);
-    let commit = run("git", &["rev-parse", "--short=12", "HEAD"]);
+    let cards = output(root, "nvidia-smi", &["--query-gpu=name,driver_version", "--format=csv,noheader"]);
+    let commit = output(root, "git", &["rev-parse", "--short=12", "HEAD"]);
     let mut text = String::new();
     let unknown = || "unknown".to_owned();
     let cards = cards.unwrap_or_else(unknown).replace('\n', "; ");

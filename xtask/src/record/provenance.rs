@@ -132,8 +132,9 @@ fn command_line(arguments: impl Iterator<Item = String>) -> String {
     line
 }
 
+/// What a program says on its standard output, run in `root`; none if it fails or is not there.
 #[cfg(feature = "experiments")]
-fn output(root: &Path, program: &str, arguments: &[&str]) -> Option<String> {
+pub(crate) fn output(root: &Path, program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).current_dir(root).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
