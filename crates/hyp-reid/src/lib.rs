@@ -8,6 +8,7 @@
 
 mod error;
 mod evaluate;
+mod inner_product;
 mod metric;
 mod neighbours;
 mod ranking;

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use hyp_math::{Curvature, batch::distance_matrix, distance::distance};
+use hyp_math::{Curvature, batch, distance::distance, lorentz};
 use rayon::prelude::*;
 
 use crate::{Error, Result, Set};
 
 /// How far two embedded pictures are apart.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Metric {
     /// ‖x − y‖.
     Euclidean,
@@ -17,11 +17,13 @@ pub enum Metric {
     Cosine,
     /// The distance of the Poincaré ball of curvature −c.
     Hyperbolic(Curvature),
+    /// The same distance of points of the hyperboloid, given by their space parts.
+    Lorentz(Curvature),
 }
 
 /// Two sets in the form in which one kernel compares them, whatever the metric.
 ///
-/// The kernel is the hyperbolic one. At c = 0 it gives `2‖x − y‖`, of which the Euclidean distance is a half; of
+/// The kernel is the hyperbolic one, for space parts that of the hyperboloid. At c = 0 it gives `2‖x − y‖`, of which the Euclidean distance is a half; of
 /// directions of length 1 it also gives the cosine distance, which is `‖x − y‖²/2`, without the cancellation of
 /// `1 − ⟨x, y⟩` between near neighbours.
 pub(crate) struct Compared<'a> {
@@ -47,8 +49,12 @@ impl<'a> Compared<'a> {
     /// Distances of some queries to the whole gallery.
     pub(crate) fn block(&self, queries: Range<usize>, out: &mut [f32]) {
         let rows = &self.query[queries.start * self.dim..queries.end * self.dim];
-        distance_matrix(rows, &self.gallery, self.dim, self.metric.curvature(), out);
-        if !matches!(self.metric, Metric::Hyperbolic(_)) {
+        let c = self.metric.curvature();
+        match self.metric {
+            Metric::Lorentz(_) => batch::lorentz::distance_matrix(rows, &self.gallery, self.dim, c, out),
+            _ => batch::distance_matrix(rows, &self.gallery, self.dim, c, out),
+        }
+        if matches!(self.metric, Metric::Euclidean | Metric::Cosine) {
             out.par_iter_mut().for_each(|d| *d = self.metric.of_kernel(f64::from(*d)) as f32);
         }
     }
@@ -59,15 +65,19 @@ impl<'a> Compared<'a> {
             all[at * self.dim..(at + 1) * self.dim].iter().map(|v| f64::from(*v)).collect()
         };
         let (x, y) = (row(&self.query, query), row(&self.gallery, entry));
-        self.metric.of_kernel(distance(&x, &y, self.metric.curvature()))
+        let c = self.metric.curvature();
+        match self.metric {
+            Metric::Lorentz(_) => lorentz::distance(&x, &y, c),
+            metric => metric.of_kernel(distance(&x, &y, c)),
+        }
     }
 }
 
 impl Metric {
-    /// The curvature parameter with which the kernel is called.
-    fn curvature(self) -> Curvature {
+    /// The curvature parameter; 0 where there is none.
+    pub fn curvature(self) -> Curvature {
         match self {
-            Self::Hyperbolic(c) => c,
+            Self::Hyperbolic(c) | Self::Lorentz(c) => c,
             Self::Euclidean | Self::Cosine => Curvature::FLAT,
         }
     }
@@ -75,7 +85,7 @@ impl Metric {
     /// The distance, from what the kernel says of two prepared points.
     fn of_kernel(self, distance: f64) -> f64 {
         match self {
-            Self::Hyperbolic(_) => distance,
+            Self::Hyperbolic(_) | Self::Lorentz(_) => distance,
             Self::Euclidean => distance / 2.0,
             Self::Cosine => distance * distance / 8.0,
         }
@@ -86,7 +96,7 @@ fn prepared<'a>(set: &Set<'a>, metric: Metric) -> Result<Cow<'a, [f32]>> {
     let rows = || set.features().chunks_exact(set.dim());
     let outside = |entry, reason| Err(Error::Outside { set: set.name(), entry, reason });
     match metric {
-        Metric::Euclidean => Ok(Cow::Borrowed(set.features())),
+        Metric::Euclidean | Metric::Lorentz(_) => Ok(Cow::Borrowed(set.features())),
         Metric::Hyperbolic(c) => match rows().position(|x| c.get() * squared_norm(x) >= 1.0) {
             Some(entry) => {
                 outside(entry, "does not lie in the ball of this curvature; use the c it was trained with")

@@ -1,7 +1,7 @@
 //! Rankings and re-rankings against naive forms that sort and store everything.
 
 use hyp_math::Curvature;
-use hyp_reid::{Evaluation, Metric, RANKS, Reranker, Reranking, Set, Tag, evaluate};
+use hyp_reid::{Evaluation, Metric, RANKS, Reranker, Reranking, Set, Tag, evaluate, evaluate_rows};
 use proptest::prelude::*;
 
 /// Distances of all pairs, from the formulas.
@@ -14,6 +14,7 @@ fn distances(query: &[f32], gallery: &[f32], dim: usize, metric: Metric) -> Vec<
             let dot: f64 = x.iter().zip(y).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
             1.0 - dot / (norm(x) * norm(y)).sqrt()
         }
+        Metric::Lorentz(_) => unreachable!("compared with the ball instead"),
         Metric::Hyperbolic(c) => {
             let c = c.get();
             let gaps = (1.0 - c * norm(x)) * (1.0 - c * norm(y));
@@ -215,6 +216,106 @@ fn sparse_re_ranking_equals_the_dense_one() {
         assert_eq!(found.queries, plain.queries);
         assert!(found.map != plain.map, "re-ranking changes something");
     }
+}
+
+/// The order of a gallery by the inner products of one query, the largest first, equal ones by place.
+fn by_product<T: hyp_math::Real>(metric: Metric, query: &[T], gallery: &[T], dim: usize) -> Vec<usize> {
+    let (mut asked, mut stored) = (vec![T::ZERO; dim + 1], vec![T::ZERO; dim + 1]);
+    metric.query_vector(query, &mut asked);
+    let products: Vec<f64> = gallery
+        .chunks(dim)
+        .map(|entry| {
+            metric.index_vector(entry, &mut stored);
+            asked.iter().zip(&stored).map(|(a, s)| a.to_f64() * s.to_f64()).sum()
+        })
+        .collect();
+    let mut order: Vec<usize> = (0..products.len()).collect();
+    order.sort_by(|a, b| products[*b].total_cmp(&products[*a]).then(a.cmp(b)));
+    order
+}
+
+/// From the smallest curvature in use to points whose distance from the origin is 9 in units of the radius.
+#[test]
+fn the_largest_inner_product_is_the_nearest_entry() {
+    let (dim, queries, entries) = (6, 40, 300);
+    let curvature = |c: f64| Curvature::new(c).unwrap();
+    let cases = [
+        (Metric::Euclidean, 3.0),
+        (Metric::Cosine, 3.0),
+        (Metric::Hyperbolic(Curvature::FLAT), 3.0),
+        (Metric::Hyperbolic(curvature(1e-5)), 9.0),
+        (Metric::Hyperbolic(curvature(0.05)), 1.6),
+        (Metric::Hyperbolic(curvature(1.0)), 0.39),
+        (Metric::Lorentz(curvature(1e-5)), 9.0),
+        (Metric::Lorentz(curvature(1.0)), 30.0),
+    ];
+    for (metric, size) in cases {
+        let scaled = |n: usize, step: f64| -> Vec<f32> {
+            scatter(n * dim, step).into_iter().map(|v| (2.0 * f64::from(v) * size) as f32).collect()
+        };
+        let (query, gallery) = (scaled(queries, 1.3), scaled(entries, 0.7));
+        let none = vec![Tag { identity: 0, camera: 0 }; entries];
+        let q = Set::queries(&query, &none[..queries], dim).unwrap();
+        let g = Set::gallery(&gallery, &none, dim).unwrap();
+        let doubles = |v: &[f32]| v.iter().copied().map(f64::from).collect::<Vec<f64>>();
+        let (query_64, gallery_64) = (doubles(&query), doubles(&gallery));
+        let each = |at: usize, row: &[f32]| {
+            let one = at * dim..(at + 1) * dim;
+            let exact = by_product(metric, &query_64[one.clone()], &gallery_64, dim);
+            let single = by_product(metric, &query[one], &gallery, dim);
+            // Distances that are equal in `f32` have no order of their own.
+            let falls = |order: &[usize], by: f32| {
+                order.windows(2).map(|pair| row[pair[0]] - row[pair[1]]).fold(0.0, f32::max) > by
+            };
+            let largest = row.iter().copied().fold(0.0, f32::max);
+            assert!(!falls(&exact, largest * f32::EPSILON), "{metric:?}, query {at}, in f64");
+            // Rounding the vectors to `f32` moves c times a product by some 1e-7 · cosh² of √c times the radius.
+            let radius = gallery.chunks(dim).map(|p| metric.distance_to_origin(p)).fold(0.0, f64::max);
+            let c = metric.curvature();
+            let moved = 2e-6 * (c.sqrt() * radius).cosh().powi(2);
+            assert!(!falls(&single, largest * moved as f32), "{metric:?}, query {at}, in f32");
+        };
+        evaluate_rows(&q, &g, metric, each, |()| ()).unwrap();
+    }
+}
+
+#[test]
+fn a_product_gives_the_distance_back() {
+    for c in [1e-5, 0.05, 1.0] {
+        let c = Curvature::new(c).unwrap();
+        let (x, y) = ([0.31, -0.42, 0.11], [-0.12, 0.25, 0.4]);
+        let (mut asked, mut stored) = ([0.0; 4], [0.0; 4]);
+        let metric = Metric::Hyperbolic(c);
+        metric.query_vector(&x, &mut asked);
+        metric.index_vector(&y, &mut stored);
+        let product: f64 = asked.iter().zip(stored).map(|(a, s)| a * s).sum();
+        let distance = (-asked[0] - c.get() * product).acosh() / c.sqrt();
+        let want: f64 = hyp_math::distance::distance(&x, &y, c);
+        // arcosh near 1 loses half the digits at c = 1e-5.
+        assert!((distance - want).abs() < 1e-9 / c.get().sqrt().min(1.0), "{distance} and {want}");
+        // Minkowski's product of the points on the hyperboloid, the term of the query alone added.
+        let minkowski = hyp_math::lorentz::inner(&asked[1..], &stored[1..], c);
+        assert!((product - (minkowski - asked[0] / c.get())).abs() < 1e-10 / c.get());
+    }
+}
+
+#[test]
+fn space_parts_rank_as_their_points_in_the_ball() {
+    let c = Curvature::new(0.7).unwrap();
+    let (query, gallery) = (scatter(12 * 5, 1.7), scatter(90 * 5, 0.9));
+    let on_hyperboloid = |points: &[f32]| {
+        let mut out = vec![0.0; points.len()];
+        points.chunks(5).zip(out.chunks_mut(5)).for_each(|(x, s)| hyp_math::lorentz::from_poincare(x, c, s));
+        out
+    };
+    let (query_tags, gallery_tags) = (people(12, 2, 6), people(90, 3, 7));
+    let measured = |query: &[f32], gallery: &[f32], metric: Metric| {
+        let (q, g) = (Set::queries(query, &query_tags, 5), Set::gallery(gallery, &gallery_tags, 5));
+        evaluate(&q.unwrap(), &g.unwrap(), metric).unwrap()
+    };
+    let ball = measured(&query, &gallery, Metric::Hyperbolic(c));
+    let hyperboloid = measured(&on_hyperboloid(&query), &on_hyperboloid(&gallery), Metric::Lorentz(c));
+    assert!(same(&ball, &hyperboloid), "{ball:?} {hyperboloid:?}");
 }
 
 #[test]
