@@ -144,7 +144,13 @@ impl Dataset {
     }
 
     /// As [`Dataset::image`]; a decoder that panics becomes an error that names the picture.
-    pub(crate) fn checked_image(&self, position: usize) -> Result<Image, DataError> {
+    ///
+    /// # Errors
+    /// As [`Dataset::image`], and [`DataError::Panicked`].
+    ///
+    /// # Panics
+    /// As [`Dataset::image`].
+    pub fn checked_image(&self, position: usize) -> Result<Image, DataError> {
         self.catch(position, || self.image(position))
     }
 
@@ -230,7 +236,10 @@ impl Dataset {
     }
 
     /// The same pictures under another index, item by item.
-    pub(crate) fn with_index(self, index: Index) -> Self {
+    ///
+    /// # Panics
+    /// If the index has more or fewer items.
+    pub fn with_index(self, index: Index) -> Self {
         assert_eq!(index.len(), self.index.len(), "one item for each picture");
         Self { index, ..self }
     }

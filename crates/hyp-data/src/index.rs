@@ -164,6 +164,26 @@ impl Index {
         Self::with_names(items, self.classes.clone(), self.identities.clone(), self.cameras.clone())
     }
 
+    /// The same items with their identities as classes; pictures of nobody in particular are the class `nobody`.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyp_data::source::synthetic;
+    /// let people = synthetic::people(3, 2, 1, 0);
+    /// let index = people.index().with_identities_as_classes("0000");
+    /// assert_eq!(index.classes(), people.index().identities());
+    /// ```
+    pub fn with_identities_as_classes(&self, nobody: &str) -> Self {
+        let named = |item: &Item| item.identity.map_or(nobody, |n| &self.identities[n as usize]).to_owned();
+        let classes: BTreeSet<String> = self.items.iter().map(named).collect();
+        let classes: Vec<String> = classes.into_iter().collect();
+        let class = |item: &Item| {
+            classes.binary_search(&named(item)).expect("invariant: every name was collected") as u32
+        };
+        let items = self.items.iter().map(|item| Item { class: class(item), ..item.clone() });
+        Self::with_names(items.collect(), classes.clone(), self.identities.clone(), self.cameras.clone())
+    }
+
     /// The items at some positions, with only those classes that still have one.
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! A CSV file that lists pictures: `path,class[,identity,camera,split]`.
+//! A CSV file that lists pictures: `path,class[,identity,camera,split]`, or `path,identity[,camera,split]`.
 
 use std::fs::{self, File};
 use std::path::{Component, Path, PathBuf};
@@ -8,6 +8,7 @@ use crate::error::{DataError, shortened};
 use crate::image::Colour;
 use crate::index::Source;
 use crate::source::listed::{self, Listed};
+use crate::source::reid::DISTRACTOR;
 use crate::source::{Loaded, ReadOptions, Unusable, tree};
 use crate::split::Split;
 
@@ -16,7 +17,8 @@ pub const COLUMNS: [&str; 5] = ["path", "class", "identity", "camera", "split"];
 
 /// Lists the pictures of a CSV file; nothing is decoded yet.
 ///
-/// - The first line names the columns, in any order; `path` and `class` must be there, and no others than [`COLUMNS`].
+/// - The first line names the columns, in any order; `path` must be there, `class` or `identity`, and no others than
+///   [`COLUMNS`]. Where there is no column `class`, the identity is the class, and [`DISTRACTOR`] where there is none.
 /// - A path is relative to the CSV file's folder; however it is spelled (`./`, `..`, from the root), it is one path.
 /// - An empty cell of `identity`, `camera` or `split` says that there is none.
 /// - Items are sorted by path, classes, identities and cameras by name, so the order of the lines means nothing.
@@ -130,8 +132,12 @@ fn read_row(
     };
     let name = cell(0).ok_or_else(|| wrong("the path is empty; give one or remove the line".to_owned()))?;
     let shown = shortened(&name);
-    let class =
-        cell(1).ok_or_else(|| wrong(format!("`{shown}` has no class; give one or remove the line")))?;
+    let class = match columns[1] {
+        Some(_) => {
+            cell(1).ok_or_else(|| wrong(format!("`{shown}` has no class; give one or remove the line")))?
+        }
+        None => cell(2).unwrap_or_else(|| DISTRACTOR.to_owned()),
+    };
     if !tree::is_picture(&name) {
         return Err(wrong(format!(
             "`{shown}` is not named like a PNG, JPEG, GIF, BMP or WebP picture; convert it or remove the line"
@@ -191,13 +197,13 @@ fn find_columns(header: &::csv::StringRecord, path: &Path) -> Result<[Option<usi
             return wrong(format!("column `{name}` comes twice; remove one"));
         }
     }
-    for required in 0..2 {
-        if columns[required].is_none() {
-            return wrong(format!(
-                "there is no column `{}`; the first line must name the columns path,class[,identity,camera,split]",
-                COLUMNS[required]
-            ));
-        }
+    let [has_path, has_class, has_identity] = [0, 1, 2].map(|column| columns[column].is_some());
+    if !has_path || !(has_class || has_identity) {
+        let missing = if has_path { "`class` or `identity`" } else { "`path`" };
+        return wrong(format!(
+            "there is no column {missing}; the first line must name the columns \
+             path,class[,identity,camera,split], or path,identity[,camera,split]"
+        ));
     }
     Ok(columns)
 }

@@ -84,7 +84,7 @@ pub fn load_unlabelled(root: &Path, options: ReadOptions) -> Result<Loaded, Data
 }
 
 /// What `index` makes of the files below `root`, of which `depth` folders have a meaning.
-fn read(
+pub(super) fn read(
     root: &Path,
     options: ReadOptions,
     (depth, remedy): (usize, &str),
@@ -101,7 +101,7 @@ fn read(
 }
 
 /// Whether the name is that of a picture; if not, that is one problem more.
-fn has_picture_name(entry: &Entry, problems: &mut Vec<DataError>) -> bool {
+pub(super) fn has_picture_name(entry: &Entry, problems: &mut Vec<DataError>) -> bool {
     let is_picture = tree::is_picture(&entry.parts[entry.parts.len() - 1]);
     if !is_picture {
         let reason = "its name is not that of a PNG, JPEG, GIF, BMP or WebP picture";

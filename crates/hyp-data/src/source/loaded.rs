@@ -18,6 +18,9 @@ pub enum Unusable {
     Refuse,
     /// It is left out and listed.
     Skip,
+    /// It is left out and listed for its name or place, and for its contents an error when it is read: for those who read
+    /// every picture once anyway.
+    SkipNames,
 }
 
 /// How a person's own pictures are read.
@@ -34,7 +37,7 @@ pub struct ReadOptions {
 pub struct Loaded {
     /// The pictures that can be used.
     pub dataset: Dataset,
-    /// What was left out, each with its name and reason; empty unless [`Unusable::Skip`] was asked for.
+    /// What was left out, each with its name and reason; empty where they are refused.
     pub skipped: Vec<DataError>,
 }
 
@@ -53,8 +56,8 @@ impl Loaded {
                 Err(problems.swap_remove(0))
             };
         }
-        let failures: Vec<Option<DataError>> =
-            (0..dataset.len()).into_par_iter().map(|n| dataset.checked_image(n).err()).collect();
+        let look = |n| if unusable == Unusable::Skip { dataset.checked_image(n).err() } else { None };
+        let failures: Vec<Option<DataError>> = (0..dataset.len()).into_par_iter().map(look).collect();
         let usable: Vec<usize> = (0..dataset.len()).filter(|&n| failures[n].is_none()).collect();
         problems.extend(failures.into_iter().flatten());
         let kept = dataset.subset(&usable);

@@ -13,6 +13,7 @@ mod mini_imagenet_pickle;
 pub mod mnist;
 pub mod mnist_5k;
 pub mod omniglot;
+pub mod own;
 pub mod reid;
 pub mod synthetic;
 mod tree;

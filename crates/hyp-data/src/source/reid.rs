@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use crate::dataset::Dataset;
 use crate::error::{DataError, OBTAIN_AGAIN};
-use crate::image::Colour;
+use crate::index::Index;
 use crate::manifest::Manifest;
 use crate::source::listed::{self, Listed};
-use crate::source::tree::{self, Tree};
-use crate::source::{self, data_folder};
+use crate::source::tree::{self, Entry, Tree};
+use crate::source::{Loaded, ReadOptions, data_folder, folder};
 use crate::split::{Split, SplitRule};
 
 /// One of the two data sets.
@@ -107,32 +107,77 @@ pub fn load(root: &Path, variant: Variant) -> Result<Dataset, DataError> {
 /// # Ok::<(), hyp_data::DataError>(())
 /// ```
 pub fn read(path: &Path) -> Result<Dataset, DataError> {
-    if !path.exists() {
-        return Err(DataError::missing("folder of people", path, "name a folder or zip archive of pictures"));
-    }
-    let tree = source::whole(Tree::open(path, 0)?)?;
+    Ok(read_with(path, ReadOptions::default())?.dataset)
+}
+
+/// As [`read`], with a choice of what becomes of files that cannot be used; folders called `train`, `query` and
+/// `gallery`, or as in the published archives, are the parts if every picture lies in one.
+///
+/// # Errors
+/// As [`read`]; where files are skipped, only if the root cannot be read or nothing usable is left.
+pub fn read_with(path: &Path, options: ReadOptions) -> Result<Loaded, DataError> {
+    folder::read(path, options, (0, "name a folder or zip archive of pictures"), index)
+}
+
+/// The pictures whose names say identity and camera.
+fn index(tree: &Tree, problems: &mut Vec<DataError>) -> Result<Index, DataError> {
+    let has_parts = tree.files.iter().all(|entry| part_of(entry).is_some());
     let mut listed = Vec::with_capacity(tree.files.len());
-    for entry in tree.files {
-        let file = &entry.parts[entry.parts.len() - 1];
-        let name = parse(file).filter(|_| tree::is_picture(file)).ok_or_else(|| {
+    for entry in &tree.files {
+        let Some(name) = name_of(entry) else {
             let reason = "its name does not say identity and camera, as `0002_c1s1_000451_03.jpg` does";
-            DataError::corrupt(&entry.source.path(), reason, "rename it, or list such pictures in a CSV file")
-        })?;
+            let remedy = "rename it, or list such pictures in a CSV file";
+            problems.push(DataError::corrupt(&entry.source.path(), reason, remedy));
+            continue;
+        };
         if name.identity == Identity::Nobody {
             continue;
         }
-        let identity = match name.identity {
-            Identity::Person(number) if number > 0 => Some(format!("{number:04}")),
-            _ => None,
-        };
+        let (identity, camera) = (name.person(), Some(name.camera()));
         let class = identity.clone().unwrap_or_else(|| DISTRACTOR.to_owned());
-        let camera = Some(format!("c{}", name.camera));
-        listed.push(Listed { identity, camera, ..Listed::new(entry.source, class) });
+        let split = has_parts.then(|| part_of(entry)).flatten();
+        listed.push(Listed { identity, camera, split, ..Listed::new(entry.source.clone(), class) });
     }
-    if listed.is_empty() {
-        return Err(DataError::missing("picture of a person", path, OBTAIN_AGAIN));
+    if listed.is_empty() && problems.is_empty() {
+        return Err(DataError::missing("picture of a person", &tree.root, OBTAIN_AGAIN));
     }
-    Ok(Dataset::encoded(listed::index(listed), Colour::Rgb, tree.archive.into_iter().collect()))
+    Ok(listed::index(listed))
+}
+
+/// What the name of a picture says.
+fn name_of(entry: &Entry) -> Option<Name> {
+    let file = &entry.parts[entry.parts.len() - 1];
+    parse(file).filter(|_| tree::is_picture(file))
+}
+
+/// Whether most pictures of a tree have names that say identity and camera.
+pub(super) fn has_names(tree: &Tree) -> bool {
+    let pictures = tree.files.iter().filter(|entry| tree::is_picture(&entry.parts[entry.parts.len() - 1]));
+    let (all, named) =
+        pictures.fold((0, 0), |(all, named), entry| (all + 1, named + usize::from(name_of(entry).is_some())));
+    2 * named > all
+}
+
+/// The part that the folder above everything else of a picture's path names.
+fn part_of(entry: &Entry) -> Option<Split> {
+    let top = entry.parts.first().filter(|_| entry.parts.len() > 1)?;
+    let published = FOLDERS.iter().find(|(name, _)| name == top).map(|(_, split)| *split);
+    published.or_else(|| Split::from_name(top))
+}
+
+/// The identity and camera that the name of a file says, as in `0002_c1s1_000451_03.jpg`; none if it says neither, and no
+/// identity for somebody who is nobody in particular.
+///
+/// # Examples
+/// ```
+/// use hyp_data::source::reid::tags_of_name;
+/// let (identity, camera) = tags_of_name("0002_c1s1_000451_03.jpg").unwrap();
+/// assert_eq!((identity.as_deref(), camera.as_str()), (Some("0002"), "c1"));
+/// assert_eq!(tags_of_name("holiday.jpg"), None);
+/// ```
+pub fn tags_of_name(file: &str) -> Option<(Option<String>, String)> {
+    let name = parse(file)?;
+    Some((name.person(), name.camera()))
 }
 
 /// As [`read`], then cut by identity: see [`SplitRule::Identities`].
@@ -163,6 +208,20 @@ enum Identity {
 struct Name {
     identity: Identity,
     camera: u32,
+}
+
+impl Name {
+    /// Who is seen; none if it is nobody in particular.
+    fn person(self) -> Option<String> {
+        match self.identity {
+            Identity::Person(number) if number > 0 => Some(format!("{number:04}")),
+            _ => None,
+        }
+    }
+
+    fn camera(self) -> String {
+        format!("c{}", self.camera)
+    }
 }
 
 /// `<identity>_c<camera>[s<sequence>]_…`
