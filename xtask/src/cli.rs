@@ -53,6 +53,14 @@ enum Command {
                             PICTURES holds pictures, in folders named after their classes where these are known."
     )]
     Predict(crate::experiment::PredictOptions),
+    /// Turn pictures into an index of embeddings, for `search` or any vector engine.
+    #[cfg(feature = "parquet")]
+    #[command(after_help = EMBED_EXAMPLES)]
+    Embed(crate::retrieval::EmbedOptions),
+    /// Find the pictures of an index that are nearest to others, exactly; as a table and as a picture.
+    #[cfg(feature = "parquet")]
+    #[command(after_help = SEARCH_EXAMPLES)]
+    Search(crate::retrieval::SearchOptions),
     /// Write the tables of results, the README's table and `runs/report.html` from the records.
     #[command(after_help = "Example:\n  cargo xtask report            write them\n  \
                             cargo xtask report --check    only say whether they are current")]
@@ -97,7 +105,38 @@ enum Train {
                             DIR holds a folder of pictures for each class, or train/, val/ and test/ with such folders."
     )]
     Fewshot(crate::experiment::TrainOptions),
+    /// An embedding of people, or of anything with identities that several cameras see.
+    #[command(after_help = TRAIN_REID_EXAMPLES)]
+    Reid(crate::experiment::TrainReidOptions),
 }
+
+#[cfg(feature = "experiments")]
+const TRAIN_REID_EXAMPLES: &str = "\
+Examples:
+  cargo xtask train reid --images DIR --out runs/people                  pictures named 0002_c1s1_000451_03.jpg
+  cargo xtask train reid --images DIR --labels cameras --epochs 60       pictures in IDENTITY/CAMERA/
+  cargo xtask train reid --images LIST.csv --geometry euclidean          columns path,identity,camera[,split]
+  cargo xtask train reid --images DIR --backbone conv4 --height 84 --width 84    without published weights
+
+Identities are cut into those that are trained with and those that are looked for, of which the first picture by each
+camera is a query; folders or a column named train, query and gallery say it otherwise.";
+
+#[cfg(feature = "parquet")]
+const EMBED_EXAMPLES: &str = "\
+Examples:
+  cargo xtask embed --model runs/people --images DIR --out emb.parquet       DIR: a folder, a zip, or a CSV list
+  cargo xtask embed --model runs/table6.reduced/market1501/poincare/128/sch1/seed0 --images DIR --out emb.parquet
+  cargo xtask embed --encoder efficientnet_lite0 --images DIR --out emb.parquet    a published network
+  cargo xtask embed --model runs/mine --images DIR --out emb.csv             for programs that read nothing else
+
+docs/retrieval.md says what the columns are, and how any vector engine ranks by hyperbolic distance.";
+
+#[cfg(feature = "parquet")]
+const SEARCH_EXAMPLES: &str = "\
+Examples:
+  cargo xtask search --index emb.parquet --query a.jpg b.jpg --top 10
+  cargo xtask search --index emb.parquet --query a.jpg --other-cameras --png found.png
+  cargo xtask search --index emb.parquet --query a.jpg --metric cosine";
 
 #[cfg(feature = "experiments")]
 const REPRODUCE_EXAMPLES: &str = "\
@@ -163,6 +202,12 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Train(Train::Fewshot(options)) => crate::experiment::train(&root, &options),
         #[cfg(feature = "experiments")]
         Command::Predict(options) => crate::experiment::predict(&root, &options),
+        #[cfg(feature = "experiments")]
+        Command::Train(Train::Reid(options)) => crate::experiment::train_reid(&root, &options),
+        #[cfg(feature = "parquet")]
+        Command::Embed(options) => crate::retrieval::embed(&root, &options),
+        #[cfg(feature = "parquet")]
+        Command::Search(options) => crate::retrieval::search(&root, &options),
         Command::Report(options) if options.check => {
             let problems = report::check(&root)?;
             Ok(verdict_of(&problems, "records and tables are current"))

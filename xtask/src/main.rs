@@ -26,6 +26,8 @@ mod metric;
 mod plot;
 mod record;
 mod report;
+#[cfg(feature = "experiments")]
+mod retrieval;
 mod tidy;
 mod workspace;
 

@@ -66,6 +66,12 @@ impl Environment {
         Ok(Self { root: root.to_path_buf(), data_root, stop, device: options.device.clone(), run })
     }
 
+    /// The surroundings of a command that is about no experiment.
+    pub(crate) fn of_command(root: &Path, data_root: Option<&Path>, device: &str) -> Result<Self> {
+        let data_root = data_root.map(Path::to_path_buf);
+        Self::new(root, &Options::of_one("own", Scale::Smoke, None, data_root, device))
+    }
+
     /// The folder of one experiment at one scale.
     pub(crate) fn run_folder(&self, id: &str, scale: Scale) -> PathBuf {
         self.root.join("runs").join(format!("{id}.{scale}"))

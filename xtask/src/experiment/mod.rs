@@ -30,8 +30,11 @@ use crate::record::{ConfigFile, Scale};
 
 pub(crate) use contract::Interrupted;
 pub(crate) use environment::Environment;
+pub(crate) use few_shot::model::Model as FewShotModel;
 pub(crate) use few_shot::pictures::describe;
-pub(crate) use own::{PredictOptions, TrainOptions, predict, train};
+pub(crate) use few_shot::saved::{FILE as MODEL_FILE, Saved as SavedFewShot};
+pub(crate) use own::{PredictOptions, TrainOptions, TrainReidOptions, predict, train, train_reid};
+pub(crate) use re_identification::{Model as ReidModel, Saved as SavedReid, metric_of as reid_metric_of};
 pub(crate) use sweep::{SweepOptions, sweep};
 
 /// Options of `reproduce`.

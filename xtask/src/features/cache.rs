@@ -10,10 +10,9 @@ use anyhow::{Context, Result, bail};
 use hyp_data::{Dataset, Loader, LoaderOptions, sample};
 use hyp_nn::backbone::Backbone as _;
 use hyp_nn::candle_core::{Device, Tensor};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::{Digest as _, Sha256};
 
-use super::{Encoder, Weights};
+use super::{Encoder, Weights, bar};
 use crate::delta::read::{self, Table};
 use crate::experiment::Interrupted;
 use crate::record::hexadecimal;
@@ -114,7 +113,7 @@ fn fill(
     let sampler = sample::Sequential { items, batch_size: BATCH };
     let options = LoaderOptions { workers: 1, ..LoaderOptions::default() };
     let loader = Loader::new(Arc::clone(dataset), sampler, encoder.prepare(), encoder.normalise(), options);
-    let bar = bar(dataset.len(), done * BATCH, encoder, place.progress);
+    let bar = bar(encoder.name(), dataset.len(), done * BATCH, place.progress);
     let mut bytes = Vec::with_capacity(batch_bytes);
     for batch in loader.epoch_from(0, done) {
         if place.stop.load(Ordering::SeqCst) {
@@ -142,20 +141,6 @@ fn header(rows: usize, columns: usize) -> Vec<u8> {
     bytes.extend((length as u16).to_le_bytes());
     bytes.extend(format!("{text:<width$}\n", width = length - 1).as_bytes());
     bytes
-}
-
-fn bar(pictures: usize, done: usize, encoder: Encoder, shown: bool) -> ProgressBar {
-    let target = if shown { ProgressDrawTarget::stderr_with_hz(2) } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(pictures as u64), target);
-    let form = "{msg} {bar:30} {pos}/{len} pictures  {per_sec}  {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(form) {
-        bar.set_style(style);
-    }
-    bar.set_message(encoder.name());
-    bar.set_position(done as u64);
-    // What an earlier run did is not speed.
-    bar.reset_eta();
-    bar
 }
 
 #[cfg(test)]

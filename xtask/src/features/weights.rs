@@ -30,18 +30,12 @@ impl Weights {
     pub(super) fn fingerprint(&self) -> Result<String> {
         Ok(match self {
             Self::Random(seed) => format!("random {seed}"),
-            Self::File(path) => {
-                let file = std::fs::File::open(path)
-                    .with_context(|| format!("cannot open {}; check the path", path.display()))?;
-                let (sha256, _) = checksum::sha256(std::io::BufReader::new(file))
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                sha256
-            }
+            Self::File(path) => sha256_of(path)?,
         })
     }
 
     /// The network with these weights.
-    pub(super) fn network(&self, encoder: Encoder, device: &Device) -> Result<AnyBackbone> {
+    pub(crate) fn network(&self, encoder: Encoder, device: &Device) -> Result<AnyBackbone> {
         match self {
             Self::Random(seed) => encoder.build(&mut ParameterStore::new(*seed, device)),
             Self::File(path) => {
@@ -70,4 +64,13 @@ pub(crate) fn published(name: &str, data_root: Option<&Path>) -> Option<PathBuf>
     let mut paths =
         folders.iter().flat_map(|folder| manifest.files.iter().map(|file| folder.join(&file.name)));
     paths.find(|path| path.is_file())
+}
+
+/// The checksum of a file.
+pub(crate) fn sha256_of(path: &Path) -> Result<String> {
+    let file = std::fs::File::open(path)
+        .with_context(|| format!("cannot open {}; check the path", path.display()))?;
+    let (sha256, _) = checksum::sha256(std::io::BufReader::new(file))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(sha256)
 }

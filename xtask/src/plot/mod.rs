@@ -3,6 +3,7 @@
 mod disk;
 mod histogram;
 mod lines;
+mod ranks;
 mod sheet;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::workspace;
 pub(crate) use disk::{Curve, Disk, Dots, Mark};
 pub(crate) use histogram::{Histograms, Panel};
 pub(crate) use lines::{Bands, Chart, Lines, Series};
+pub(crate) use ranks::{RankSheet, Tile, Verdict};
 pub(crate) use sheet::ContactSheet;
 
 /// The one font; embedded, so that a plot looks the same on every machine.

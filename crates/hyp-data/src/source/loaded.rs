@@ -62,8 +62,8 @@ impl Loaded {
         problems.extend(failures.into_iter().flatten());
         let kept = dataset.subset(&usable);
         if kept.is_empty() {
-            let remedy =
-                format!("{} files could not be used; read without skipping to see why", problems.len());
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            let remedy = format!("{} files could not be used, the first because {first}", problems.len());
             return Err(DataError::missing("usable picture", root, remedy));
         }
         for class in dataset.index().classes() {

@@ -68,8 +68,11 @@ pub fn load(
     Ok((labels, loaded?))
 }
 
-/// Where the labels stand, by the look of it.
-fn guess(path: &Path) -> Result<Labels, DataError> {
+/// Where the labels stand, by the look of it; see [`load`].
+///
+/// # Errors
+/// [`DataError`] if there is nothing, or it cannot be listed.
+pub fn guess(path: &Path) -> Result<Labels, DataError> {
     if is_list(path) {
         return Ok(Labels::List);
     }

@@ -14,6 +14,7 @@ use super::backbone::BackboneTable;
 use super::config::FewShotRow;
 use super::model::Model;
 use super::pictures::{ChannelScale, Pictures};
+use crate::retrieval::Sight;
 use crate::workspace;
 
 /// The file in the folder of a run.
@@ -73,8 +74,17 @@ impl Saved {
                 folder.display()
             );
         }
-        serde_json::from_str(&workspace::read(&path)?)
-            .with_context(|| format!("{} is not the description of a model; train again", path.display()))
+        serde_json::from_str(&workspace::read(&path)?).with_context(|| {
+            format!(
+                "{} is not the description of a few-shot model; train one with `cargo xtask train fewshot`",
+                path.display()
+            )
+        })
+    }
+
+    /// How it sees pictures.
+    pub(crate) fn sight(&self) -> Sight {
+        Sight { prepare: self.prepare.clone(), normalise: self.scale.normalise() }
     }
 
     /// The model with its weights; `folder` is where the description was read.

@@ -7,15 +7,15 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use hyp_data::source::{ReadOptions, Unusable, folder};
 use hyp_data::transform::Transform;
-use hyp_data::{Colour, Loader, LoaderOptions, sample};
+use hyp_data::{Loader, LoaderOptions, sample};
 use hyp_fewshot::{Embeddings, Frozen, embed};
 use hyp_nn::backbone::Backbone;
-use hyp_nn::candle_core::Tensor;
 
 use super::answers::{self, Answer};
 use super::queries::{self, Query};
 use crate::experiment::few_shot::model::Model;
 use crate::experiment::few_shot::saved::Saved;
+use crate::retrieval::{Seen, stack};
 use crate::workspace;
 
 /// Options of `predict`.
@@ -68,7 +68,7 @@ pub(crate) fn predict(root: &Path, options: &PredictOptions) -> Result<ExitCode>
     let model = saved.load(&folder, &hyp_nn::device::by_name(&options.device)?)?;
     let space = model.space.frozen()?;
     let prototypes = prototypes(&model, &saved, &space, &options.support)?;
-    let queries = queries::read(&options.query, &saved.prepare, &saved.scale.normalise())?;
+    let queries = queries::read(&options.query, &saved.sight())?;
     let below = options.reject.map(|share| threshold(&prototypes.distances, share));
     let found = answer_all(&model, &space, &prototypes, queries, below, &saved)?;
     print!("{}", answers::table(&found));
@@ -87,7 +87,7 @@ pub(crate) fn predict(root: &Path, options: &PredictOptions) -> Result<ExitCode>
 
 /// Reads the examples and averages those of each class; files that cannot be used are named and left out.
 fn prototypes(model: &Model, saved: &Saved, space: &Frozen, folder: &Path) -> Result<Prototypes> {
-    let colour = if saved.scale.channels() == 3 { Colour::Rgb } else { Colour::Grey };
+    let colour = saved.sight().colour();
     let loaded = folder::load_with(folder, ReadOptions { colour, unusable: Unusable::Skip })?;
     for problem in &loaded.skipped {
         println!("left out of the examples: {problem}");
@@ -127,18 +127,15 @@ fn answer_all(
     below: Option<f64>,
     saved: &Saved,
 ) -> Result<Vec<Answer>> {
-    let (channels, temperature) = (saved.scale.channels(), saved.temperature);
     let mut found = Vec::with_capacity(queries.len());
     for batch in queries.chunks(BATCH) {
-        let good: Vec<&Vec<f32>> = batch.iter().filter_map(|query| query.pixels.as_ref().ok()).collect();
+        let good: Vec<&Seen> = batch.iter().filter_map(|query| query.seen.as_ref().ok()).collect();
         let mut said = Vec::new().into_iter();
-        if let Some(first) = good.first() {
-            let side = ((first.len() / channels) as f64).sqrt().round() as usize;
-            let pixels: Vec<f32> = good.iter().flat_map(|pixels| pixels.iter().copied()).collect();
-            let images = Tensor::from_vec(pixels, (good.len(), channels, side, side), model.store.device())?;
+        if !good.is_empty() {
+            let images = stack(&good, model.store.device())?;
             let points = model.space.embedding(&model.backbone.forward(&images, false)?)?;
             let points = points.detach().flatten_all()?.to_vec1::<f32>()?;
-            said = said_of(space, prototypes, &points, temperature).into_iter();
+            said = said_of(space, prototypes, &points, saved.temperature).into_iter();
         }
         for query in batch {
             let mut answer = Answer {
@@ -148,9 +145,9 @@ fn answer_all(
                 distance_to_origin: None,
                 rejected: false,
                 folder: query.folder.clone(),
-                error: query.pixels.as_ref().err().cloned(),
+                error: query.seen.as_ref().err().cloned(),
             };
-            if query.pixels.is_ok() {
+            if query.seen.is_ok() {
                 let (class, probability, distance) =
                     said.next().context("invariant: one answer a picture")?;
                 answer.class = Some(prototypes.classes[class].clone());

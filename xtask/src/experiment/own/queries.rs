@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use hyp_data::transform::{Normalise, Transform};
-use hyp_data::{Colour, Image, Random};
+use hyp_data::Image;
 use rayon::prelude::*;
+
+use crate::retrieval::{Seen, Sight};
 
 /// One file.
 pub(super) struct Query {
@@ -14,35 +15,31 @@ pub(super) struct Query {
     /// The folder it lies in, which may be the name of its class.
     pub(super) folder: Option<String>,
     /// Its numbers, or why there are none.
-    pub(super) pixels: Result<Vec<f32>, String>,
+    pub(super) seen: Result<Seen, String>,
 }
 
 /// Reads every file below `root` in the order of their names; hidden ones are passed over.
-pub(super) fn read(root: &Path, prepare: &Transform, scale: &Normalise) -> Result<Vec<Query>> {
+pub(super) fn read(root: &Path, sight: &Sight) -> Result<Vec<Query>> {
     let mut files = Vec::new();
     walk(root, &mut files)?;
     if files.is_empty() {
         bail!("{} holds no file; put the pictures to classify there", root.display());
     }
-    let colour = if scale.channels() == 3 { Colour::Rgb } else { Colour::Grey };
     let query = |path: PathBuf| {
         let relative = path.strip_prefix(root).unwrap_or(&path);
         let folder = relative.parent().and_then(Path::file_name);
         Query {
             name: relative.display().to_string(),
             folder: folder.map(|name| name.to_string_lossy().into_owned()),
-            pixels: pixels(&path, colour, prepare, scale).map_err(|error| format!("{error:#}")),
+            seen: seen(&path, sight).map_err(|error| format!("{error:#}")),
         }
     };
     Ok(files.into_par_iter().map(query).collect())
 }
 
-fn pixels(path: &Path, colour: Colour, prepare: &Transform, scale: &Normalise) -> Result<Vec<f32>> {
+fn seen(path: &Path, sight: &Sight) -> Result<Seen> {
     let bytes = std::fs::read(path)?;
-    let image = prepare.apply(Image::decode(&bytes, colour, path)?, &mut Random::new(0))?;
-    let mut out = vec![0.0; image.data().len()];
-    scale.write(image.data(), &mut out);
-    Ok(out)
+    Ok(sight.see(Image::decode(&bytes, sight.colour(), path)?)?)
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {

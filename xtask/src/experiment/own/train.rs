@@ -9,15 +9,14 @@ use hyp_data::source::{ReadOptions, Unusable, folder};
 use hyp_data::{Colour, Dataset, Random, Split, SplitRule};
 use hyp_fewshot::{Encoding, Flat, Geometry};
 
+use crate::experiment::Environment;
 use crate::experiment::contract::Interrupted;
 use crate::experiment::few_shot::backbone::BackboneTable;
 use crate::experiment::few_shot::config::{FewShotRow, ShapeTable, TrainTable};
 use crate::experiment::few_shot::model::{self, Length, Place};
 use crate::experiment::few_shot::pictures::{Form, Pictures};
 use crate::experiment::few_shot::saved::Saved;
-use crate::experiment::{Environment, Options};
 use crate::metric;
-use crate::record::Scale;
 
 /// Options of `train fewshot`.
 #[derive(Clone, Debug, Args)]
@@ -100,7 +99,12 @@ const TEST_EPISODES: usize = 1000;
 
 /// Trains, tests, and says how to use the model.
 pub(crate) fn train(root: &Path, options: &TrainOptions) -> Result<ExitCode> {
-    match run(root, options) {
+    finished(run(root, options))
+}
+
+/// The exit code of a training that was done or interrupted.
+pub(super) fn finished(result: Result<()>) -> Result<ExitCode> {
+    match result {
         Err(error) if error.downcast_ref::<Interrupted>().is_some() => {
             println!("stopped; the same command with `--resume` goes on");
             Ok(ExitCode::from(130))
@@ -114,8 +118,7 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     if options.epochs == 0 || options.episodes == 0 {
         bail!("without epochs and episodes nothing is learnt; give at least 1 of each");
     }
-    let environment =
-        Environment::new(root, &Options::of_one("own", Scale::Smoke, None, None, &options.device))?;
+    let environment = Environment::of_command(root, None, &options.device)?;
     let device = hyp_nn::device::by_name(&options.device)?;
     let read = ReadOptions { colour: Colour::Rgb, unusable: Unusable::Skip };
     let loaded = folder::load_with(&options.images, read)?;

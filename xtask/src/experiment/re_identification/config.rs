@@ -1,5 +1,6 @@
 //! The tables of a re-identification experiment's config.
 
+use clap::ValueEnum;
 use hyp_nn::Geometry;
 use serde::{Deserialize, Serialize};
 
@@ -58,14 +59,16 @@ pub(crate) enum People {
 }
 
 /// The networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum BackboneTable {
     /// As torchvision has it, with the weights of ImageNet.
     #[serde(rename = "resnet50")]
+    #[value(name = "resnet50")]
     ResNet50,
     /// With the weights of ImageNet; smaller, for a processor.
     #[serde(rename = "efficientnet-lite0")]
+    #[value(name = "efficientnet-lite0")]
     EfficientNetLite0,
     /// Four small blocks with weights drawn from the seed, for smoke runs.
     Conv4,
@@ -84,6 +87,13 @@ pub(crate) struct ReidRow {
     pub(crate) dim: usize,
     /// How it is trained.
     pub(crate) train: TrainTable,
+}
+
+impl ReidRow {
+    /// A person's own row, which no config names.
+    pub(crate) fn own(geometry: Geometry, dim: usize, train: TrainTable) -> Self {
+        Self { id: "own".to_owned(), people: DataSet::Market1501, geometry, dim, train }
+    }
 }
 
 impl RowTable for ReidRow {

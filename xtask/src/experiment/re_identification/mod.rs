@@ -1,8 +1,10 @@
 //! Person re-identification: Table 6.
 
-mod config;
-mod model;
-mod pictures;
+pub(crate) mod config;
+pub(crate) mod model;
+pub(crate) mod pictures;
+mod ranks;
+mod saved;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,12 +12,16 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result};
 
 use self::config::{DataSet, ReidRow, ReidScale};
+use self::model::Recipe;
 use self::pictures::Pictures;
 use super::Environment;
 use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable};
 use super::tally::line;
 use crate::plot::{Bands, Chart, Lines, Series, save};
 use crate::record::{DataFacts, Scale};
+
+pub(crate) use self::model::{Model, metric_of};
+pub(crate) use self::saved::Saved;
 
 /// The runner of Table 6.
 pub(crate) struct ReIdentification {
@@ -44,7 +50,7 @@ impl Experiment for ReIdentification {
 
     fn job(&self, job: &Job<'_, ReidRow>) -> Result<Metrics> {
         let pictures = self.pictures_of(job.row.people)?;
-        model::run(job, &self.table, &pictures, &self.environment)
+        model::run(job, &Recipe::from(&self.table), &pictures, &self.environment)
     }
 
     /// mAP against the dimension of the embedding, a line for each geometry and schedule.

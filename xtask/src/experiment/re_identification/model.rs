@@ -1,5 +1,6 @@
 //! One classifier of identities: built from a row, trained, and asked for the embeddings of pictures.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -14,17 +15,19 @@ use hyp_nn::optim::{OptimizerConfig, Schedule};
 use hyp_nn::train::{FitConfig, fit};
 use hyp_nn::weights::{Matching, WeightsFile};
 use hyp_nn::{Classification, Classifier, Geometry, Head, Labelled, ParameterStore, row_norms};
-use hyp_reid::{Evaluation, Metric, Set, evaluate};
+use hyp_reid::{Evaluation, Metric, Set, evaluate_rows};
 
 use super::config::{BackboneTable, ReidRow, ReidScale};
 use super::pictures::{Pictures, in_order, tags};
+use super::ranks::{self, Ranked};
+use super::saved::Saved;
 use crate::experiment::Environment;
 use crate::experiment::contract::{Interrupted, Job, Metrics};
 use crate::features::{Encoder, published};
 use crate::fetch;
 
 /// A network with an embedding and a head.
-type Model = Classifier<Embedded<AnyBackbone>>;
+pub(crate) type Model = Classifier<Embedded<AnyBackbone>>;
 
 /// Steps between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 50;
@@ -46,14 +49,14 @@ impl BackboneTable {
     }
 
     /// The numbers that its weights expect bytes to become.
-    fn normalise(self) -> Normalise {
+    pub(super) fn normalise(self) -> Normalise {
         match self {
             Self::EfficientNetLite0 => Encoder::EfficientnetLite0.normalise(),
             Self::ResNet50 | Self::Conv4 => Normalise::imagenet(),
         }
     }
 
-    fn build(self, store: &mut ParameterStore) -> Result<AnyBackbone> {
+    pub(super) fn build(self, store: &mut ParameterStore) -> Result<AnyBackbone> {
         Ok(match self {
             Self::ResNet50 => Box::new(ResNet::new(store, ResNetConfig::torchvision(ResNetDepth::Fifty))?),
             Self::EfficientNetLite0 => Encoder::EfficientnetLite0.build(store)?,
@@ -62,46 +65,84 @@ impl BackboneTable {
     }
 }
 
+/// What all rows of a table share in their networks and training.
+#[derive(Clone, Debug)]
+pub(crate) struct Recipe {
+    /// The network.
+    pub(crate) backbone: BackboneTable,
+    /// Height and width of a picture.
+    pub(crate) size: [usize; 2],
+    /// Times through the training part.
+    pub(crate) epochs: usize,
+    /// Use the first so many batches of an epoch only.
+    pub(crate) batches: Option<usize>,
+    /// The file of the weights that training starts from; the published ones of the data root where there is none.
+    pub(crate) weights: Option<PathBuf>,
+}
+
+impl From<&ReidScale> for Recipe {
+    fn from(scale: &ReidScale) -> Self {
+        let ReidScale { backbone, size, epochs, batches, .. } = *scale;
+        Self { backbone, size, epochs, batches, weights: None }
+    }
+}
+
 /// The network of a row with its first weights: published ones where there are any, the rest by the seed.
 fn build(
     row: &ReidRow,
-    table: &ReidScale,
+    recipe: &Recipe,
     classes: usize,
     seed: u64,
     environment: &Environment,
 ) -> Result<Model> {
     let device = hyp_nn::device::by_name(&environment.device)?;
     let mut store = ParameterStore::new(seed, &device);
-    let backbone = table.backbone.build(&mut store)?;
-    let backbone = Embedded::new(&mut store, backbone, row.dim)?;
-    let head = Head::new(&mut store, "head", row.geometry, row.dim, classes)?;
-    if let Some((name, matching)) = table.backbone.weights() {
+    let model = assemble(&mut store, recipe.backbone, row.geometry, row.dim, classes)?;
+    if let Some((name, matching)) = recipe.backbone.weights() {
         let data_root = environment.data_root.as_deref();
-        let instead = "what runs without it: cargo xtask reproduce table6 --scale smoke";
-        let file = published(name, data_root).ok_or_else(|| fetch::missing(name, data_root, instead))?;
+        let instead = "what runs without it: cargo xtask reproduce table6 --scale smoke, \
+                       or cargo xtask train reid --backbone conv4";
+        let file = recipe.weights.clone().or_else(|| published(name, data_root));
+        let file = file.ok_or_else(|| fetch::missing(name, data_root, instead))?;
         let matching = Matching { fresh: &["embedding.", "head"], ..matching };
         WeightsFile::open(&file)?.load(&store, &matching)?;
     }
+    let (backbone, head) = model;
     Ok(Classifier { store, backbone, head })
 }
 
-/// Trains the network of a row and measures the ranking of the gallery for every query.
-pub(super) fn run(
+/// Declares a network with an embedding and a head.
+pub(super) fn assemble(
+    store: &mut ParameterStore,
+    backbone: BackboneTable,
+    geometry: Geometry,
+    dim: usize,
+    classes: usize,
+) -> Result<(Embedded<AnyBackbone>, Head)> {
+    let backbone = backbone.build(store)?;
+    let backbone = Embedded::new(store, backbone, dim)?;
+    let head = Head::new(store, "head", geometry, dim, classes)?;
+    Ok((backbone, head))
+}
+
+/// Trains the network of a row, measures the ranking of the gallery for every query, and leaves in the job's folder how
+/// the model is built and pictures of some rankings.
+pub(crate) fn run(
     job: &Job<'_, ReidRow>,
-    table: &ReidScale,
+    recipe: &Recipe,
     pictures: &Pictures,
     environment: &Environment,
 ) -> Result<Metrics> {
     let row = job.row;
     let classes = pictures.train.index().classes().len();
-    let model = build(row, table, classes, job.seed, environment)?;
+    let model = build(row, recipe, classes, job.seed, environment)?;
     let device = model.store.device().clone();
     let mut task = Classification { model, validation: None, evaluation_batch: 1 };
     let config = FitConfig {
         seed: job.seed,
-        epochs: table.epochs,
+        epochs: recipe.epochs,
         schedule: Schedule::MultiStep {
-            milestones: DECAYS.map(|epoch| (epoch * table.epochs).div_ceil(EPOCHS)).to_vec(),
+            milestones: DECAYS.map(|epoch| (epoch * recipe.epochs).div_ceil(EPOCHS)).to_vec(),
             gamma: 0.1,
         },
         folder: Some(job.folder.clone()),
@@ -112,8 +153,8 @@ pub(super) fn run(
         stop: Arc::clone(job.stop),
         ..FitConfig::new(OptimizerConfig::adam(row.train.adam_lr))
     };
-    let loader = training(row, table, pictures, job.seed)?;
-    let batches = table.batches.unwrap_or(usize::MAX);
+    let loader = training(row, recipe, pictures, job.seed)?;
+    let batches = recipe.batches.unwrap_or(usize::MAX);
     let report = fit(&config, &mut task, |epoch, _| {
         let device = device.clone();
         Ok(loader.epoch(epoch as u64).take(batches).map(move |batch| {
@@ -128,17 +169,18 @@ pub(super) fn run(
     let Some(last) = report.epochs.last() else {
         bail!("no epoch was trained; give `epochs` at least 1");
     };
-    let mut metrics = test(&task.model, table, pictures)?;
+    let mut metrics = test(&task.model, recipe, pictures, &job.folder)?;
+    Saved::new(row, recipe, classes).write(&job.folder)?;
     metrics.insert("train_loss".to_owned(), last.train_loss);
     Ok(metrics)
 }
 
 /// The training batches of a row.
-fn training(row: &ReidRow, table: &ReidScale, pictures: &Pictures, seed: u64) -> Result<Loader> {
-    let [height, width] = table.size;
+fn training(row: &ReidRow, recipe: &Recipe, pictures: &Pictures, seed: u64) -> Result<Loader> {
+    let [height, width] = recipe.size;
     let steps = recipe::reid_train(height, width, row.train.erasing);
     let options = LoaderOptions { seed, ..LoaderOptions::default() };
-    let (train, normalise) = (Arc::clone(&pictures.train), table.backbone.normalise());
+    let (train, normalise) = (Arc::clone(&pictures.train), recipe.backbone.normalise());
     let items: Vec<usize> = (0..train.len()).collect();
     let batch = row.train.batch;
     Ok(if let Some(each) = row.train.pictures_per_person {
@@ -157,9 +199,9 @@ struct Part {
     on_margin: Option<f64>,
 }
 
-fn embed(model: &Model, part: &Arc<Dataset>, table: &ReidScale, device: &Device) -> Result<Part> {
+fn embed(model: &Model, part: &Arc<Dataset>, recipe: &Recipe, device: &Device) -> Result<Part> {
     let mut all = Part { points: Vec::new(), norms: Vec::new(), on_margin: None };
-    for batch in in_order(part, table.size, table.backbone.normalise()).epoch(0) {
+    for batch in in_order(part, recipe.size, recipe.backbone.normalise()).epoch(0) {
         let batch = batch?;
         let images = Tensor::from_vec(batch.pixels, &batch.shape, device)?;
         let features = model.backbone.forward(&images, false)?.detach();
@@ -173,23 +215,33 @@ fn embed(model: &Model, part: &Arc<Dataset>, table: &ReidScale, device: &Device)
     Ok(all)
 }
 
-/// Ranks the gallery by the distance of the space in which the model was trained.
-fn test(model: &Model, table: &ReidScale, pictures: &Pictures) -> Result<Metrics> {
-    let metric = match model.head.geometry() {
+/// How a gallery is ranked: by the distance of the space in which the model was trained.
+pub(crate) fn metric_of(head: &Head) -> Result<Metric> {
+    Ok(match head.geometry() {
         Geometry::Euclidean => Metric::Euclidean,
         Geometry::Spherical { .. } => Metric::Cosine,
-        Geometry::Poincare { .. } => Metric::Hyperbolic(model.head.curvature()?),
-    };
+        Geometry::Poincare { .. } => Metric::Hyperbolic(head.curvature()?),
+    })
+}
+
+/// Ranks the gallery for every query, and draws some of the rankings in `folder`.
+fn test(model: &Model, recipe: &Recipe, pictures: &Pictures, folder: &Path) -> Result<Metrics> {
     let device = model.store.device();
-    let query = embed(model, &pictures.query, table, device)?;
-    let gallery = embed(model, &pictures.gallery, table, device)?;
+    let query = embed(model, &pictures.query, recipe, device)?;
+    let gallery = embed(model, &pictures.gallery, recipe, device)?;
     let (query_tags, gallery_tags) = (tags(&pictures.query), tags(&pictures.gallery));
     let dim = query.points.len() / query_tags.len();
-    let found: Evaluation = evaluate(
+    let mut ranked = Vec::with_capacity(query_tags.len());
+    evaluate_rows(
         &Set::queries(&query.points, &query_tags, dim)?,
         &Set::gallery(&gallery.points, &gallery_tags, dim)?,
-        metric,
+        metric_of(&model.head)?,
+        |at, row| Ranked::new(row, query_tags[at], &gallery_tags),
+        |one| ranked.push(one),
     )?;
+    let scores: Vec<_> = ranked.iter().map(|one| one.score).collect();
+    let found = Evaluation::from_scores(&scores)?;
+    ranks::draw(&ranked, pictures, folder)?;
     let mut metrics = Metrics::from([
         ("map".to_owned(), 100.0 * found.map),
         ("worst_map".to_owned(), 100.0 * found.worst_map),

@@ -19,12 +19,12 @@ use crate::record::DataFacts;
 const BATCH: usize = 100;
 
 /// Three parts of one data set.
-pub(super) struct Pictures {
-    pub(super) train: Arc<Dataset>,
-    pub(super) query: Arc<Dataset>,
-    pub(super) gallery: Arc<Dataset>,
+pub(crate) struct Pictures {
+    pub(crate) train: Arc<Dataset>,
+    pub(crate) query: Arc<Dataset>,
+    pub(crate) gallery: Arc<Dataset>,
     /// What a record says of them.
-    pub(super) facts: BTreeMap<String, DataFacts>,
+    pub(crate) facts: BTreeMap<String, DataFacts>,
 }
 
 impl Pictures {
@@ -49,6 +49,11 @@ impl Pictures {
                 (environment.found(name, id, read)?, format!("{name}, training part cut by identity"))
             }
         };
+        Self::new(&dataset, &title)
+    }
+
+    /// The three parts of a data set; `title` is its name in records and messages.
+    pub(crate) fn new(dataset: &Dataset, title: &str) -> Result<Self> {
         let part = |split: Split| -> Result<Arc<Dataset>> {
             let part = dataset.subset(&dataset.index().positions(split));
             if part.is_empty() {
@@ -82,7 +87,7 @@ pub(super) fn in_order(part: &Arc<Dataset>, [height, width]: [usize; 2], normali
 }
 
 /// Who is on each picture of a part, and which camera took it; distractors are one more identity.
-pub(super) fn tags(part: &Dataset) -> Vec<Tag> {
+pub(crate) fn tags(part: &Dataset) -> Vec<Tag> {
     let index = part.index();
     let nobody = index.identities().len() as u32;
     let tag = |item: &Item| Tag {
