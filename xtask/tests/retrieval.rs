@@ -4,6 +4,8 @@
 
 mod bed;
 
+use std::fmt::Write as _;
+
 use bed::{Bed, run};
 use hyp_data::source::synthetic;
 
@@ -198,7 +200,7 @@ fn what_cannot_be_trained_or_embedded_is_said_with_the_remedy() {
     for person in 1..=12 {
         for camera in 1..=2 {
             let number = (person - 1) * 4 + (camera - 1) * 2;
-            list += &format!("people/{person:04}_c{camera}_{number}.png,{person},c{camera}\n");
+            writeln!(list, "people/{person:04}_c{camera}_{number}.png,{person},c{camera}").unwrap();
         }
     }
     bed.write("list.csv", &list);

@@ -12,6 +12,7 @@ use hyp_data::{Colour, Dataset, Split, SplitRule};
 use hyp_nn::Geometry;
 use hyp_reid::Tag;
 
+use super::Course;
 use super::train::finished;
 use crate::experiment::Environment;
 use crate::experiment::contract::Job;
@@ -77,15 +78,8 @@ pub(crate) struct TrainReidOptions {
     /// Adam's learning rate before its first decay.
     #[arg(long, default_value_t = 3e-4)]
     lr: f64,
-    /// Decides first weights, the order of the pictures and their augmentation.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Go on where an interrupted run stopped.
-    #[arg(long)]
-    resume: bool,
-    /// Where to compute: `cpu` or `cuda`.
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    device: String,
+    #[command(flatten)]
+    course: Course,
 }
 
 /// The spaces.
@@ -115,7 +109,7 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
     if options.backbone == BackboneTable::Conv4 && (options.height, options.width) != (84, 84) {
         bail!("conv4 takes pictures of 84 × 84; give --height 84 --width 84, or another --backbone");
     }
-    let environment = Environment::of_command(root, options.data_root.as_deref(), &options.device)?;
+    let environment = Environment::of_command(root, options.data_root.as_deref(), &options.course.device)?;
     let dataset = in_parts(read(options)?, options)?;
     let tags_of = |split| tags(&dataset.subset(&dataset.index().positions(split)));
     has_matches(&tags_of(Split::Query), &tags_of(Split::Gallery), &options.images)?;
@@ -157,9 +151,9 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
     let folder = root.join(&options.out);
     let job = Job {
         row: &row,
-        seed: options.seed,
+        seed: options.course.seed,
         folder: folder.clone(),
-        resume: options.resume,
+        resume: options.course.resume,
         side_by_side: false,
         stop: &environment.stop,
     };

@@ -9,6 +9,7 @@ use hyp_data::source::{ReadOptions, Unusable, folder};
 use hyp_data::{Colour, Dataset, Random, Split, SplitRule};
 use hyp_fewshot::{Encoding, Flat, Geometry};
 
+use super::Course;
 use crate::experiment::Environment;
 use crate::experiment::contract::Interrupted;
 use crate::experiment::few_shot::backbone::BackboneTable;
@@ -57,15 +58,8 @@ pub(crate) struct TrainOptions {
     /// Adam's learning rate.
     #[arg(long, default_value_t = 0.001)]
     lr: f64,
-    /// Decides first weights, episodes, augmentation and the split of the classes.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Go on where an interrupted run stopped.
-    #[arg(long)]
-    resume: bool,
-    /// Where to compute: `cpu` or `cuda`.
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    device: String,
+    #[command(flatten)]
+    course: Course,
 }
 
 /// The spaces.
@@ -118,8 +112,8 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     if options.epochs == 0 || options.episodes == 0 {
         bail!("without epochs and episodes nothing is learnt; give at least 1 of each");
     }
-    let environment = Environment::of_command(root, None, &options.device)?;
-    let device = hyp_nn::device::by_name(&options.device)?;
+    let environment = Environment::of_command(root, None, &options.course.device)?;
+    let device = hyp_nn::device::by_name(&options.course.device)?;
     let read = ReadOptions { colour: Colour::Rgb, unusable: Unusable::Skip };
     let loaded = folder::load_with(&options.images, read)?;
     for problem in &loaded.skipped {
@@ -138,15 +132,19 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     );
     let row = row(options, parts.map(|part| classes(part)));
     let folder = root.join(&options.out);
-    let place =
-        Place { folder: folder.clone(), resume: options.resume, progress: true, stop: &environment.stop };
+    let place = Place {
+        folder: folder.clone(),
+        resume: options.course.resume,
+        progress: true,
+        stop: &environment.stop,
+    };
     let length = Length {
         epochs: options.epochs,
         episodes: options.episodes,
         validation_episodes: VALIDATION_EPISODES,
         train_way_at_most: None,
     };
-    let trained = model::train(&row, options.seed, &pictures, &length, &place, &device)?;
+    let trained = model::train(&row, options.course.seed, &pictures, &length, &place, &device)?;
     let tested = model::test(&trained.model, &row, &pictures, TEST_EPISODES)?;
     Saved::new(&row, &pictures).write(&folder, &folder)?;
     for name in ["validation_accuracy", "accuracy", "accuracy_interval", "best_epoch"] {
@@ -189,7 +187,7 @@ fn in_parts(dataset: Dataset, options: &TrainOptions) -> Result<Dataset> {
             names.len()
         );
     }
-    Random::new(options.seed).shuffle(&mut names);
+    Random::new(options.course.seed).shuffle(&mut names);
     let held = (names.len() / 5).max(2);
     let test = names.split_off(names.len() - held);
     let validation = names.split_off(names.len() - held);

@@ -41,8 +41,9 @@ impl Writer {
     }
 
     pub(super) fn finish(self) -> Result<u64> {
-        let mut buffered = self.lines.into_inner().map_err(|error| error.into_error()).context(FAILED)?;
+        let mut buffered =
+            self.lines.into_inner().map_err(csv::IntoInnerError::into_error).context(FAILED)?;
         buffered.flush().context(FAILED)?;
-        buffered.into_inner().map_err(|error| error.into_error()).context(FAILED)?.finish()
+        buffered.into_inner().map_err(std::io::IntoInnerError::into_error).context(FAILED)?.finish()
     }
 }
