@@ -8,7 +8,8 @@ use hyp_nn::candle_core::{Device, Result, Tensor, Var};
 use hyp_nn::op::{ConvOptions, PoolOptions, conv2d_batch_norm_relu, max_pool2d, mean};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: hyp_nn::memory::Keeping<mimalloc::MiMalloc> =
+    hyp_nn::memory::Keeping::new(mimalloc::MiMalloc);
 
 /// A tensor of small numbers that look random and are the same in every run.
 fn numbers(dims: &[usize], scale: f32) -> Result<Tensor> {

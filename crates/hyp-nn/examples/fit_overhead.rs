@@ -13,7 +13,8 @@ use hyp_nn::{
 use std::time::Instant;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: hyp_nn::memory::Keeping<mimalloc::MiMalloc> =
+    hyp_nn::memory::Keeping::new(mimalloc::MiMalloc);
 
 #[expect(clippy::print_stdout, reason = "the figures are what the example is for")]
 fn main() -> Result<(), BoxError> {

@@ -7,6 +7,7 @@ mod error;
 mod geometry;
 pub mod init;
 pub mod layer;
+pub mod memory;
 pub mod op;
 pub mod optim;
 mod parameter;

@@ -25,7 +25,9 @@ mod pool;
 mod reduce;
 mod scratch;
 mod stored;
+mod vector;
 mod wide;
+mod winograd;
 
 pub use activation::{leaky_relu, relu, relu6};
 pub use ball::{

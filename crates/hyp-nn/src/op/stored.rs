@@ -9,7 +9,7 @@ use super::im2col::{ConvOptions, Padding, Plan};
 use super::kernel::Element;
 
 /// How the images of one convolution are stored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stored {
     channels: usize,
     /// Height and width of a channel of the image.

@@ -8,10 +8,14 @@ use super::super::im2col::{fold_add, unfold};
 use super::super::kernel::{Element, Gradients, View};
 use super::super::scratch::scratch;
 use super::super::wide::wide;
-use super::Conv;
+use super::super::winograd::{Strides, Winograd};
+use super::{Conv, Form};
 
 /// Into how many tasks the backward pass cuts a batch at most; each holds a gradient of the weight of its own.
 const TASKS: usize = 16;
+
+/// Numbers that the transformed gradients of all tasks may have together; with more, there are fewer tasks.
+const GRADIENTS: usize = 1 << 25;
 
 /// The share of the batch that one backward task works on.
 struct Task<'a, T> {
@@ -26,10 +30,11 @@ struct Task<'a, T> {
 /// What all backward tasks share.
 struct Common<'a, T> {
     weight: &'a [T],
-    /// The direct form of the weight gradient, where it is wanted and the faster one.
+    /// The forms of the weight gradient, where it is wanted and they are the faster ones.
+    winograd: Option<&'a Winograd>,
     direct: Option<&'a Direct>,
-    /// The direct form of the input gradient under the same conditions, and the weight as it reads it.
-    turned: Option<(Direct, Vec<f32>)>,
+    /// The form of the input gradient, if it is wanted and unfolds nothing.
+    turned: Option<Form>,
     weight_wanted: bool,
     /// Elements of one map of the result.
     pooled: usize,
@@ -66,7 +71,7 @@ impl Conv {
     fn backward_task<T: Element>(&self, task: Task<'_, T>, common: &Common<'_, T>) -> (Vec<T>, Vec<f64>) {
         let plan = &self.plan;
         let (image, result) = (plan.image(), plan.filters * common.pooled);
-        let chunk = self.chunk();
+        let chunk = self.chunk::<T>();
         let mut gw = WeightGradient::new(self, common);
         let mut gb = vec![0.0; plan.filters];
         let mut gx_chunks = task.gx.map(|gx| gx.chunks_mut(chunk * image));
@@ -102,11 +107,13 @@ impl Conv {
     fn input_gradient<T: Element>(&self, common: &Common<'_, T>, maps: &[T], gx: &mut [T]) {
         let (plan, plane) = (&self.plan, self.plan.out_plane());
         let columns = maps.len() / plan.filters;
-        if let (Some((direct, turned)), Some(maps)) = (&common.turned, T::single(maps)) {
-            let images = T::single_mut(gx).into_iter().flat_map(|gx| gx.chunks_exact_mut(plan.image()));
-            for (i, gx) in images.enumerate() {
-                direct.maps(turned, &maps[i * plane..], columns, gx, plan.height * plan.width);
-            }
+        let images = columns / plane;
+        if let (Some(form), Some(maps), true) = (&common.turned, T::single(maps), T::single(gx).is_some()) {
+            let (at, to) = (
+                Strides { image: plane, channel: columns },
+                Strides { image: plan.image(), channel: plan.height * plan.width },
+            );
+            form.maps(maps, at, images, T::single_mut(gx).unwrap_or_default(), to);
         } else if let Some(depthwise) = &self.depthwise {
             for (i, gx) in gx.chunks_exact_mut(plan.image()).enumerate() {
                 depthwise.input_gradient(common.weight, &maps[i * plane..], columns, gx);
@@ -144,6 +151,8 @@ impl Conv {
 
 /// The sum over some images of the gradient of the weight.
 enum WeightGradient<T> {
+    /// Transformed, as [`Winograd::weight_gradient`] gives it.
+    Winograd(Vec<f32>),
     /// `[tap][filter]`, filters filled up to whole vectors.
     Direct(Vec<f32>),
     /// `[group][row][filter]`; empty if it is not wanted.
@@ -152,9 +161,12 @@ enum WeightGradient<T> {
 
 impl<T: Element> WeightGradient<T> {
     fn new(conv: &Conv, common: &Common<'_, T>) -> Self {
-        match common.direct {
-            Some(direct) => Self::Direct(vec![0.0; direct.gradient_filters() * conv.plan.rows()]),
-            None => Self::Plain(vec![T::zero(); if common.weight_wanted { common.weight.len() } else { 0 }]),
+        match (common.winograd, common.direct) {
+            (Some(winograd), _) => Self::Winograd(vec![0.0; winograd.gradient_len()]),
+            (None, Some(direct)) => Self::Direct(vec![0.0; direct.gradient_filters() * conv.plan.rows()]),
+            (None, None) => {
+                Self::Plain(vec![T::zero(); if common.weight_wanted { common.weight.len() } else { 0 }])
+            }
         }
     }
 
@@ -163,10 +175,21 @@ impl<T: Element> WeightGradient<T> {
         let (plan, plane) = (&conv.plan, conv.plan.out_plane());
         let columns = maps.len() / plan.filters;
         match self {
+            Self::Winograd(gw) => {
+                let (Some(winograd), Some(x), Some(maps)) = (common.winograd, T::single(x), T::single(maps))
+                else {
+                    unreachable!("this form is chosen for `f32` alone")
+                };
+                let (at, from) = (
+                    Strides { image: plan.image(), channel: plan.height * plan.width },
+                    Strides { image: plane, channel: columns },
+                );
+                winograd.weight_gradient(x, at, columns / plane, maps, from, gw);
+            }
             Self::Direct(gw) => {
                 let (Some(direct), Some(x), Some(maps)) = (common.direct, T::single(x), T::single(maps))
                 else {
-                    unreachable!("the direct form is chosen for `f32` alone")
+                    unreachable!("this form is chosen for `f32` alone")
                 };
                 for (i, x) in x.chunks_exact(plan.image()).enumerate() {
                     direct.weight_gradient(x, &maps[i * plane..], columns, gw);
@@ -189,11 +212,12 @@ impl<T: Element> WeightGradient<T> {
 
     /// The sum as `[group][row][filter]`.
     fn finish(self, conv: &Conv, common: &Common<'_, T>) -> Vec<T> {
-        let filled = match self {
-            Self::Plain(gw) => return gw,
-            Self::Direct(filled) => filled,
-        };
         let mut gw = vec![T::zero(); common.weight.len()];
+        let filled = match (self, common.winograd) {
+            (Self::Plain(gw), _) => return gw,
+            (Self::Winograd(sums), Some(winograd)) => winograd.finish_gradient(&sums),
+            (Self::Direct(filled) | Self::Winograd(filled), _) => filled,
+        };
         let lines = filled.chunks_exact(filled.len() / conv.plan.rows());
         for (gw, line) in
             T::single_mut(&mut gw).unwrap_or_default().chunks_exact_mut(conv.plan.filters).zip(lines)
@@ -246,8 +270,11 @@ impl Conv {
         let result = plan.filters * pooled;
         let winners = self.winners();
         let mut gx = wanted[0].then(|| vec![T::zero(); x.len()]);
-        let chunk = self.chunk();
-        let images = plan.batch.div_ceil(TASKS).next_multiple_of(chunk);
+        let chunk = self.chunk::<T>();
+        let single = T::single(weight);
+        let winograd = self.winograd.as_ref().filter(|_| wanted[1] && single.is_some());
+        let tasks = winograd.map_or(TASKS, |w| (GRADIENTS / w.gradient_len()).clamp(TASKS / 4, TASKS));
+        let images = plan.batch.div_ceil(tasks).next_multiple_of(chunk);
         let mut gx_parts = gx.as_mut().map(|gx| gx.chunks_mut(images * plan.image()));
         let maps =
             normalised.map_or(&[][..], |all| all.maps).chunks(images * plan.filters * plan.out_plane());
@@ -265,14 +292,9 @@ impl Conv {
                 normalised: normalised_parts.next(),
             })
             .collect();
-        let single = T::single(weight);
         let direct = self.direct.as_ref().filter(|d| wanted[1] && single.is_some() && d.pays_for_weight());
-        let turned = single.filter(|_| wanted[0]).and_then(|weight| {
-            let direct = Direct::of_input_gradient(plan)?;
-            let packed = direct.pack_turned(weight);
-            Some((direct, packed))
-        });
-        let common = Common { weight, direct, turned, weight_wanted: wanted[1], pooled };
+        let turned = wanted[0].then(|| Form::of_input_gradient(plan, weight)).flatten();
+        let common = Common { weight, winograd, direct, turned, weight_wanted: wanted[1], pooled };
         let parts: Vec<(Vec<T>, Vec<f64>)> =
             tasks.into_par_iter().map(|task| self.backward_task(task, &common)).collect();
         let mut parts = parts.into_iter();

@@ -20,6 +20,7 @@ use super::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
 use super::pool::{PoolOptions, max_pool_plane};
 use super::scratch::scratch;
 use super::wide::wide;
+use super::winograd::{Strides, Winograd};
 
 /// Columns of an unfolded chunk below which further images join it.
 const COLUMNS: usize = 256;
@@ -110,6 +111,8 @@ pub(super) enum Epilogue {
 pub(super) struct Conv {
     pub(super) plan: Plan,
     pub(super) epilogue: Epilogue,
+    /// The form with the fewest multiplications.
+    winograd: Option<Winograd>,
     /// The form that needs no unfolded matrix.
     direct: Option<Direct>,
     /// The form for filters that see one channel.
@@ -121,12 +124,12 @@ pub(super) struct Conv {
 
 impl Conv {
     pub(super) fn new(plan: Plan, epilogue: Epilogue) -> Self {
-        let (direct, depthwise) = (Direct::new(plan), Depthwise::new(plan));
         Self {
             plan,
             epilogue,
-            direct,
-            depthwise,
+            winograd: Winograd::new(plan),
+            direct: Direct::new(plan),
+            depthwise: Depthwise::new(plan),
             winners: OnceLock::new(),
             #[cfg(feature = "cuda")]
             cuda_winners: OnceLock::new(),
@@ -151,8 +154,11 @@ impl Conv {
         }
     }
 
-    /// Images that are unfolded together.
-    fn chunk(&self) -> usize {
+    /// Images that are worked on together.
+    fn chunk<T: Element>(&self) -> usize {
+        if let (Some(winograd), true) = (&self.winograd, T::single(&[]).is_some()) {
+            return winograd.images();
+        }
         (COLUMNS / self.plan.out_plane().max(1)).clamp(1, self.plan.batch.max(1))
     }
 
@@ -258,6 +264,49 @@ impl Conv {
     }
 }
 
+/// A form of the convolution that unfolds nothing, with the weight as it reads it.
+enum Form {
+    Winograd(Winograd, Vec<f32>),
+    Direct(Direct, Vec<f32>),
+}
+
+impl Form {
+    /// The fastest of them that computes the maps, if there is one.
+    fn of<T: Element>(conv: &Conv, weight: &[T]) -> Option<Self> {
+        let weight = T::single(weight)?;
+        if let Some(winograd) = &conv.winograd {
+            return Some(Self::Winograd(winograd.clone(), winograd.pack(weight)));
+        }
+        let direct = conv.direct.as_ref().filter(|direct| direct.pays(conv.plan.out_plane()))?;
+        Some(Self::Direct(direct.clone(), direct.pack(weight)))
+    }
+
+    /// The fastest of them that computes the gradient of the images.
+    fn of_input_gradient<T: Element>(plan: &Plan, weight: &[T]) -> Option<Self> {
+        let weight = T::single(weight)?;
+        if let Some(winograd) = Winograd::of_input_gradient(plan) {
+            let packed = winograd.pack_turned(weight);
+            return Some(Self::Winograd(winograd, packed));
+        }
+        let direct = Direct::of_input_gradient(plan)?;
+        let packed = direct.pack_turned(weight);
+        Some(Self::Direct(direct, packed))
+    }
+
+    /// Convolves some images into maps.
+    fn maps(&self, x: &[f32], at: Strides, images: usize, maps: &mut [f32], to: Strides) {
+        match self {
+            Self::Winograd(winograd, packed) => winograd.maps(packed, x, at, images, maps, to),
+            Self::Direct(direct, packed) => {
+                for i in 0..images {
+                    let (x, maps) = (&x[i * at.image..], &mut maps[i * to.image..]);
+                    direct.maps(packed, x, at.channel, maps, to.channel);
+                }
+            }
+        }
+    }
+}
+
 impl Kernel for Conv {
     fn name(&self) -> &'static str {
         "conv2d"
@@ -276,28 +325,21 @@ impl Kernel for Conv {
                 "conv2d: empty tensors, {plan:?}; give at least one image and filter"
             )));
         }
-        let chunk = self.chunk();
+        let chunk = self.chunk::<T>();
         let mut winner_chunks = winners.chunks_mut(chunk * result);
         let tasks: Vec<_> = y
             .chunks_mut(chunk * result)
             .zip(x.chunks(chunk * plan.image()))
             .map(|(y, x)| (y, x, winner_chunks.next().unwrap_or_default()))
             .collect();
-        let direct = self
-            .direct
-            .as_ref()
-            .filter(|direct| direct.pays(plan.out_plane()))
-            .zip(T::single(weight))
-            .map(|(d, weight)| (d, d.pack(weight)));
+        let form = Form::of(self, weight);
         tasks.into_par_iter().for_each(|(y, x, winners)| {
-            let columns = x.len() / plan.image() * plan.out_plane();
+            let images = x.len() / plan.image();
+            let columns = images * plan.out_plane();
             scratch(plan.filters * columns, |maps: &mut [T]| {
-                let direct = direct.as_ref().zip(T::single(x));
-                if let (Some(((direct, packed), x)), Some(maps)) = (direct, T::single_mut(maps)) {
-                    let channel_step = plan.height * plan.width;
-                    for (i, x) in x.chunks_exact(plan.image()).enumerate() {
-                        direct.maps(packed, x, channel_step, &mut maps[i * plan.out_plane()..], columns);
-                    }
+                if let (Some(form), Some(x), Some(maps)) = (&form, T::single(x), T::single_mut(maps)) {
+                    let at = Strides { image: plan.image(), channel: plan.height * plan.width };
+                    form.maps(x, at, images, maps, Strides { image: plan.out_plane(), channel: columns });
                 } else if let Some(depthwise) = &self.depthwise {
                     for (i, x) in x.chunks_exact(plan.image()).enumerate() {
                         depthwise.maps(weight, x, &mut maps[i * plan.out_plane()..], columns);

@@ -4,13 +4,11 @@
 //! taps: the arithmetic of a matrix product whose right side is never written down. The positions between the end of
 //! one output row and the start of the next are computed too and dropped.
 
-mod kernels;
-
 use super::im2col::Plan;
 use super::scratch::scratch;
 use super::stored::Stored;
+use super::vector::{Level, Lines};
 use super::wide::wide;
-use kernels::{Level, Lines};
 
 /// Filters above which unfolding costs nothing beside the product, which the blocked kernel then does faster.
 const FILTERS: usize = 256;
@@ -22,7 +20,7 @@ const WASTE: f64 = 1.6;
 const RUN: usize = 128;
 
 /// A convolution of `f32` images with one group, as this module computes it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Direct {
     plan: Plan,
     level: Level,
@@ -58,7 +56,7 @@ impl Direct {
 
     /// Output positions with those that fill the last tile.
     fn tile(&self) -> usize {
-        self.stored.positions().next_multiple_of(self.level.positions())
+        self.stored.positions().next_multiple_of(self.level.lanes())
     }
 
     /// The weight `[filter][tap]` in the order in which the kernel reads it: `[block][tap][filter of the block]`.
@@ -105,7 +103,7 @@ impl Direct {
         let blocks = self.plan.filters.next_multiple_of(self.level.filters());
         self.with_stored(image, channel_step, |stored| {
             scratch(blocks * tile, |wide_maps| {
-                self.level.maps(packed, self.stored.offsets(), stored, wide_maps, tile);
+                self.level.maps(packed, self.stored.offsets(), stored, wide_maps, tile, tile);
                 wide(
                     #[inline(always)]
                     || {
@@ -165,7 +163,7 @@ impl Direct {
 
     /// Gives `work` a stored image, with room to read a whole tile from any tap.
     fn with_stored<R>(&self, image: &[f32], channel_step: usize, work: impl FnOnce(&[f32]) -> R) -> R {
-        scratch(self.stored.len() + 2 * self.level.positions(), |stored| {
+        scratch(self.stored.len() + 2 * self.level.lanes(), |stored| {
             wide(
                 #[inline(always)]
                 || self.stored.store(image, channel_step, stored),

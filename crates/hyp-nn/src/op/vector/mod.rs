@@ -1,8 +1,11 @@
-//! The inner loops of the direct convolution, once for AVX-512 and once for AVX2 with FMA.
+//! The inner loops of the convolutions that unfold nothing, once for AVX-512 and once for AVX2 with FMA.
 #![expect(unsafe_code, reason = "vector intrinsics; extents are asserted before each loop")]
 
+mod lane;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+pub(super) use lane::{Lane, Work};
 
 /// Taps after which partial sums go to memory.
 const TAPS: usize = 288;
@@ -73,27 +76,26 @@ impl Level {
         }
     }
 
-    /// Positions that are computed together.
-    pub(super) fn positions(self) -> usize {
-        3 * self.lanes()
-    }
-
-    /// `maps[f][p] = Σ_t packed[f][t] · stored[offsets[t] + p]` for `p < columns`, a multiple of [`Level::positions`].
+    /// `maps[f][p] = Σ_t packed[f][t] · stored[offsets[t] + p]` for `p < columns`, a multiple of [`Level::lanes`].
+    ///
+    /// Rows of `maps` start `step` elements apart. `packed` is `[block][t][filter of the block]` with blocks of [`Level::filters`].
     pub(super) fn maps(
         self,
         packed: &[f32],
         offsets: &[u32],
         stored: &[f32],
         maps: &mut [f32],
+        step: usize,
         columns: usize,
     ) {
-        let (block, step) = (self.filters(), self.positions());
+        let block = self.filters();
         let filters = packed.len() / offsets.len();
         let reach = offsets.iter().max().map_or(0, |o| *o as usize) + columns;
-        assert!(columns.is_multiple_of(step) && filters.is_multiple_of(block), "whole tiles only");
+        assert!(columns.is_multiple_of(self.lanes()) && filters.is_multiple_of(block), "whole tiles only");
         assert!(
             packed.len() == filters * offsets.len()
-                && maps.len() >= filters * columns
+                && columns <= step
+                && maps.len() >= (filters - 1) * step + columns
                 && reach <= stored.len()
         );
         // The taps outermost: their part of the weight stays in the first cache and that of the image in the second.
@@ -101,19 +103,27 @@ impl Level {
             let taps = &offsets[first..(first + TAPS).min(offsets.len())];
             for f in (0..filters).step_by(block) {
                 let weight = &packed[f * offsets.len() + first * block..][..taps.len() * block];
-                for p in (0..columns).step_by(step) {
-                    let (stored, maps) = (&stored[p..], &mut maps[f * columns + p..]);
-                    match self {
-                        // SAFETY: the level was detected; `taps.len() × filters` weights are there by the slice, a
-                        // tile from each tap by `reach`, and rows of a tile by the assertion on `maps`.
+                for p in (0..columns).step_by(3 * self.lanes()) {
+                    let (stored, maps) = (&stored[p..], &mut maps[f * step + p..]);
+                    match (self, (columns - p) / self.lanes()) {
+                        // SAFETY: the level was detected; `taps.len() × filters` weights are there by the slice, as many
+                        // vectors from each tap by `reach`, and rows of a tile by the assertion on `maps`.
                         #[cfg(target_arch = "x86_64")]
-                        Self::Avx512 => unsafe {
-                            x86::wide::tile::<8, 3>(weight, taps, stored, maps, columns, first > 0);
+                        (Self::Avx512, vectors) => unsafe {
+                            match vectors {
+                                1 => x86::wide::tile::<8, 1>(weight, taps, stored, maps, step, first > 0),
+                                2 => x86::wide::tile::<8, 2>(weight, taps, stored, maps, step, first > 0),
+                                _ => x86::wide::tile::<8, 3>(weight, taps, stored, maps, step, first > 0),
+                            }
                         },
                         // SAFETY: as above.
                         #[cfg(target_arch = "x86_64")]
-                        Self::Avx2 => unsafe {
-                            x86::narrow::tile::<4, 3>(weight, taps, stored, maps, columns, first > 0);
+                        (Self::Avx2, vectors) => unsafe {
+                            match vectors {
+                                1 => x86::narrow::tile::<4, 1>(weight, taps, stored, maps, step, first > 0),
+                                2 => x86::narrow::tile::<4, 2>(weight, taps, stored, maps, step, first > 0),
+                                _ => x86::narrow::tile::<4, 3>(weight, taps, stored, maps, step, first > 0),
+                            }
                         },
                     }
                 }
