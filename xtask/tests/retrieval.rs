@@ -36,7 +36,7 @@ fn trained() -> Bed {
     let bed = Bed::new();
     bed.write("Cargo.toml", "[workspace]\n");
     people(&bed, "people");
-    bed.write("people/0003_c1_broken.jpg", "no picture");
+    bed.write("people/0099_c1_broken.jpg", "no picture");
     bed.write("people/holiday.png", "no picture");
     let images = at(&bed, "people");
     let words = [

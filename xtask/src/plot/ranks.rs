@@ -69,7 +69,7 @@ impl RankSheet {
     /// Pixels from one picture to the next, and from one row to the next.
     fn steps(&self) -> (i32, i32) {
         let (width, height) = (self.place.0 as i32, self.place.1 as i32);
-        (width + 2 * INSET + GAP, height + 2 * INSET + 2 * LINE + GAP)
+        (width + 2 * INSET + GAP, height + 2 * INSET + 3 + 2 * LINE + GAP)
     }
 }
 
@@ -150,7 +150,7 @@ fn draw_tile<DB: DrawingBackend>(
         while area.estimate_text_size(&text, &style).map_err(failed)?.0 as i32 > right - left + GAP / 2 {
             text = format!("…{}", text.chars().skip(2).collect::<String>());
         }
-        let y = bottom + 1 + line as i32 * LINE;
+        let y = bottom + 3 + line as i32 * LINE;
         area.draw(&Text::new(text, (left, y), style.clone())).map_err(failed)?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! `embed`: pictures as points, written into an index.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use hyp_data::source::own::{self, Labels};
 use hyp_data::source::{ReadOptions, Unusable};
-use hyp_data::{DataError, Dataset};
+use hyp_data::{DataError, Dataset, Index, Item};
 use rayon::prelude::*;
 
 use super::embedder::{Embedder, Place};
@@ -89,18 +90,14 @@ fn run(root: &Path, options: &EmbedOptions) -> Result<()> {
     let mut writer = Writer::create(&options.out, about.clone())?;
     let rows = fill(&loaded.dataset, labels, &home, &embedder, &mut writer, &mut problems, &environment)?;
     left_out(&problems);
-    if rows == 0 {
+    if rows.is_empty() {
         bail!("no picture of {} could be embedded; nothing was written", options.images.display());
     }
     let bytes = writer.finish()?;
-    let index = loaded.dataset.index();
-    let known = match labels {
-        Labels::Nowhere => "of unknown classes".to_owned(),
-        Labels::Classes => format!("of {} classes, by their folders", index.classes().len()),
-        _ => format!("of {} identities by {} cameras", index.identities().len(), index.cameras().len()),
-    };
     println!(
-        "{rows} pictures {known} in {:.1} s: {}, {} numbers each{}",
+        "{} pictures {} in {:.1} s: {}, {} numbers each{}",
+        rows.len(),
+        seen_on(loaded.dataset.index(), &rows, labels),
         start.elapsed().as_secs_f64(),
         about.describe(),
         about.dim,
@@ -111,6 +108,20 @@ fn run(root: &Path, options: &EmbedOptions) -> Result<()> {
         println!("search it: cargo xtask search --index {} --query PICTURE", options.out.display());
     }
     Ok(())
+}
+
+/// How many are seen on the pictures at some positions.
+fn seen_on(index: &Index, rows: &[usize], labels: Labels) -> String {
+    let count = |number: fn(&Item) -> Option<u32>| {
+        rows.iter().filter_map(|row| number(&index.items()[*row])).collect::<BTreeSet<_>>().len()
+    };
+    match labels {
+        Labels::Nowhere => "of unknown classes".to_owned(),
+        Labels::Classes => format!("of {} classes, by their folders", count(|item| Some(item.class))),
+        _ => {
+            format!("of {} identities by {} cameras", count(|item| item.identity), count(|item| item.camera))
+        }
+    }
 }
 
 /// Where the model is.
@@ -127,7 +138,7 @@ fn place(root: &Path, options: &EmbedOptions, environment: &Environment) -> Resu
     Ok(Place::Published { encoder, weights: std::path::absolute(&weights).unwrap_or(weights) })
 }
 
-/// Writes the rows of every picture that can be read, and lists the others.
+/// Writes a row for every picture that can be read, and lists the others; gives the positions of the rows.
 fn fill(
     dataset: &Dataset,
     labels: Labels,
@@ -136,9 +147,9 @@ fn fill(
     writer: &mut Writer,
     problems: &mut Vec<DataError>,
     environment: &Environment,
-) -> Result<usize> {
+) -> Result<Vec<usize>> {
     let bar = bar("embedded", dataset.len(), 0, true);
-    let (mut entries, mut rows) = (Entries::default(), 0);
+    let (mut entries, mut rows) = (Entries::default(), Vec::new());
     let positions: Vec<usize> = (0..dataset.len()).collect();
     for batch in positions.chunks(BATCH) {
         if environment.stop.load(Ordering::SeqCst) {
@@ -153,6 +164,7 @@ fn fill(
                 Ok(seen) => {
                     add_labels(&mut entries, dataset, labels, *position, home);
                     good.push(seen);
+                    rows.push(*position);
                 }
                 Err(problem) => problems.push(problem),
             }
@@ -160,7 +172,6 @@ fn fill(
         if !good.is_empty() {
             entries.embeddings.extend(embedder.points(&good.iter().collect::<Vec<_>>())?);
         }
-        rows += good.len();
         if entries.len() >= GROUP {
             writer.write(&std::mem::take(&mut entries))?;
         }

@@ -41,9 +41,9 @@ pub(crate) struct SearchOptions {
     /// The folder or archive of the index's pictures, where they are no longer where the index remembers them.
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// The picture of what was found.
-    #[arg(long, default_value = "runs/search.png", value_name = "FILE")]
-    png: PathBuf,
+    /// The picture of what was found [default: runs/search.png of the workspace].
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
     /// Where to compute: `cpu` or `cuda`.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: String,
@@ -86,7 +86,7 @@ pub(crate) fn search(root: &Path, options: &SearchOptions) -> Result<ExitCode> {
     }
     let sheet =
         RankSheet::new(format!("{} and what was found", options.index.display()), found.tiles(&home)?)?;
-    let png = root.join(&options.png);
+    let png = options.png.clone().unwrap_or_else(|| root.join("runs/search.png"));
     save_png(&sheet, &png)?;
     println!("as a picture: {}", png.display());
     Ok(ExitCode::SUCCESS)
