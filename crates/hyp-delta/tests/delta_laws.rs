@@ -5,7 +5,7 @@
 use hyp_delta::space::{
     DiskSampling, EdgeLength, SphereDistance, SpherePart, TreeShape, hyperbolic_disk, sphere, tree,
 };
-use hyp_delta::{DistanceMatrix, Metric, delta_all_bases, delta_at_base};
+use hyp_delta::{DistanceMatrix, Metric, delta_all_bases, delta_at_base, delta_of_features};
 use hyp_math::Curvature;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -243,6 +243,59 @@ proptest! {
     fn relative_delta_is_at_most_one(seed in 0..10_000_u64, n in 4..24_usize) {
         if let Some(relative) = delta_all_bases(&tied_metric(n, seed)).delta_rel() {
             prop_assert!((0.0..=1.0).contains(&relative), "{relative}");
+        }
+    }
+
+    /// A rotation with reflections and a shift leaves every distance, up to the rounding of the moved coordinates.
+    #[test]
+    fn isometric_copies_have_one_delta(seed in 0..10_000_u64, n in 4..50_usize, dim in 1..12_usize) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let points: Vec<f64> = (0..n * dim).map(|_| random.random::<f64>() - 0.5).collect();
+        let shift: Vec<f64> = (0..dim).map(|_| random.random()).collect();
+        let mut moved = points.clone();
+        // Householder's reflections in a few random planes make any orthogonal map.
+        for _ in 0..3 {
+            let normal: Vec<f64> = (0..dim).map(|_| random.random::<f64>() - 0.5).collect();
+            let square: f64 = normal.iter().map(|v| v * v).sum();
+            for row in moved.chunks_exact_mut(dim) {
+                let along = 2.0 * row.iter().zip(&normal).map(|(x, v)| x * v).sum::<f64>() / square;
+                row.iter_mut().zip(&normal).for_each(|(x, v)| *x -= along * v);
+            }
+        }
+        let turned = moved.clone();
+        for row in moved.chunks_exact_mut(dim) {
+            row.iter_mut().zip(&shift).for_each(|(x, by)| *x += by);
+        }
+        let ball = Metric::Poincare(Curvature::new(0.2).unwrap());
+        for (metric, copy) in [(Metric::Euclidean, &moved), (Metric::Angular, &turned), (ball, &turned)] {
+            let of = |rows: &[f64]| delta_of_features(rows, dim, metric, n / 2).unwrap();
+            let (here, there) = (of(&points), of(copy));
+            // A hundred roundings of coordinates below 4, in each of the six distances of δ.
+            let bound = 1e-13 * (1.0 + here.diameter);
+            prop_assert!((here.delta - there.delta).abs() <= bound, "{metric:?} {here:?} {there:?}");
+            prop_assert!((here.diameter - there.diameter).abs() <= bound);
+        }
+    }
+
+    /// Whole coordinates in another order, and any coordinates with the other sign, give the same bits.
+    #[test]
+    fn mirrored_and_reordered_coordinates_change_no_bit(seed in 0..10_000_u64, n in 4..50_usize, dim in 2..40_usize) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let whole: Vec<f64> = (0..n * dim).map(|_| f64::from(random.random_range(-9..=9_i8))).collect();
+        let reordered: Vec<f64> = whole.chunks_exact(dim).flat_map(|row| {
+            let mut row = row.to_vec();
+            row.rotate_left(seed as usize % dim);
+            row.swap(0, dim - 1);
+            row
+        }).collect();
+        let of = |rows: &[f64], metric| delta_of_features(rows, dim, metric, n - 1);
+        prop_assert_eq!(of(&whole, Metric::Euclidean), of(&reordered, Metric::Euclidean));
+        let points: Vec<f64> = whole.iter().map(|v| v / 70.0 + 1e-3 * random.random::<f64>()).collect();
+        let mirrored: Vec<f64> =
+            points.iter().enumerate().map(|(at, v)| if at % dim % 3 == 0 { -v } else { *v }).collect();
+        let ball = Metric::Poincare(Curvature::new(0.9).unwrap());
+        for metric in [Metric::Euclidean, Metric::Cosine, Metric::Angular, ball] {
+            prop_assert_eq!(of(&points, metric), of(&mirrored, metric), "{:?}", metric);
         }
     }
 }
