@@ -10,6 +10,8 @@ written beside, as a measure of what rounding does.
 
 Run:  OMP_NUM_THREADS=1 python make_backbones.py > backbones.json
       OMP_NUM_THREADS=1 python make_backbones.py WEIGHTS.pth > efficientnet_lite0.json   (the published weights)
+      python make_backbones.py --full FOLDER    (networks of Table 2 in full width, with their heads, as FOLDER/NAME.pth,
+                                                 and FOLDER/NAME.f64 with the features of a picture; 800 MB)
 """
 
 import json
@@ -261,6 +263,28 @@ def published(path):
             "norm": y.norm().item(), "samples": samples(y), "single_apart": 0.0, "logits": samples(logits)}
 
 
+FULL = [
+    ("vgg19", tv.vgg19, (1, 3, 224, 224), lambda m: setattr(m, "classifier", m.classifier[:6])),
+    ("resnet34", tv.resnet34, (1, 3, 224, 224), lambda m: setattr(m, "fc", nn.Identity())),
+    ("inception_v3", lambda: tv.inception_v3(init_weights=False, aux_logits=True, transform_input=False),
+     (1, 3, 299, 299), lambda m: setattr(m, "fc", nn.Identity())),
+]
+
+
+def full(folder):
+    """Torchvision's own networks: their weights as torch writes them, and all features of a picture in double precision."""
+    for name, make, shape, cut in FULL:
+        model, x = set_weights(make()).eval(), pictures(shape)
+        torch.save(model.state_dict(), f"{folder}/{name}.pth")
+        cut(model)
+        with torch.no_grad():
+            single = model(x)
+            double = model.double()(x.double())
+        double.flatten().numpy().astype("<f8").tofile(f"{folder}/{name}.f64")
+        apart = ((single.double() - double).abs().max() / double.abs().max()).item()
+        print(f"{name}: {double.numel()} features, single precision of PyTorch {apart:.2e} of the largest apart")
+
+
 def rounded(value):
     """Nine significant digits are more than single precision has."""
     if isinstance(value, float):
@@ -274,6 +298,8 @@ if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     header = {"reference": f"PyTorch {torch.__version__.split('+')[0]}, torchvision {__import__('torchvision').__version__.split('+')[0]}, "
                            "efficientnet_lite_pytorch 0.1.0", "dtype": "float64", "seed": "splitmix64 counters"}
+    if sys.argv[1:2] == ["--full"]:
+        sys.exit(full(sys.argv[2]))
     if len(sys.argv) > 1:
         body = published(sys.argv[1])
     else:
