@@ -5,6 +5,8 @@
     reason = "the same safe loop compiled for vector instructions that not every processor has"
 )]
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use hyp_math::Curvature;
 use rayon::prelude::*;
 
@@ -62,25 +64,44 @@ impl DistanceMatrix {
 
     /// All distances between checked rows.
     pub(crate) fn from_rows(rows: &Rows) -> Result<Self, DeltaError> {
+        Ok(Self::from_rows_while(rows, &|_| true)?.expect("invariant: nothing stops it"))
+    }
+
+    /// The same for as long as `goes_on` says so, which is told the share that is done; nothing where it says no.
+    pub(crate) fn from_rows_while(
+        rows: &Rows,
+        goes_on: &(dyn Fn(f64) -> bool + Sync),
+    ) -> Result<Option<Self>, DeltaError> {
         let points = rows.points();
         let mut values = vec![0.0; points * points];
+        let (stopped, seen) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let pairs = points * points.saturating_sub(1) / 2;
         let isa = Isa::detect();
         // A few rows go through the columns together, so that a block of columns is read once for all of them.
         let columns = (BLOCK_VALUES / rows.dim).max(1);
         values.par_chunks_mut(ROWS * points).enumerate().for_each(|(group, out)| {
             let first = group * ROWS;
+            let done = seen.load(Ordering::Relaxed) as f64 / pairs.max(1) as f64;
+            if stopped.load(Ordering::Relaxed) || !goes_on(done) {
+                stopped.store(true, Ordering::Relaxed);
+                return;
+            }
             for start in (first..points).step_by(columns) {
                 let end = (start + columns).min(points);
                 for (i, out) in (first..).zip(out.chunks_exact_mut(points)) {
                     let start = start.max(i + 1);
                     if start < end {
                         rows.distances(isa, i, start, &mut out[start..end]);
+                        seen.fetch_add(end - start, Ordering::Relaxed);
                     }
                 }
             }
         });
+        if stopped.into_inner() {
+            return Ok(None);
+        }
         mirror(&mut values, points, 0);
-        Self::new(points, values)
+        Self::new(points, values).map(Some)
     }
 }
 
@@ -111,6 +132,12 @@ impl Rows {
             Some(error) => Err(error),
             None => Ok(Self { values, dim, metric }),
         }
+    }
+
+    /// The chosen rows, in the order given.
+    pub(crate) fn subset(&self, chosen: &[usize]) -> Self {
+        let values = chosen.iter().flat_map(|&i| self.row(i).iter().copied()).collect();
+        Self { values, ..*self }
     }
 
     pub(crate) fn points(&self) -> usize {

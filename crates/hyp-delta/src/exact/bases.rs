@@ -4,13 +4,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use super::report::{Go, Interval, Method, Status, Work, to_the_end};
+use super::of_rows::{distances as distances_of, glimpse};
+use super::report::{Interval, Limits, Method, Status, Work};
 use super::spans::Spans;
 use super::survey::Survey;
-use super::{all_bases, quad, search};
+use super::ways::search;
+use super::{all_bases, quad};
 use crate::distance::DistanceMatrix;
+use crate::error::DeltaError;
 use crate::estimate::Hyperbolicity;
 use crate::maxmin::Isa;
+use crate::metric::{Metric, Rows};
 
 /// For each pair of points, how many triples may pass the bounds over all bases before the bases are taken singly.
 const MOST_TRIPLES: u64 = 2;
@@ -20,6 +24,10 @@ const ROUNDING: f64 = 1e-14;
 
 /// Base points that are taken at the same time, where they are taken singly.
 const TOGETHER: usize = 16;
+/// Up to so many points; above, a search keeps all threads busy, and several would need the memory of each.
+const TOGETHER_UP_TO: usize = 512;
+/// Bytes for each pair of points of a distance matrix.
+const DOUBLES: f64 = 8.0;
 
 /// [`crate::delta_all_bases`] on a given instruction set, with a report on the work.
 ///
@@ -27,34 +35,73 @@ const TOGETHER: usize = 16;
 /// If the processor does not have the instruction set.
 pub fn delta_all_bases_on(distances: &DistanceMatrix, isa: Isa) -> (Hyperbolicity, Work) {
     // Nobody looks at the bounds of a search that comes to its end.
-    let (interval, work) = interval_of(distances, |_| f64::INFINITY, &to_the_end, isa);
+    let (interval, work) = interval_of(distances, |_| f64::INFINITY, Limits::NONE, isa);
     (interval.at_least, work)
 }
 
-/// [`delta_all_bases_on`] for as long as `go` says so, which is asked between parts of a search.
+/// [`delta_all_bases_on`] within limits: an interval where the time does not reach. Beside the matrix it takes four
+/// bytes for each pair of points, whatever the limit.
 ///
 /// # Panics
 /// If the processor does not have the instruction set.
 ///
 /// # Examples
 /// ```
-/// use hyp_delta::{exact::delta_all_bases_within, maxmin::Isa, space};
+/// use hyp_delta::{exact::{Limits, delta_all_bases_within}, maxmin::Isa, space};
 /// let ball = space::hyperbolic_disk(300, space::DiskSampling::Euclidean, 1)?;
-/// let (interval, _) = delta_all_bases_within(&ball, &|_| false, Isa::detect());
-/// let (exact, _) = delta_all_bases_within(&ball, &|_| true, Isa::detect());
+/// let (interval, _) = delta_all_bases_within(&ball, Limits::while_told(&|_| false), Isa::detect());
+/// let (exact, _) = delta_all_bases_within(&ball, Limits::NONE, Isa::detect());
 /// assert!(interval.at_least.delta <= exact.at_most && exact.at_most <= interval.at_most);
 /// assert_eq!(exact.at_least.delta, exact.at_most);
 /// # Ok::<(), hyp_delta::DeltaError>(())
 /// ```
-pub fn delta_all_bases_within(distances: &DistanceMatrix, go: Go<'_>, isa: Isa) -> (Interval, Work) {
-    interval_of(distances, |spans| twice_at_one_base(distances, spans, go, isa), go, isa)
+pub fn delta_all_bases_within(distances: &DistanceMatrix, limits: Limits<'_>, isa: Isa) -> (Interval, Work) {
+    interval_of(distances, |spans| twice_at_one_base(distances, spans, limits, isa), limits, isa)
+}
+
+/// [`delta_all_bases_within`] of features, through their distance matrix.
+///
+/// **Shapes.** `features`: `[points, dim]`, row by row.
+///
+/// # Errors
+/// As [`DistanceMatrix::from_features`].
+///
+/// # Panics
+/// If the processor does not have the instruction set.
+///
+/// # Examples
+/// ```
+/// use hyp_delta::{Metric, exact::{Limits, delta_all_bases_of_features_within}, maxmin::Isa};
+/// // The corners of a square: one side and half the diagonals against the other.
+/// let corners = [0.0_f32, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0];
+/// let of = |limits| delta_all_bases_of_features_within(&corners, 2, Metric::Euclidean, limits, Isa::detect());
+/// assert!((of(Limits::NONE)?.0.at_most - (2.0_f64.sqrt() - 1.0)).abs() < 1e-15);
+/// # Ok::<(), hyp_delta::DeltaError>(())
+/// ```
+pub fn delta_all_bases_of_features_within<T>(
+    features: &[T],
+    dim: usize,
+    metric: Metric,
+    limits: Limits<'_>,
+    isa: Isa,
+) -> Result<(Interval, Work), DeltaError>
+where
+    T: Copy + Into<f64> + Sync,
+{
+    let rows = Rows::new(features, dim, metric)?;
+    if let Some(distances) = distances_of(&rows, 0, limits)? {
+        return Ok(delta_all_bases_within(&distances, limits.beside(rows.points(), DOUBLES), isa));
+    }
+    // No base point shows more than twice as much as another.
+    let (interval, work) = glimpse(&rows, 0, isa)?;
+    Ok((Interval { at_most: 2.0 * interval.at_most, ..interval }, work))
 }
 
 /// [`delta_all_bases_within`], where `bound` finds a value that no quadruple exceeds.
 fn interval_of(
     distances: &DistanceMatrix,
     bound: impl FnOnce(&Spans) -> f64,
-    go: Go<'_>,
+    limits: Limits<'_>,
     isa: Isa,
 ) -> (Interval, Work) {
     assert!(isa.is_available(), "the processor has no {isa:?}");
@@ -63,34 +110,35 @@ fn interval_of(
     let mut result = Hyperbolicity { delta: 0.0, base: 0, witness: None, diameter, diameter_pair, points };
     let mut work = Work { method: Method::Trivial, refined: 0, steps: 0 };
     if points < 4 || diameter == 0.0 {
-        return (Interval { at_least: result, at_most: 0.0 }, work);
+        return (Interval { at_least: result, at_most: 0.0, diameter_at_most: diameter }, work);
     }
     let spans = Spans::of(distances);
     let most = MOST_TRIPLES * (points * points) as u64;
     let bound = bound(&spans);
-    let outcome = all_bases::search(distances, diameter, (&spans, bound), most, go, isa);
+    let outcome = all_bases::search(distances, diameter, (&spans, bound), most, limits.go, isa);
     let (mut shown, mut at_most) = (outcome.shown, outcome.at_most);
     work = Work { method: Method::Triples, refined: outcome.evaluated, steps: 0 };
     if at_most.is_none() {
         work = Work { method: Method::EachBase, refined: 0, steps: 0 };
-        at_most = Some(each_base(distances, (&spans, bound, diameter), &mut shown, &mut work, go, isa));
+        at_most = Some(each_base(distances, (&spans, bound, diameter), &mut shown, &mut work, limits, isa));
     }
     if shown.value > 0.0 {
         let [w, i, k, j] = shown.points;
         (result.delta, result.base, result.witness) = (shown.value, w, Some([i, k, j]));
     }
-    (Interval { at_least: result, at_most: at_most.unwrap_or(shown.value).max(shown.value) }, work)
+    let at_most = at_most.unwrap_or(shown.value).max(shown.value);
+    (Interval { at_least: result, at_most, diameter_at_most: diameter }, work)
 }
 
 /// Twice the largest excess at one base point, which no quadruple exceeds; more if there is no time for it.
 ///
 /// With x|z the largest of the four products of two from {x, y} and {z, t} one each: x|y ≥ z|y − δ_w and
 /// z|t ≥ x|t − δ_w, whose sum is the four-point condition with 2δ_w.
-fn twice_at_one_base(distances: &DistanceMatrix, spans: &Spans, go: Go<'_>, isa: Isa) -> f64 {
+fn twice_at_one_base(distances: &DistanceMatrix, spans: &Spans, limits: Limits<'_>, isa: Isa) -> f64 {
     let unknown = spans.ceiling_from(0);
-    let asked = |_| go(Status { at_least: 0.0, at_most: unknown, done: 0.0 });
+    let asked = |_| (limits.go)(Status { at_least: 0.0, at_most: unknown, done: 0.0 });
     let survey = Survey::of(distances, 0);
-    let (_, _, at_most) = search(distances, 0, &survey, 0.0, &asked, isa);
+    let (_, _, at_most) = search(distances, 0, &survey, 0.0, limits.asking(&asked), isa);
     2.0 * at_most + ROUNDING * survey.diameter
 }
 
@@ -100,20 +148,24 @@ fn each_base(
     (spans, bound, diameter): (&Spans, f64, f64),
     shown: &mut quad::Shown,
     work: &mut Work,
-    go: Go<'_>,
+    limits: Limits<'_>,
     isa: Isa,
 ) -> f64 {
     let points = distances.points();
     let stopped = AtomicBool::new(false);
-    for first in (0..points).step_by(TOGETHER) {
+    // What bases leave open whose search does not fit in memory.
+    let mut open = 0.0;
+    let together = if points <= TOGETHER_UP_TO { TOGETHER } else { 1 };
+    for first in (0..points).step_by(together) {
         // A quadruple shows the same at each of its points but for rounding: with all earlier points done as bases, one
         // that shows more has none of them.
         // And none shows more than twice as much as the largest at any one of the bases done.
         let bound = if first == 0 { bound } else { bound.min(2.0 * shown.value + ROUNDING * diameter) };
-        let at_most = f64::max(shown.value + ROUNDING * diameter, spans.ceiling_from(first).min(bound));
+        let at_most =
+            f64::max(shown.value + ROUNDING * diameter, spans.ceiling_from(first).min(bound)).max(open);
         let status = Status { at_least: shown.value, at_most, done: first as f64 / points as f64 };
         let asked = |_| {
-            stopped.fetch_or(!go(status), Ordering::Relaxed);
+            stopped.fetch_or(!(limits.go)(status), Ordering::Relaxed);
             !stopped.load(Ordering::Relaxed)
         };
         if !asked(status) {
@@ -121,11 +173,13 @@ fn each_base(
         }
         // All of these start from the same floor, so that the result does not depend on which is done first.
         let floor = shown.value;
-        let of_base =
-            |base| (base, search(distances, base, &Survey::of(distances, base), floor, &asked, isa));
-        let done: Vec<_> = (first..(first + TOGETHER).min(points)).into_par_iter().map(of_base).collect();
-        for (base, (found, of_base, _)) in done {
+        let of_base = |base| {
+            (base, search(distances, base, &Survey::of(distances, base), floor, limits.asking(&asked), isa))
+        };
+        let done: Vec<_> = (first..(first + together).min(points)).into_par_iter().map(of_base).collect();
+        for (base, (found, of_base, at_most)) in done {
             work.refined += of_base.refined;
+            open = f64::max(open, at_most);
             if found.value > shown.value {
                 let [i, k, j] = found.triple;
                 *shown = quad::Shown { value: found.value, points: [base, i, k, j] };
@@ -135,7 +189,7 @@ fn each_base(
             return at_most;
         }
     }
-    shown.value
+    f64::max(shown.value, open)
 }
 
 #[cfg(test)]
@@ -149,13 +203,13 @@ mod tests {
     #[test]
     fn a_crowded_search_stops_when_it_is_told_to() {
         let disk = hyperbolic_disk(150, DiskSampling::Hyperbolic { radius: 9.0 }, 3).unwrap();
-        let exact = delta_all_bases_within(&disk, &to_the_end, Isa::detect()).0.at_most;
+        let exact = delta_all_bases_within(&disk, Limits::NONE, Isa::detect()).0.at_most;
         let at_base = crate::delta_at_base(&disk, 0).delta;
         let mut intervals = Vec::new();
         for most in [0, 1, 40, 400] {
             let asked = AtomicUsize::new(0);
             let go = |_: Status| asked.fetch_add(1, Ordering::Relaxed) < most;
-            let (interval, _) = delta_all_bases_within(&disk, &go, Isa::detect());
+            let (interval, _) = delta_all_bases_within(&disk, Limits::while_told(&go), Isa::detect());
             // Each thread may have asked once more at the same time, of each of the searches that are begun.
             let late = asked.into_inner().saturating_sub(most);
             assert!(late <= 8 * (rayon::current_num_threads() + 1), "{late} questions too many after {most}");

@@ -3,8 +3,11 @@
 
 #![expect(unsafe_code, reason = "the matrix product takes pointers")]
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 
+use super::Diameter;
 use super::levels::{Levels, Scale};
 use super::source::Source;
 use super::turn::{Shape, Turn, Turns};
@@ -41,6 +44,19 @@ impl Source for RowsAtBase<'_> {
     fn base_distance(&self, i: usize) -> f64 {
         self.base_distances[i]
     }
+
+    fn distances(&self, isa: Isa, i: usize, first: usize, out: &mut [f64]) {
+        self.rows.distances(isa, i, first, out);
+    }
+}
+
+/// Why there are no levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unmade {
+    /// `f32` cannot tell enough of them apart, or the metric is not one of those it is used for.
+    Unsure,
+    /// The search was told to stop.
+    Stopped,
 }
 
 /// Rows in `f32`, around their mean and scaled so that nothing overflows or vanishes.
@@ -129,19 +145,20 @@ impl Prepared {
     }
 }
 
-/// Levels of T, and the exact diameter with its first pair; nothing if `f32` cannot tell enough levels apart.
+/// Levels of T, and the exact diameter with its first pair; `goes_on` is told the share that is done.
 pub(crate) fn levels_of<T: Level + Turns>(
     source: &RowsAtBase<'_>,
     order: Vec<usize>,
+    goes_on: &(dyn Fn(f64) -> bool + Sync),
     isa: Isa,
-) -> Option<(Levels<T>, f64, (usize, usize))> {
+) -> Result<(Levels<T>, Diameter), Unmade> {
     let rows = source.rows;
     let shape = match rows.metric() {
         Metric::Euclidean => Shape::Root,
         Metric::Cosine => Shape::Half,
-        _ => return None,
+        _ => return Err(Unmade::Unsure),
     };
-    let prepared = Prepared::new(rows, &order)?;
+    let prepared = Prepared::new(rows, &order).ok_or(Unmade::Unsure)?;
     let points = order.len();
     let high = source.base_distances.iter().copied().fold(0.0, f64::max);
     // Products of a metric are not negative. 1 − cos is none, and at most 2.
@@ -161,13 +178,15 @@ pub(crate) fn levels_of<T: Level + Turns>(
     // Half the error of the distance, and the `f32` roundings of a level and its parts.
     scale.slack = 0.5 * error / scale.step + 0.01 + 8.0 * UNIT * f64::from(T::TOP);
     if scale.slack > f64::from(T::TOP) / 256.0 {
-        return None;
+        return Err(Unmade::Unsure);
     }
     let half_levels = 0.5 / scale.step;
     let base: Vec<f32> =
         order.iter().map(|&p| ((source.base_distances[p] - low) * half_levels) as f32).collect();
     let mut matrix = Padded::filled(points, T::nearest(0.0));
     let stride = matrix.stride();
+    let (stopped, seen) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let pairs = points * (points + 1) / 2;
     let far: Vec<f32> = matrix
         .all_mut()
         .par_chunks_mut(ROWS * stride)
@@ -178,6 +197,11 @@ pub(crate) fn levels_of<T: Level + Turns>(
                 let first = task * ROWS;
                 let last = (first + ROWS).min(points);
                 let mut far = vec![0.0_f32; last - first];
+                let done = seen.load(Ordering::Relaxed) as f64 / pairs as f64;
+                if stopped.load(Ordering::Relaxed) || !goes_on(done) {
+                    stopped.store(true, Ordering::Relaxed);
+                    return far;
+                }
                 for start in (first..points).step_by(COLUMNS) {
                     let end = (start + COLUMNS).min(points);
                     prepared.multiply(first..last, start..end, products);
@@ -203,11 +227,15 @@ pub(crate) fn levels_of<T: Level + Turns>(
                         }
                     }
                 }
+                seen.fetch_add((first..last).map(|i| points - i).sum(), Ordering::Relaxed);
                 far
             },
         )
         .flatten_iter()
         .collect();
+    if stopped.into_inner() {
+        return Err(Unmade::Stopped);
+    }
     mirror(matrix.all_mut(), stride, 0);
     let levels = Levels { matrix, scale, order };
     let bounds: Vec<f64> = far
@@ -217,8 +245,8 @@ pub(crate) fn levels_of<T: Level + Turns>(
             Shape::Half => 0.5 * f64::from(square) * prepared.unit.powi(2) + error,
         })
         .collect();
-    let (diameter, pair) = diameter(&levels, source, &bounds);
-    Some((levels, diameter, pair))
+    let diameter = diameter(&levels, source, &bounds);
+    Ok((levels, diameter))
 }
 
 /// Replaces the levels of one row whose distances are too uncertain by those of exact products.
@@ -240,7 +268,7 @@ fn sharpen<T: Level>(
 }
 
 /// The exact diameter and its first pair, from bounds on the furthest distance to the right of each row.
-fn diameter<T: Level>(levels: &Levels<T>, source: &RowsAtBase<'_>, bounds: &[f64]) -> (f64, (usize, usize)) {
+fn diameter<T: Level>(levels: &Levels<T>, source: &RowsAtBase<'_>, bounds: &[f64]) -> Diameter {
     let Levels { matrix, scale, order } = levels;
     let points = order.len();
     let wide = 2.0 * scale.step * (0.6 + scale.slack);
@@ -298,9 +326,9 @@ mod tests {
             let source = RowsAtBase::new(&rows, 5);
             let order: Vec<usize> = (0..n).rev().collect();
             for isa in Isa::ALL {
-                let (levels, diameter, pair) = levels_of::<u16>(&source, order.clone(), isa).unwrap();
+                let (levels, diameter) = levels_of::<u16>(&source, order.clone(), &|_| true, isa).unwrap();
                 let want = crate::DistanceMatrix::from_rows(&rows).unwrap();
-                assert_eq!((diameter, pair), want.diameter());
+                assert_eq!(diameter, want.diameter());
                 let Scale { low, step, slack, .. } = levels.scale;
                 for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).filter(|(i, j)| i != j) {
                     let exact = (source.product(order[i], order[j]) - low) / step;

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::best::Best;
+use super::dense::Reach;
 use super::levels::Levels;
 use super::order::BLOCK;
 use super::report::{Go, Status};
-use super::scan::{Columns, Middles, Packed, block_maxima, block_minima, common_in_block, fine_in_block};
+use super::scan::{Lines, Middle, block_maxima, block_minima, common_in_block, fine_in_block, list_middles};
 use super::source::Source;
 use crate::maxmin::{Isa, Scans};
 
@@ -22,8 +23,9 @@ pub(crate) struct Bounds {
     blocks: usize,
     /// `[points, blocks]`
     of_rows: Vec<u16>,
-    /// The same, transposed: `[blocks, points]`.
+    /// The same, transposed, each column padded as a row of levels is: `[blocks, stride]`.
     of_columns: Vec<u16>,
+    stride: usize,
     /// `[blocks, blocks]`, symmetric.
     of_blocks: Vec<u16>,
     /// The largest level of each row.
@@ -62,19 +64,15 @@ impl Bounds {
             }
         });
         let reach: Vec<u16> = of_rows.par_chunks(blocks).map(|row| u16::largest(isa, row)).collect();
-        let gain = |i: usize| {
-            let row = levels.matrix.row(i);
-            let before = u16::most_gained(isa, reach[i], &reach[..i], &row[..i]);
-            before.max(u16::most_gained(isa, reach[i], &reach[i + 1..], &row[i + 1..]))
-        };
-        let gains = (0..points).into_par_iter().with_min_len(64).map(gain).collect();
-        let mut of_columns = vec![0; blocks * points];
-        of_columns.par_chunks_mut(points).enumerate().for_each(|(block, out)| {
+        let Reach { reach, gains } = Reach::from_largest(levels, reach, isa);
+        let stride = levels.matrix.stride();
+        let mut of_columns = vec![0; blocks * stride];
+        of_columns.par_chunks_mut(stride).enumerate().for_each(|(block, out)| {
             for (to, row) in out.iter_mut().zip(of_rows.chunks_exact(blocks)) {
                 *to = row[block];
             }
         });
-        Self { blocks, of_rows, of_columns, of_blocks, reach, gains }
+        Self { blocks, of_rows, of_columns, stride, of_blocks, reach, gains }
     }
 
     fn row(&self, i: usize) -> &[u16] {
@@ -82,8 +80,7 @@ impl Bounds {
     }
 
     fn column(&self, block: usize) -> &[u16] {
-        let points = self.reach.len();
-        &self.of_columns[block * points..(block + 1) * points]
+        &self.of_columns[block * self.stride..(block + 1) * self.stride]
     }
 
     fn block(&self, block: usize) -> &[u16] {
@@ -143,13 +140,17 @@ pub(crate) fn search(
         refined: AtomicU64::new(0),
         steps: AtomicU64::new(0),
         out_of_time: AtomicBool::new(false),
+        crowded: AtomicBool::new(false),
     };
-    run.groups(&first, source, None, u64::MAX, go);
-    let foretold = |count: &AtomicU64| count.load(Ordering::Relaxed) * groups as u64 / first.len() as u64;
-    if foretold(&run.steps) <= most_steps && !run.out_of_time.load(Ordering::Relaxed) {
-        let crowded = foretold(&run.refined) >= crowd * levels.order.len() as u64;
-        let finer = finest.filter(|_| crowded).map(|make| make());
-        run.groups(&rest, source, finer.as_ref(), 2 * most_steps, go);
+    // Without finer levels there is no crowd to look out for.
+    let crowd = finest.map_or(u64::MAX, |_| crowd.saturating_mul(GROUP as u64));
+    run.groups(&first, source, None, (u64::MAX, crowd), go);
+    let foretold = run.steps.load(Ordering::Relaxed) * groups as u64 / first.len() as u64;
+    if foretold <= most_steps && !run.out_of_time.load(Ordering::Relaxed) {
+        let finer = finest.filter(|_| run.crowded.load(Ordering::Relaxed)).map(|make| make());
+        let open = |group: &usize| run.open[*group].load(Ordering::Relaxed);
+        let rest: Vec<usize> = first.into_iter().filter(open).chain(rest).collect();
+        run.groups(&rest, source, finer.as_ref(), (2 * most_steps, u64::MAX), go);
     }
     Effort {
         refined: run.refined.load(Ordering::Relaxed),
@@ -172,6 +173,8 @@ struct Run<'a> {
     refined: AtomicU64,
     steps: AtomicU64,
     out_of_time: AtomicBool,
+    /// Whether a group had more survivors than are worth an evaluation each.
+    crowded: AtomicBool,
 }
 
 impl Run<'_> {
@@ -181,21 +184,23 @@ impl Run<'_> {
         open.map(|&group| self.levels.scale.most(i64::from(self.bounds.group(group).1)))
     }
 
-    /// Does some groups, unless there is no time or they have taken more than `most_steps`.
+    /// Does some groups, unless there is no time, they have taken more than so many steps, or one of them leaves more
+    /// than so many survivors; that one stays open.
     fn groups(
         &self,
         groups: &[usize],
         source: &impl Source,
         finer: Option<&Levels<i32>>,
-        most_steps: u64,
+        (most_steps, crowd): (u64, u64),
         go: Go<'_>,
     ) {
         let seen = AtomicU64::new(0);
         groups.par_iter().with_max_len(1).for_each_init(
-            || Scratch::new(self.levels, self.bounds),
+            || Scratch::new(self.levels, finer, self.bounds),
             |scratch, &group| {
-                if self.out_of_time.load(Ordering::Relaxed) || self.steps.load(Ordering::Relaxed) > most_steps
-                {
+                let set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+                let crowded = crowd != u64::MAX && set(&self.crowded);
+                if crowded || set(&self.out_of_time) || self.steps.load(Ordering::Relaxed) > most_steps {
                     return;
                 }
                 let at_least = self.best.value();
@@ -206,11 +211,22 @@ impl Run<'_> {
                     return;
                 }
                 let rows = self.bounds.group(group).0;
-                let (refined, steps) =
-                    search_rows(self.levels, self.bounds, source, finer, self.best, rows, scratch, self.isa);
+                let (refined, steps) = search_rows(
+                    self.levels,
+                    self.bounds,
+                    source,
+                    self.best,
+                    (rows, crowd),
+                    scratch,
+                    self.isa,
+                );
                 self.refined.fetch_add(refined, Ordering::Relaxed);
                 self.steps.fetch_add(steps, Ordering::Relaxed);
-                self.open[group].store(false, Ordering::Relaxed);
+                if refined > crowd {
+                    self.crowded.store(true, Ordering::Relaxed);
+                } else {
+                    self.open[group].store(false, Ordering::Relaxed);
+                }
             },
         );
     }
@@ -220,50 +236,47 @@ impl Run<'_> {
 /// the block.
 const GROUP: usize = 64;
 
-/// From so many listed middles for each point on, a group copies a block of columns before it combines them.
-const WORTH_A_COPY: usize = 2;
-
 /// What a thread keeps between groups.
-struct Scratch {
+struct Scratch<'a> {
     /// Below which level of row i each column matters.
     limits: Vec<u16>,
     /// Least level that matters in each block, for each row of the group.
     least: Vec<u16>,
-    /// What can lie between, for each row of the group.
-    middles: Vec<Middles>,
-    /// The rows of the group for which the present block of columns matters, with the least level that does.
-    taking: Vec<(usize, u16)>,
-    packed: Packed,
+    /// What can lie between a row and a block of columns.
+    middles: Vec<Middle>,
+    lines: Lines<'a, u16>,
+    /// The same in finer levels.
+    finer: Option<(&'a Levels<i32>, Lines<'a, i32>)>,
 }
 
-impl Scratch {
-    fn new(levels: &Levels<u16>, bounds: &Bounds) -> Self {
+impl<'a> Scratch<'a> {
+    fn new(levels: &'a Levels<u16>, finer: Option<&'a Levels<i32>>, bounds: &Bounds) -> Self {
         Self {
             limits: vec![0; levels.matrix.stride()],
             least: vec![0; GROUP * bounds.blocks],
-            middles: vec![Middles::default(); GROUP],
-            taking: Vec::with_capacity(GROUP),
-            packed: Packed::new(levels.order.len()),
+            middles: Vec::new(),
+            lines: Lines::new(&levels.matrix),
+            finer: finer.map(|finer| (finer, Lines::new(&finer.matrix))),
         }
     }
 }
 
-/// The rows of one group with all columns to their right: how many pairs were evaluated in `f64`, and the steps.
+/// The rows of one group with all columns to their right: how many pairs were evaluated in `f64`, and the steps. Gives
+/// up where there are more than `crowd` such pairs.
 fn search_rows(
     levels: &Levels<u16>,
     bounds: &Bounds,
     source: &impl Source,
-    finer: Option<&Levels<i32>>,
     best: &Best,
-    (first, last): (usize, usize),
-    scratch: &mut Scratch,
+    ((first, last), crowd): ((usize, usize), u64),
+    scratch: &mut Scratch<'_>,
     isa: Isa,
 ) -> (u64, u64) {
     let (mut refined, mut steps) = (0, 0);
     let (points, blocks) = (levels.order.len(), bounds.blocks);
     let block = first / BLOCK;
     let threshold = threshold_of(levels, best);
-    let Scratch { limits, least, middles, taking, packed } = scratch;
+    let Scratch { limits, least, middles, lines, finer } = scratch;
     for (limit, &reach) in limits.iter_mut().zip(&bounds.reach) {
         // Of levels with level ij + T ≤ reach of j.
         *limit = reach.saturating_sub(threshold - 1);
@@ -279,43 +292,41 @@ fn search_rows(
         let own = std::mem::replace(&mut limits[i], 0);
         block_minima(isa, &row[block * BLOCK..], &limits[block * BLOCK..], &mut least[block..]);
         limits[i] = own;
-        let lowest = least[block..].iter().copied().fold(u16::MAX, Ord::min);
-        let needed = lowest.saturating_add(threshold);
-        middles[i - first].fill(levels.matrix.row(i), needed, bounds.reach[i]);
     }
     for column in block..blocks {
         let start = column * BLOCK;
-        taking.clear();
-        let mut listed = 0;
+        lines.turn_to(start);
+        if let Some((_, lines)) = finer {
+            lines.turn_to(start);
+        }
         for i in first..last {
+            if refined > crowd {
+                return (refined, steps);
+            }
             let lowest = least[(i - first) * blocks + column];
             let needed = lowest.saturating_add(threshold_of(levels, best));
-            if needed <= bounds.reach[i]
-                && u16::most_common(isa, bounds.row(i), bounds.block(column)) >= needed
-            {
-                taking.push((i, needed));
-                listed += middles[i - first].reaching(needed).len();
+            if needed > bounds.reach[i] {
+                continue;
             }
-        }
-        let columns = if listed >= WORTH_A_COPY * points {
-            packed.fill(&levels.matrix, start)
-        } else {
-            Columns::of(&levels.matrix, start)
-        };
-        for &(i, needed) in &*taking {
-            let listed = middles[i - first].reaching(needed);
-            let bounded = bounds.column(column);
+            let row = levels.matrix.padded_row(i);
+            let bounded = (bounds.column(column), bounds.block(column));
+            list_middles(isa, (row, bounds.row(i)), bounded, needed, middles);
+            if middles.is_empty() {
+                continue;
+            }
+            steps += middles.len() as u64;
             let mut most = [0; BLOCK];
-            steps += common_in_block(isa, columns, listed, bounded, needed, &mut most);
-            let row = &levels.matrix.padded_row(i)[start..];
+            common_in_block(isa, lines, middles, &mut most);
             let right = (i + 1).saturating_sub(start).min(BLOCK)..BLOCK.min(points - start);
-            let matters =
-                |offset: usize| most[offset].saturating_sub(row[offset]) >= threshold_of(levels, best);
-            if let Some(finer) = finer.filter(|_| right.clone().filter(|&offset| matters(offset)).count() > 1)
+            let matters = |offset: usize| {
+                most[offset].saturating_sub(row[start + offset]) >= threshold_of(levels, best)
+            };
+            if let Some((finer, lines)) = finer.as_mut()
+                && right.clone().filter(|&offset| matters(offset)).count() > 1
             {
                 let mut most = [0; BLOCK];
                 let own = finer.matrix.padded_row(i);
-                fine_in_block(isa, &finer.matrix, own, listed, bounded, start, needed, &mut most);
+                fine_in_block(isa, lines, own, middles, &mut most);
                 for offset in right {
                     let gained = i64::from(most[offset]) - i64::from(own[start + offset]);
                     if gained >= finer.scale.threshold(best.target()) {

@@ -2,14 +2,24 @@
 
 use crate::estimate::Hyperbolicity;
 
-/// A certain interval for δ: what was found before the time was over, and what nothing exceeds.
+/// A certain interval for δ: what was found before the search had to end, and what nothing exceeds.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Interval {
-    /// The best triple found.
+    /// The best triple found, and the largest distance found.
     pub at_least: Hyperbolicity,
     /// A value that δ does not exceed; equal to the one found where the search ran to its end.
     pub at_most: f64,
+    /// A value that no distance exceeds; equal to the diameter found where every pair was seen.
+    pub diameter_at_most: f64,
+}
+
+impl Interval {
+    /// What certainly holds 2δ / diam of all points. None where all points seen coincide.
+    pub fn delta_rel(&self) -> Option<(f64, f64)> {
+        let (least, most) = (self.at_least.diameter, self.diameter_at_most);
+        (least > 0.0).then(|| (2.0 * self.at_least.delta / most, 2.0 * self.at_most / least))
+    }
 }
 
 /// How far a search has come, for who decides whether it goes on.
@@ -30,6 +40,62 @@ pub type Go<'a> = &'a (dyn Fn(Status) -> bool + Sync);
 /// Goes on to the end.
 pub fn to_the_end(_: Status) -> bool {
     true
+}
+
+/// What a search may take before it has to end with an interval.
+#[derive(Clone, Copy)]
+pub struct Limits<'a> {
+    pub(crate) go: Go<'a>,
+    memory: f64,
+}
+
+/// So few points are measured in whatever memory there is.
+const SMALL: usize = 64;
+
+impl<'a> Limits<'a> {
+    /// As long and as much as it takes.
+    pub const NONE: Limits<'static> = Limits { go: &to_the_end, memory: f64::INFINITY };
+
+    /// For as long as `go` says so.
+    pub fn while_told(go: Go<'a>) -> Self {
+        Self { go, memory: f64::INFINITY }
+    }
+
+    /// In so many bytes, beside what is given to the search.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyp_delta::{Metric, exact::{Limits, delta_of_features_within}, maxmin::Isa};
+    /// let line: Vec<f64> = (0..400).map(|v| f64::from(v * v % 97)).collect();
+    /// let of = |limits| delta_of_features_within(&line, 2, Metric::Euclidean, 0, limits, Isa::detect());
+    /// let (whole, _) = of(Limits::NONE)?;
+    /// let (part, _) = of(Limits::NONE.memory(20_000.0))?;
+    /// assert!(part.at_least.delta <= whole.at_most && whole.at_most <= part.at_most);
+    /// # Ok::<(), hyp_delta::DeltaError>(())
+    /// ```
+    pub fn memory(self, bytes: f64) -> Self {
+        Self { memory: bytes, ..self }
+    }
+
+    /// The same memory for as long as another says so.
+    pub(crate) fn asking(self, go: Go<'_>) -> Limits<'_> {
+        Limits { go, memory: self.memory }
+    }
+
+    /// Whether so many bytes for each pair of points may be taken.
+    pub(crate) fn hold(&self, points: usize, per_pair: f64) -> bool {
+        points <= SMALL || per_pair * (points as f64).powi(2) <= self.memory
+    }
+
+    /// How many points' pairs may be held, of which so many bytes are taken each.
+    pub(crate) fn points(&self, per_pair: f64) -> usize {
+        ((self.memory.max(0.0) / per_pair).sqrt() as usize).max(SMALL)
+    }
+
+    /// What is left beside so many bytes for each pair of points.
+    pub(crate) fn beside(self, points: usize, per_pair: f64) -> Self {
+        Self { memory: self.memory - per_pair * (points as f64).powi(2), ..self }
+    }
 }
 
 /// How a search went. The counts depend on the timing of threads; the result does not.
@@ -57,8 +123,10 @@ pub enum Method {
     },
     /// Bounds on blocks of near points, whole-number levels of 16 bits for what they leave, survivors in `f64`.
     Pruned,
-    /// A part of the points exactly, and all of them by bounds that keep no pair.
+    /// A part of the points exactly, or none, and all of them by bounds that keep no pair.
     Streamed,
+    /// A part of the points exactly: the search had to end while the distances of all were still computed.
+    Part,
     /// All base points at once: bounds in 16 bits, triples that pass them in `f64`.
     Triples,
     /// One base point after the other, each starting from the best of those before.

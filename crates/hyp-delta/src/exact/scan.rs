@@ -6,7 +6,7 @@
 )]
 
 use super::order::BLOCK;
-use crate::maxmin::{LINE, Padded, versions};
+use crate::maxmin::{Padded, versions};
 
 /// Numbers that one loop handles at once; every row is padded to a multiple of it.
 const WIDTH: usize = 32;
@@ -43,108 +43,82 @@ versions! {
     }
 }
 
+/// A bit for each of up to 64 places where the smaller of two numbers is `least` or more.
+#[inline(always)]
+fn reaching(x: &[u16], y: &[u16], least: u16) -> u64 {
+    let mut reached = [0_u8; BLOCK];
+    for ((to, &a), &b) in reached.iter_mut().zip(x).zip(y) {
+        *to = u8::from(a.min(b) >= least);
+    }
+    let mut bits = 0;
+    for (n, part) in reached.chunks_exact(8).enumerate() {
+        // The eight bytes 0 or 1 become the eight bits of the highest byte.
+        let word = u64::from_le_bytes(part.try_into().expect("invariant: parts of eight"));
+        bits |= (word.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * n);
+    }
+    bits
+}
+
 versions! {
-    /// Raises `most[j]` to min(level ik, level kj) for the j of one block and every listed k of which both the level
-    /// ik and the bound on levels kj reach `least`; returns how many k there were.
-    pub(crate) fn common_in_block(
-        columns: Columns<'_>,
-        middles: &[Middle],
-        bounds: &[u16],
+    /// Lists the middles k of one row i for which both the level ik and a bound on the levels kj of a block of columns
+    /// reach `least`. The row and the bounds are padded, and stand beside the largest of each of their blocks.
+    pub(crate) fn list_middles(
+        row: (&[u16], &[u16]),
+        bounds: (&[u16], &[u16]),
         least: u16,
-        most: &mut [u16; BLOCK]
-    ) -> u64 {
-        let mut count = 0;
-        for &Middle { place, level } in middles {
-            if level < least || bounds[place as usize] < least {
-                continue;
-            }
-            count += 1;
-            let others = columns.line(place as usize);
-            for (part, common) in others.chunks_exact(WIDTH).zip(most.chunks_exact_mut(WIDTH)) {
-                for l in 0..WIDTH {
-                    common[l] = common[l].max(level.min(part[l]));
+        out: &mut Vec<Middle>
+    ) -> () {
+        out.clear();
+        for (part, (x, y)) in row.1.chunks(BLOCK).zip(bounds.1.chunks(BLOCK)).enumerate() {
+            for block in places(reaching(x, y, least)) {
+                let start = (part * BLOCK + block) * BLOCK;
+                let end = (start + BLOCK).min(row.0.len());
+                let (levels, bounds) = (&row.0[start..end], &bounds.0[start..end]);
+                for place in places(reaching(levels, bounds, least)) {
+                    out.push(Middle { place: (start + place) as u32, level: levels[place] });
                 }
             }
         }
-        count
+    }
+}
+
+/// The places of the bits that are set, from the lowest on.
+#[inline(always)]
+fn places(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = bits.trailing_zeros() as usize;
+        bits &= bits.wrapping_sub(1);
+        (place < BLOCK).then_some(place)
+    })
+}
+
+versions! {
+    /// Raises `most[j]` to min(level ik, level kj) for the j of one block and every listed k.
+    pub(crate) fn common_in_block(lines: &mut Lines<'_, u16>, middles: &[Middle], most: &mut [u16; BLOCK]) -> () {
+        for &Middle { place, level } in middles {
+            let others = lines.line(place as usize);
+            for (common, &other) in most.iter_mut().zip(others) {
+                *common = (*common).max(level.min(other));
+            }
+        }
     }
 }
 
 versions! {
     /// As [`common_in_block`] in finer levels, of which `row` holds those of i.
     pub(crate) fn fine_in_block(
-        matrix: &Padded<i32>,
+        lines: &mut Lines<'_, i32>,
         row: &[i32],
         middles: &[Middle],
-        bounds: &[u16],
-        start: usize,
-        least: u16,
         most: &mut [i32; BLOCK]
     ) -> () {
-        const FINE: usize = WIDTH / 2;
-        let end = (start + BLOCK).min(matrix.stride());
-        for &Middle { place, level } in middles {
-            if level < least || bounds[place as usize] < least {
-                continue;
-            }
+        for &Middle { place, .. } in middles {
             let level = row[place as usize];
-            let others = &matrix.padded_row(place as usize)[start..end];
-            for (part, common) in others.chunks_exact(FINE).zip(most.chunks_exact_mut(FINE)) {
-                for l in 0..FINE {
-                    common[l] = common[l].max(level.min(part[l]));
-                }
+            let others = lines.line(place as usize);
+            for (common, &other) in most.iter_mut().zip(others) {
+                *common = (*common).max(level.min(other));
             }
         }
-    }
-}
-
-/// The levels of all rows in one block of columns.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Columns<'a> {
-    values: &'a [u16],
-    stride: usize,
-    width: usize,
-}
-
-impl<'a> Columns<'a> {
-    /// As they lie in the matrix, each row on a page of its own.
-    pub(crate) fn of(matrix: &'a Padded<u16>, start: usize) -> Self {
-        let (stride, width) = (matrix.stride(), BLOCK.min(matrix.stride() - start));
-        Self { values: &matrix.all()[start..], stride, width }
-    }
-
-    #[inline(always)]
-    fn line(&self, place: usize) -> &[u16] {
-        &self.values[place * self.stride..][..self.width]
-    }
-}
-
-/// Room for the levels of all rows in one block of columns, line after line.
-///
-/// Many rows that combine many middles each touch the whole block: in the matrix that is a page for each middle, whose
-/// address alone costs more than the arithmetic; here it is as much as a second-level cache holds.
-#[derive(Debug)]
-pub(crate) struct Packed {
-    values: Vec<u16>,
-    start: usize,
-}
-
-impl Packed {
-    pub(crate) fn new(rows: usize) -> Self {
-        let per_line = LINE / size_of::<u16>();
-        let values = vec![0; rows * BLOCK + per_line];
-        let start = values.as_ptr().align_offset(LINE).min(per_line);
-        Self { values, start }
-    }
-
-    /// Copies the columns from `start` on.
-    pub(crate) fn fill(&mut self, matrix: &Padded<u16>, start: usize) -> Columns<'_> {
-        let from = Columns::of(matrix, start);
-        let values = &mut self.values[self.start..];
-        for (place, to) in values.chunks_exact_mut(BLOCK).take(matrix.points()).enumerate() {
-            to[..from.width].copy_from_slice(from.line(place));
-        }
-        Columns { values, stride: BLOCK, width: from.width }
     }
 }
 
@@ -155,66 +129,54 @@ pub(crate) struct Middle {
     pub(crate) level: u16,
 }
 
-/// The middles of one row from some level on, in buckets from the highest levels down.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Middles {
-    list: Vec<Middle>,
-    /// End of each bucket in the list.
-    ends: Vec<u32>,
-    top: u16,
-    shift: u32,
+/// The rows of a matrix in one block of columns, each copied when it is first asked for.
+///
+/// In the matrix each row lies on a page of its own, whose address alone costs more than the arithmetic; several rows
+/// that combine the same middles find them here side by side, in as much as a second-level cache holds.
+#[derive(Debug)]
+pub(crate) struct Lines<'a, T> {
+    matrix: &'a Padded<T>,
+    /// First column of the block, and one past the last.
+    columns: (usize, usize),
+    /// Copied lines, in the order of their first use.
+    copies: Vec<[T; BLOCK]>,
+    /// For each row, the number of its copy since the beginning; none of the present block below `first`.
+    numbers: Vec<u32>,
+    first: u32,
 }
 
-/// Number of buckets, a power of two.
-const BUCKETS: usize = 128;
+impl<'a, T: Copy + Default> Lines<'a, T> {
+    pub(crate) fn new(matrix: &'a Padded<T>) -> Self {
+        Self { matrix, columns: (0, 0), copies: Vec::new(), numbers: vec![0; matrix.points()], first: 1 }
+    }
 
-impl Middles {
-    /// Lists the places of a row whose level is `least` or more.
-    pub(crate) fn fill(&mut self, row: &[u16], least: u16, top: u16) {
-        self.top = top;
-        self.list.clear();
-        self.ends.clear();
-        self.ends.resize(BUCKETS, 0);
-        self.shift =
-            (u32::from(top.saturating_sub(least)) / BUCKETS as u32 + 1).next_power_of_two().trailing_zeros();
-        for (chunk, values) in row.chunks(WIDTH).enumerate() {
-            if values.iter().fold(0, |most: u16, &v| most.max(v)) >= least {
-                for (offset, &level) in values.iter().enumerate().filter(|&(_, &v)| v >= least) {
-                    let bucket = self.bucket(level);
-                    self.ends[bucket] += 1;
-                    self.list.push(Middle { place: (chunk * WIDTH + offset) as u32, level });
-                }
+    /// Turns to the block of columns from `start` on.
+    pub(crate) fn turn_to(&mut self, start: usize) {
+        self.first += self.copies.len() as u32;
+        if self.first > u32::MAX / 2 {
+            self.numbers.fill(0);
+            self.first = 1;
+        }
+        self.copies.clear();
+        self.columns = (start, (start + BLOCK).min(self.matrix.stride()));
+    }
+
+    #[inline(always)]
+    fn line(&mut self, row: usize) -> &[T; BLOCK] {
+        let number = self.numbers[row];
+        if number < self.first {
+            self.numbers[row] = self.first + self.copies.len() as u32;
+            let from = &self.matrix.padded_row(row)[self.columns.0..self.columns.1];
+            let mut copy = [T::default(); BLOCK];
+            if let Ok(whole) = from.try_into() {
+                copy = whole;
+            } else {
+                copy[..from.len()].copy_from_slice(from);
             }
+            self.copies.push(copy);
+            return &self.copies[self.copies.len() - 1];
         }
-        let mut next = 0;
-        let starts: Vec<u32> = self
-            .ends
-            .iter()
-            .map(|&count| {
-                let start = next;
-                next += count;
-                start
-            })
-            .collect();
-        let unsorted = self.list.clone();
-        self.ends.copy_from_slice(&starts);
-        for middle in unsorted {
-            let bucket = self.bucket(middle.level);
-            self.list[self.ends[bucket] as usize] = middle;
-            self.ends[bucket] += 1;
-        }
-    }
-
-    fn bucket(&self, level: u16) -> usize {
-        usize::from((self.top - level) >> self.shift)
-    }
-
-    /// All middles with this level or more, and perhaps a few with less.
-    pub(crate) fn reaching(&self, least: u16) -> &[Middle] {
-        if least > self.top {
-            return &[];
-        }
-        &self.list[..self.ends[self.bucket(least).min(BUCKETS - 1)] as usize]
+        &self.copies[(number - self.first) as usize]
     }
 }
 
@@ -231,6 +193,8 @@ mod tests {
         let n = 150;
         let values: Vec<u16> = (0..n * n).map(|_| random.random()).collect();
         let matrix = Padded::from_rows(n, &values, 0);
+        let wide: Vec<i32> = values.iter().map(|&v| i32::from(v) << 8).collect();
+        let fine = Padded::from_rows(n, &wide, 0);
         let reach: Vec<u16> = (0..matrix.stride()).map(|_| random.random()).collect();
         let row = matrix.padded_row(7);
         for isa in Isa::ALL {
@@ -244,55 +208,34 @@ mod tests {
                 let want = places.filter(|&j| row[j] < reach[j]).map(|j| row[j]).min().unwrap_or(u16::MAX);
                 assert_eq!(got, want);
             }
-            let bounds: Vec<u16> = (0..n).map(|_| random.random()).collect();
-            let mut middles = Middles::default();
-            let plain = matrix.row(7);
-            middles.fill(plain, 15_000, *plain.iter().max().unwrap());
-            let mut most = [0; BLOCK];
-            let columns = Columns::of(&matrix, 64);
-            let listed = middles.reaching(20_000);
-            let count = common_in_block(isa, columns, listed, &bounds, 20_000, &mut most);
-            let mut packed = Packed::new(n);
-            let mut again = [0; BLOCK];
-            let copied = packed.fill(&matrix, 64);
-            assert_eq!(common_in_block(isa, copied, listed, &bounds, 20_000, &mut again), count);
-            assert_eq!(again, most);
-            let ks: Vec<usize> = (0..n).filter(|&k| plain[k] >= 20_000 && bounds[k] >= 20_000).collect();
-            assert_eq!(count, ks.len() as u64);
-            let wide: Vec<i32> = values.iter().map(|&v| i32::from(v) << 8).collect();
-            let fine = Padded::from_rows(n, &wide, 0);
-            let mut finely = [0; BLOCK];
-            fine_in_block(
-                isa,
-                &fine,
-                fine.row(7),
-                middles.reaching(20_000),
-                &bounds,
-                64,
-                20_000,
-                &mut finely,
-            );
-            for j in 64..128 {
-                let want = ks.iter().map(|&k| plain[k].min(matrix.row(k)[j])).max().unwrap_or(0);
-                assert_eq!(most[j - 64], want, "{isa:?} {j}");
-                assert_eq!(finely[j - 64], i32::from(want) << 8, "{isa:?} {j}");
+            let (mut lines, mut fine_lines) = (Lines::new(&matrix), Lines::new(&fine));
+            let mut middles = Vec::new();
+            for (start, least) in [(64, 20_000), (128, 40_000), (64, 65_000)] {
+                let mut bounds: Vec<u16> = (0..matrix.stride()).map(|_| random.random()).collect();
+                bounds[n..].fill(0);
+                let maxima = |of: &[u16]| -> Vec<u16> {
+                    of.chunks(BLOCK).map(|block| *block.iter().max().unwrap()).collect()
+                };
+                let (of_row, of_bounds) = (maxima(row), maxima(&bounds));
+                list_middles(isa, (row, &of_row), (&bounds, &of_bounds), least, &mut middles);
+                let ks: Vec<usize> = (0..n).filter(|&k| row[k] >= least && bounds[k] >= least).collect();
+                let listed = |m: &Middle| (m.place as usize, m.level);
+                assert!(middles.iter().map(listed).eq(ks.iter().map(|&k| (k, row[k]))), "{isa:?}");
+                let (mut most, mut finely) = ([0; BLOCK], [0; BLOCK]);
+                lines.turn_to(start);
+                fine_lines.turn_to(start);
+                // The second time every line is there already.
+                for _ in 0..2 {
+                    common_in_block(isa, &mut lines, &middles, &mut most);
+                    fine_in_block(isa, &mut fine_lines, fine.row(7), &middles, &mut finely);
+                    for j in start..(start + BLOCK).min(n) {
+                        let want = ks.iter().map(|&k| row[k].min(matrix.row(k)[j])).max().unwrap_or(0);
+                        assert_eq!(most[j - start], want, "{isa:?} {j}");
+                        assert_eq!(finely[j - start], i32::from(want) << 8, "{isa:?} {j}");
+                    }
+                }
+                assert_eq!(lines.copies.len(), ks.len());
             }
-        }
-    }
-
-    #[test]
-    fn middles_come_from_the_highest_level_down() {
-        let mut random = ChaCha8Rng::seed_from_u64(3);
-        for spread in [3, 100, 40_000] {
-            let row: Vec<u16> = (0..500).map(|_| 9000 + random.random_range(0..spread)).collect();
-            let top = *row.iter().max().unwrap();
-            let mut middles = Middles::default();
-            middles.fill(&row, 9000 + spread / 3, top);
-            for least in [9000 + spread / 3, 9000 + spread / 2, top, top.saturating_add(1)] {
-                let listed = middles.reaching(least).iter().filter(|m| m.level >= least).count();
-                assert_eq!(listed, row.iter().filter(|&&v| v >= least).count(), "{spread} {least}");
-            }
-            assert!(middles.reaching(0).iter().all(|m| row[m.place as usize] == m.level));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::distance::DistanceMatrix;
 use crate::gromov::gromov_product;
+use crate::maxmin::Isa;
 
 /// Exact Gromov products at one base point, always the same bits for the same pair.
 pub(crate) trait Source: Sync {
@@ -9,6 +10,8 @@ pub(crate) trait Source: Sync {
     fn distance(&self, i: usize, j: usize) -> f64;
     /// The distance of a point from the base point.
     fn base_distance(&self, i: usize) -> f64;
+    /// The distances of a point from those from `first` on.
+    fn distances(&self, isa: Isa, i: usize, first: usize, out: &mut [f64]);
 
     /// The Gromov product of two points at the base point.
     fn product(&self, i: usize, j: usize) -> f64 {
@@ -34,5 +37,9 @@ impl Source for MatrixAtBase<'_> {
 
     fn base_distance(&self, i: usize) -> f64 {
         self.distances.get(self.base, i)
+    }
+
+    fn distances(&self, _: Isa, i: usize, first: usize, out: &mut [f64]) {
+        out.copy_from_slice(&self.distances.row(i)[first..first + out.len()]);
     }
 }

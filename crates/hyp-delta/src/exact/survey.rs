@@ -22,6 +22,11 @@ pub(crate) struct Survey {
 const WIDTH: usize = 8;
 
 impl Survey {
+    /// A value that no triple exceeds: nothing is below the lowest product or, for a point with itself, below zero.
+    pub(crate) fn excess_at_most(&self) -> f64 {
+        (self.high - self.low.min(0.0)).max(0.0)
+    }
+
     /// Looks at every pair of at least two points.
     pub(crate) fn of(distances: &DistanceMatrix, base: usize) -> Self {
         let from_base = distances.row(base);

@@ -136,13 +136,7 @@ unsafe fn tile<V: Lanes, const R: usize, const C: usize>(
             }
             k += V::COUNT;
         }
-        let mut products = [[most[0][0].largest(); C]; R];
-        for r in 0..R {
-            for c in 0..C {
-                products[r][c] = most[r][c].largest();
-            }
-        }
-        products
+        V::largest_of_each(&most)
     }
 }
 

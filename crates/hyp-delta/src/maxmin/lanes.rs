@@ -29,6 +29,17 @@ pub(super) trait Lanes: Copy {
     /// # Safety
     /// The processor has the instructions of the implementing type.
     unsafe fn largest(self) -> Self::Scalar;
+    /// The largest of all lanes of each register.
+    ///
+    /// # Safety
+    /// The processor has the instructions of the implementing type.
+    #[inline(always)]
+    unsafe fn largest_of_each<const R: usize, const C: usize>(
+        registers: &[[Self; C]; R],
+    ) -> [[Self::Scalar; C]; R] {
+        // SAFETY: the caller vouches for the instruction set.
+        std::array::from_fn(|r| std::array::from_fn(|c| unsafe { registers[r][c].largest() }))
+    }
 }
 
 /// Lanes in plain Rust: an array that the compiler keeps in whatever registers there are.
@@ -63,7 +74,7 @@ impl<T: Copy + PartialOrd, const N: usize> Lanes for Array<T, N> {
 
 /// Implements [`Lanes`] for a newtype of a vector register by the names of its instructions.
 macro_rules! lanes {
-    ($name:ident, $scalar:ty, $vector:ty, $count:literal, $load:expr, $min:expr, $max:expr, $largest:expr) => {
+    ($name:ident, $scalar:ty, $vector:ty, $count:literal, $load:expr, $min:expr, $max:expr, $largest:expr $(, $each:expr)?) => {
         #[derive(Clone, Copy)]
         pub(super) struct $name($vector);
 
@@ -94,6 +105,22 @@ macro_rules! lanes {
                 // SAFETY: the caller vouches for the instruction set.
                 unsafe { $largest(self.0) }
             }
+            $(
+                #[inline(always)]
+                unsafe fn largest_of_each<const R: usize, const C: usize>(
+                    registers: &[[Self; C]; R],
+                ) -> [[$scalar; C]; R] {
+                    let mut all = [[0; C]; R];
+                    let places = all.as_flattened_mut();
+                    for (some, to) in registers.as_flattened().chunks($count / 4).zip(places.chunks_mut($count / 4)) {
+                        // SAFETY: the caller vouches for the instruction set.
+                        let largest: [$scalar; $count / 4] =
+                            unsafe { $each(&std::array::from_fn(|n| some[n.min(some.len() - 1)].0)) };
+                        to.copy_from_slice(&largest[..to.len()]);
+                    }
+                    all
+                }
+            )?
         }
     };
 }

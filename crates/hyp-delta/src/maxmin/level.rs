@@ -17,6 +17,10 @@ pub(crate) trait Level: Element + Ord + Scans {
     fn nearest(value: f64) -> Self;
     /// As a number that differences fit in.
     fn number(self) -> i64;
+    /// The least level that is `number` or more; nothing above the top.
+    fn at_least(number: i64) -> Option<Self> {
+        (number <= i64::from(Self::TOP)).then(|| Self::nearest(number.max(0) as f64))
+    }
 }
 
 /// 2⁵²: a double of this size has no bits left for a fraction, so adding it rounds, and its low bits are the number.
@@ -30,6 +34,16 @@ pub(crate) trait Scans: Sized + Copy {
     fn next_common(isa: Isa, x: &[Self], y: &[Self], least: Self, start: usize) -> Option<usize>;
     /// maxⱼ min(cap, yⱼ) − xⱼ, not below 0.
     fn most_gained(isa: Isa, cap: Self, y: &[Self], x: &[Self]) -> Self;
+    /// Adds `first` + j to `out` for each j with min(cap, yⱼ) − xⱼ ≥ least.
+    fn list_gained(
+        isa: Isa,
+        cap: Self,
+        y: &[Self],
+        x: &[Self],
+        least: Self,
+        first: usize,
+        out: &mut Vec<usize>,
+    );
     /// The largest level of a row.
     fn largest(isa: Isa, x: &[Self]) -> Self;
     /// Writes the levels of the products at the base point: `scale` times (product − `low`), to the nearest.
@@ -111,6 +125,25 @@ macro_rules! level {
             }
 
             versions! {
+                fn list_gained(
+                    cap: $scalar,
+                    y: &[$scalar],
+                    x: &[$scalar],
+                    least: $scalar,
+                    first: usize,
+                    out: &mut Vec<usize>
+                ) -> () {
+                    for (chunk, (b, a)) in y.chunks(WIDTH).zip(x.chunks(WIDTH)).enumerate() {
+                        let gain = |(&b, &a): (&$scalar, &$scalar)| b.min(cap).saturating_sub(a);
+                        if b.iter().zip(a).map(gain).fold(0, Ord::max) >= least {
+                            let places = b.iter().zip(a).map(gain).enumerate().filter(|&(_, gain)| gain >= least);
+                            out.extend(places.map(|(place, _)| first + chunk * WIDTH + place));
+                        }
+                    }
+                }
+            }
+
+            versions! {
                 fn largest(x: &[$scalar]) -> $scalar {
                     let mut most: [$scalar; WIDTH] = [0; WIDTH];
                     let xs = x.chunks_exact(WIDTH);
@@ -171,6 +204,11 @@ mod tests {
                 assert_eq!(listed, reached, "{isa:?} {length}");
                 assert_eq!(T::most_gained(isa, cap, &y, &x).number(), gained, "{isa:?} {length}");
                 assert!(Some(&T::largest(isa, &x)) == x.iter().max(), "{isa:?} {length}");
+                let least = T::at_least(gained / 2 + 1).unwrap();
+                let gains = |k: &usize| y[*k].min(cap).number() - x[*k].number() >= least.number();
+                let (mut listed, want) = (Vec::new(), (0..length).filter(gains));
+                T::list_gained(isa, cap, &y, &x, least, 7, &mut listed);
+                assert!(want.map(|k| k + 7).eq(listed), "{isa:?} {length}");
             }
         }
     }

@@ -18,7 +18,6 @@ pub(crate) use dense::{block_pairs, for_each_block};
 pub use isa::Isa;
 pub(crate) use isa::versions;
 pub(crate) use level::{Level, Scans};
-pub(crate) use padded::LINE;
 pub use padded::Padded;
 
 /// The largest entry of (A ⊗ A) − A, and the indices that have it.
@@ -67,7 +66,16 @@ impl Excess {
 /// assert_eq!((excess.value, excess.i, excess.k, excess.j), (1.0, 0, 1, 2));
 /// ```
 pub fn largest_excess(a: &[f64], points: usize) -> Excess {
+    largest_excess_while(a, points, &|_, _| true).0
+}
+
+/// [`largest_excess`] for as long as `goes_on` says so, and whether it came to its end.
+pub(crate) fn largest_excess_while(
+    a: &[f64],
+    points: usize,
+    goes_on: &(dyn Fn(f64, f64) -> bool + Sync),
+) -> (Excess, bool) {
     assert!(points > 0, "an empty matrix has no largest entry");
     assert_eq!(a.len(), points * points, "a matrix of {points} points has {points}² entries");
-    portable::largest_excess(a, points)
+    portable::largest_excess_while(a, points, goes_on)
 }

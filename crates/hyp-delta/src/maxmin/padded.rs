@@ -1,7 +1,7 @@
 //! A square matrix whose rows start on cache lines and are padded so that kernels need no edge cases.
 
 /// Bytes of a cache line, and of the widest register.
-pub(crate) const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// A square matrix, row by row, each row padded to whole cache lines with the lowest value.
 #[derive(Debug, Clone)]
@@ -65,11 +65,6 @@ impl<T: Copy> Padded<T> {
     pub(crate) fn rows_mut(&mut self) -> std::slice::ChunksExactMut<'_, T> {
         let stride = self.stride;
         self.all_mut().chunks_exact_mut(stride)
-    }
-
-    /// All values with the padding, from the first row on.
-    pub(crate) fn all(&self) -> &[T] {
-        &self.values[self.start..][..self.points * self.stride]
     }
 
     /// All values with the padding, from the first row on, to be written.

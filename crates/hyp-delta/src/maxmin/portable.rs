@@ -1,5 +1,8 @@
 //! The max–min product in plain Rust: blocks that fit in cache, register tiles that the compiler vectorises.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 
 use super::Excess;
@@ -11,16 +14,37 @@ const TILE: usize = 2;
 /// Running maxima for each entry of a tile.
 const LANES: usize = 4;
 
-/// See [`super::largest_excess`].
-pub(super) fn largest_excess(a: &[f64], points: usize) -> Excess {
+/// [`super::largest_excess`] for as long as `goes_on` says so, which is told the share of the work that is done and the
+/// largest value so far; and whether it came to its end.
+pub(super) fn largest_excess_while(
+    a: &[f64],
+    points: usize,
+    goes_on: &(dyn Fn(f64, f64) -> bool + Sync),
+) -> (Excess, bool) {
     let blocks = points.div_ceil(BLOCK);
     let pairs: Vec<(usize, usize)> = (0..blocks).flat_map(|i| (i..blocks).map(move |j| (i, j))).collect();
-    let mut best = pairs
-        .into_par_iter()
-        .map(|(block_i, block_j)| block_pair(a, points, block_i * BLOCK, block_j * BLOCK))
-        .reduce(|| Excess::NONE, Excess::better);
-    best.k = first_inner_index(row(a, points, best.i), row(a, points, best.j));
-    best
+    let (count, seen, stopped) = (pairs.len() as f64, AtomicUsize::new(0), AtomicBool::new(false));
+    let best = Mutex::new(Excess::NONE);
+    pairs.into_par_iter().for_each(|(block_i, block_j)| {
+        if stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        let found = block_pair(a, points, block_i * BLOCK, block_j * BLOCK);
+        let value = {
+            let mut best = best.lock().expect("invariant: no holder of the lock panics");
+            *best = best.better(found);
+            best.value
+        };
+        let done = (seen.fetch_add(1, Ordering::Relaxed) + 1) as f64 / count;
+        if done < 1.0 && !goes_on(done, value) {
+            stopped.store(true, Ordering::Relaxed);
+        }
+    });
+    let mut best = best.into_inner().expect("invariant: no holder of the lock panics");
+    if best.i < points {
+        best.k = first_inner_index(row(a, points, best.i), row(a, points, best.j));
+    }
+    (best, !stopped.into_inner())
 }
 
 fn row(a: &[f64], points: usize, i: usize) -> &[f64] {
@@ -133,7 +157,10 @@ mod tests {
                     (a[i * n + j], a[j * n + i]) = (value, value);
                 }
             }
-            assert_eq!(largest_excess(&a, n), slow(&a, n), "case {case}, n = {n}, seed 11");
+            let (found, whole) = largest_excess_while(&a, n, &|_, _| true);
+            assert_eq!(found, slow(&a, n), "case {case}, n = {n}, seed 11");
+            let (part, _) = largest_excess_while(&a, n, &|_, _| false);
+            assert!(whole && part.value <= found.value);
         }
     }
 }
