@@ -22,6 +22,7 @@ mod fetch;
 #[cfg(feature = "experiments")]
 mod gpu_check;
 mod metric;
+mod panics;
 #[cfg(feature = "experiments")]
 mod plot;
 mod record;
@@ -38,6 +39,7 @@ static ALLOCATOR: hyp_nn::memory::Keeping<mimalloc::MiMalloc> =
     hyp_nn::memory::Keeping::new(mimalloc::MiMalloc);
 
 fn main() -> ExitCode {
+    panics::install();
     match cli::run() {
         Ok(code) => code,
         Err(error) => {

@@ -76,12 +76,21 @@ fn features_get_controls_and_a_plot() {
     let path = bed.root().join("points.csv");
     let (code, text) = run(&bed, &["delta", path.to_str().unwrap(), "--controls", "50"]);
     assert_eq!(code, 0, "{text}");
-    for word in
-        ["60 points of 2 dimensions, Euclidean", "random tree", "Gaussian of 2 dimensions", "→ your data"]
-    {
+    for word in [
+        "60 points of 2 dimensions, Euclidean",
+        "means of 5 draws",
+        "random tree",
+        "Gaussian of 2 dimensions",
+        "→ 50 of your 60 points",
+    ] {
         assert!(text.contains(word), "`{word}` is missing in: {text}");
     }
     assert!(bed.read("runs/delta/points.svg").contains("<svg"));
+    // All points beside as many: the row of the data is what was measured of them, at the same base point.
+    let (code, text) = run(&bed, &["delta", path.to_str().unwrap(), "--base", "3"]);
+    let relative = text.lines().find_map(|line| line.strip_prefix("δ_rel ")).unwrap();
+    assert!(code == 0 && text.contains("beside spaces of 60 points"), "{text}");
+    assert!(text.contains(&format!("  {relative}  → your data\n")), "{text}");
     let poincare = ["delta", path.to_str().unwrap(), "--metric", "poincare", "--c", "0.1", "--brief"];
     let (code, text) = run(&bed, &poincare);
     assert!(code == 0 && text.contains("Poincaré distances at c = 0.1"), "{text}");
@@ -94,6 +103,114 @@ fn a_budget_of_nothing_leaves_an_interval() {
         (0..n * 3).map(|at| (at as f32 * 0.37).sin() + (at as f32 * 0.011).cos()).collect();
     let (code, text) = delta("many.npy", &npy(n, 3, &values), &["--budget", "0s", "--brief"]);
     assert!(code == 0 && text.contains("the time was over") && text.contains("δ_rel in ["), "{text}");
+    assert!(text.contains("diameter at least"), "{text}");
+}
+
+/// Spaces that go through the kernels, through `f64` alone, and over all bases stop in time as well, with an interval.
+#[test]
+fn every_way_stops_in_time() {
+    let mut tree = vec![0.0_f32; 300 * 300];
+    for (at, value) in tree.iter_mut().enumerate() {
+        // A star whose rays have lengths that are no multiples of anything.
+        let ray = |point: usize| (point as f32 + 1.0).sqrt();
+        let (i, j) = (at / 300, at % 300);
+        *value = if i == j { 0.0 } else { ray(i) + ray(j) };
+    }
+    let features: Vec<f32> = (0..300 * 3).map(|at| 0.3 * (at as f32 * 0.37).sin()).collect();
+    let (tree, features) = (npy(300, 300, &tree), npy(300, 3, &features));
+    for (name, bytes, options) in [
+        ("tree.npy", &tree, &[][..]),
+        ("tree.npy", &tree, &["--all-bases"]),
+        ("features.npy", &features, &[]),
+        ("features.npy", &features, &["--all-bases"]),
+        ("features.npy", &features, &["--metric", "poincare"]),
+        ("features.npy", &features, &["--metric", "angular", "--all-bases"]),
+    ] {
+        let all = [options, &["--budget", "0s", "--brief"]].concat();
+        let (code, text) = delta(name, bytes, &all);
+        assert!(code == 0 && text.contains("lies in [") && text.contains("δ_rel in ["), "{all:?} {text}");
+    }
+}
+
+#[test]
+fn settings_that_nothing_reads_are_refused() {
+    let points = npy(9, 2, &(0..18).map(|at| (at as f32).sin()).collect::<Vec<_>>());
+    for (options, part) in [
+        (&["--c", "0.5"][..], "--metric poincare"),
+        (&["--key", "x"], "leave --key out"),
+        (&["--seed", "3", "--brief"], "leave one of them out"),
+    ] {
+        refused_alone("points.npy", &points, options, part);
+    }
+    for options in [
+        &["--memory", "nan"][..],
+        &["--memory", "-1"],
+        &["--memory", "0"],
+        &["--controls", "3"],
+        &["--controls", "9", "--brief"],
+        &["--plot", "x", "--brief"],
+        &["--protocol", "khrulkov2020", "--budget", "3s"],
+        &["--protocol", "khrulkov2020", "--memory", "1"],
+        &["--protocol", "khrulkov2020", "--base", "1"],
+        &["--all-bases", "--base", "1"],
+        &["--distances", "--features"],
+    ] {
+        let (code, text) = delta("points.npy", &points, options);
+        assert!(code == 2 && text.contains("error:"), "{options:?} {text}");
+    }
+}
+
+fn refused_alone(name: &str, bytes: &[u8], options: &[&str], part: &str) {
+    let (code, text) = delta(name, bytes, options);
+    assert!(code == 1 && text.starts_with("error:") && text.contains(part), "{options:?} {text}");
+}
+
+#[test]
+fn a_diagonal_of_rounding_asks_what_it_is() {
+    let mut values = cycle(12);
+    values[13] = 1e-4;
+    let matrix = npy(12, 12, &values);
+    refused("nearly.npy", &matrix, &["--brief"], &["look like distances", "--distances", "--features"]);
+    let (code, text) = delta("nearly.npy", &matrix, &["--brief", "--distances"]);
+    assert!(code == 0 && text.contains("taken for zero") && text.contains("is 3, exact"), "{text}");
+    let (code, text) = delta("nearly.npy", &matrix, &["--brief", "--features"]);
+    assert!(code == 0 && text.contains("12 points of 12 dimensions"), "{text}");
+    for at in 0..12 {
+        values[at * 13] = 6.0;
+    }
+    let (code, text) = delta("similar.npy", &npy(12, 12, &values), &["--brief"]);
+    assert!(code == 0 && text.contains("similarities have no δ"), "{text}");
+}
+
+/// A star is a tree, but for the rounding of its distances.
+#[test]
+fn a_curvature_without_bounds_is_said_in_words() {
+    let rays: Vec<f32> = (0..40).map(|n| (n as f32 + 0.7).sqrt()).collect();
+    let values: Vec<f32> =
+        (0..1600).map(|at| if at / 40 == at % 40 { 0.0 } else { rays[at / 40] + rays[at % 40] }).collect();
+    let (code, text) = delta("star.npy", &npy(40, 40, &values), &["--brief"]);
+    let c = text.lines().find(|line| line.starts_with("suggested c")).unwrap_or_default();
+    assert!(code == 0 && c.len() < 110 && text.contains("those of a tree"), "{text}");
+}
+
+/// As behind `| head -1`.
+#[test]
+fn a_reader_that_leaves_is_no_panic() {
+    let bed = Bed::new();
+    bed.write("Cargo.toml", "[workspace]\n");
+    let path = bed.root().join("cycle.npy");
+    std::fs::write(&path, npy(16, 16, &cycle(16))).unwrap();
+    let mut child = std::process::Command::new(bed::program())
+        .args(["delta", path.to_str().unwrap(), "--brief", "--root"])
+        .arg(bed.root())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(141) && !told.contains("panicked"), "{:?} {told}", output.status);
 }
 
 #[test]

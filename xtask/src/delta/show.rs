@@ -8,7 +8,7 @@ use hyp_delta::exact::{Interval, Method, Work};
 use hyp_delta::{BallConstant, SampledHyperbolicity, suggested_curvature};
 
 use super::Measured;
-use super::controls::{Comparison, DRAWS};
+use super::controls::Comparison;
 use crate::plot::{Bands, Chart, Lines, Series, save};
 
 /// Prints exact δ, or the interval that the budget left.
@@ -23,14 +23,16 @@ pub(super) fn exact(interval: &Interval, work: &Work, all_bases: bool, wall: Dur
     let place =
         if all_bases { "over all base points".to_owned() } else { format!("at base point {}", found.base) };
     let seconds = wall.as_secs_f64();
-    if interval.at_most == f64::INFINITY {
-        println!("δ {place} is at least {}: the time was over before every pair was seen", found.delta);
-    } else if interval.at_most > found.delta {
-        let why =
-            if work.method == Method::Streamed { "not all pairs fit in memory" } else { "the time was over" };
-        println!("δ {place} lies in [{}, {}]: {why}", found.delta, interval.at_most);
+    let whole = interval.at_most <= found.delta;
+    if whole {
+        println!("δ {place} is {}, exact to the last bit", figure(found.delta));
     } else {
-        println!("δ {place} is {}, exact to the last bit", found.delta);
+        let why = match work.method {
+            Method::Streamed => "not all pairs fit in memory, or not in the time",
+            Method::Part => "the time was over before all distances were computed",
+            _ => "the time was over",
+        };
+        println!("δ {place} lies in [{}, {}]: {why}", figure(found.delta), figure(interval.at_most));
     }
     if found.points < 4 {
         println!("  any {} points lie in a tree; give at least four for a measurement", found.points);
@@ -39,18 +41,38 @@ pub(super) fn exact(interval: &Interval, work: &Work, all_bases: bool, wall: Dur
         println!("  shown by the points {}, {i}, {k} and {j}", found.base);
     }
     let (a, b) = found.diameter_pair;
-    println!("diameter {}, between the points {a} and {b}", found.diameter);
-    if interval.at_most == f64::INFINITY {
-        println!("δ_rel of the part that was seen {relative:.4}");
-    } else if interval.at_most > found.delta {
-        let most = 2.0 * interval.at_most / found.diameter;
-        println!("δ_rel in [{relative:.4}, {most:.4}]");
+    let diameter = figure(found.diameter);
+    if interval.diameter_at_most > found.diameter {
+        println!(
+            "diameter at least {diameter}, between the points {a} and {b}, and at most {}",
+            figure(interval.diameter_at_most)
+        );
     } else {
-        println!("δ_rel {relative:.4}");
+        println!("diameter {diameter}, between the points {a} and {b}");
+    }
+    if whole {
+        println!("δ_rel {}", four(relative));
+    } else {
+        let (least, most) = interval.delta_rel().unwrap_or((0.0, f64::INFINITY));
+        println!("δ_rel in [{}, {}]", four(least), four(most));
     }
     curvature(relative);
     println!("{seconds:.2} s, {:?}, {} pairs evaluated in f64", work.method, work.refined);
     Ok(())
+}
+
+/// All digits of a number, with an exponent where it is very small or large.
+fn figure(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e9).contains(&value.abs()) { value.to_string() } else { format!("{value:e}") }
+}
+
+/// Four places, or three digits and an exponent where four places show nothing or too much.
+fn four(value: f64) -> String {
+    match value {
+        f64::INFINITY => "∞".to_owned(),
+        0.0 | 5e-4..1e6 => format!("{value:.4}"),
+        _ => format!("{value:.2e}"),
+    }
 }
 
 /// Prints the estimate of a protocol.
@@ -67,29 +89,43 @@ pub(super) fn sampled(found: &SampledHyperbolicity) {
     );
     println!(
         "  the spread between draws is no error bar: of the whole set, δ is at least {} and the diameter at least {}",
-        found.delta_at_least, found.diameter_at_least
+        figure(found.delta_at_least),
+        figure(found.diameter_at_least)
     );
     curvature(found.mean);
 }
 
+/// From this c on the data are a tree for all that a ball can tell.
+const STEEP: f64 = 1e3;
+
 /// Prints the curvature with both constants.
 fn curvature(relative: f64) {
     let of = |constant| suggested_curvature(relative, constant);
+    let printed = of(BallConstant::Printed);
     println!(
-        "suggested c {:.4} with the paper's constant 0.144; {:.4} with the consistent one, {:.4}",
-        of(BallConstant::Printed),
-        of(BallConstant::Consistent),
+        "suggested c {} with the paper's constant 0.144; {} with the consistent one, {:.4}",
+        four(printed),
+        four(of(BallConstant::Consistent)),
         BallConstant::Consistent.value()
     );
+    if printed >= STEEP {
+        println!("  so large a c says no more than that the distances are those of a tree, or nearly");
+    }
 }
 
 /// Prints the controls, from the most to the least hyperbolic, with the data among them.
 pub(super) fn controls(found: &Comparison) {
-    println!("\nδ_rel beside spaces of {} points (0 for a tree, at most 1):", found.points);
+    let Comparison { points, of: (all, dim), draws, .. } = found;
+    let space = dim.map_or_else(
+        || format!("{points} points"),
+        |dim| format!("{points} points, where they have dimensions {dim},"),
+    );
+    let yours = if points == all { "your data".to_owned() } else { format!("{points} of your {all} points") };
+    let means = if *draws > 1 { format!("; means of {draws} draws") } else { String::new() };
+    println!("\nδ_rel of {yours} beside spaces of {space} each at one base point, the first{means}");
+    println!("(0 for a tree, at most 1):");
     let mut lines = found.controls.clone();
-    if let Some((_, mean, _)) = found.samples.iter().find(|(size, ..)| *size == found.points) {
-        lines.push(("→ your data".to_owned(), *mean));
-    }
+    lines.extend(found.samples.last().map(|(_, mean, _)| (format!("→ {yours}"), *mean)));
     lines.sort_by(|a, b| a.1.total_cmp(&b.1));
     for (name, value) in lines {
         println!("  {value:.4}  {name}");
@@ -101,17 +137,15 @@ pub(super) fn plot(found: &Comparison, measured: &Measured, stem: &Path) -> Resu
     let mut levels = match measured {
         Measured::Exact(interval) => {
             let whole = &interval.at_least;
-            let relative = |delta: f64| 2.0 * delta / whole.diameter;
-            if interval.at_most.is_infinite() {
-                // The diameter is that of the pairs seen so far, so the ratio bounds nothing.
-                Vec::new()
-            } else if interval.at_most > whole.delta {
-                vec![
-                    ("all points, at least".to_owned(), relative(whole.delta)),
-                    ("all points, at most".to_owned(), relative(interval.at_most)),
-                ]
-            } else {
-                vec![(format!("all {} points, exact", whole.points), relative(whole.delta))]
+            match interval.delta_rel() {
+                Some((least, most)) if least < most => {
+                    vec![
+                        ("all points, at least".to_owned(), least),
+                        ("all points, at most".to_owned(), most.min(1.0)),
+                    ]
+                }
+                Some((value, _)) => vec![(format!("all {} points, exact", whole.points), value)],
+                None => Vec::new(),
             }
         }
         Measured::Sampled(sampled) => {
@@ -126,11 +160,24 @@ pub(super) fn plot(found: &Comparison, measured: &Measured, stem: &Path) -> Resu
         half_widths: found.samples.iter().map(|(.., std)| *std).collect(),
     };
     let chart = Chart {
-        title: format!("δ_rel of samples, {DRAWS} draws each"),
+        title: format!("δ_rel of samples, {} drawn of each size", found.draws),
         x_label: "points".to_owned(),
         y_label: "δ_rel".to_owned(),
         series: vec![series],
         levels,
     };
     save(&Lines { charts: vec![chart], columns: 1, bands: Bands::Draws }, stem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{figure, four};
+
+    #[test]
+    fn numbers_of_any_size_are_readable() {
+        assert_eq!([0.0, 4.0, 0.5, 4e-16, 3e12].map(figure), ["0", "4", "0.5", "4e-16", "3e12"]);
+        let four = |value| four(value);
+        assert_eq!([0.0, 0.25, 1e-7, 6.1e28].map(four), ["0.0000", "0.2500", "1.00e-7", "6.10e28"]);
+        assert_eq!(four(f64::INFINITY), "∞");
+    }
 }

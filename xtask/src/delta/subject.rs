@@ -2,13 +2,13 @@
 
 use anyhow::{Result, bail};
 use hyp_delta::exact::{
-    Go, Interval, Work, delta_all_bases_within, delta_at_base_within, delta_of_features_streamed,
-    delta_of_features_within,
+    Go, Interval, Limits, Work, delta_all_bases_of_features_within, delta_all_bases_within,
+    delta_at_base_within, delta_of_features_within,
 };
 use hyp_delta::maxmin::Isa;
 use hyp_delta::{DistanceMatrix, Metric, Protocol, SampledHyperbolicity, sample};
 
-use super::read::{Table, Values};
+use super::read::{NEAR, Table, Values};
 
 /// Points with distances.
 pub(crate) enum Subject {
@@ -40,6 +40,7 @@ impl Subject {
         if single {
             symmetric_in_single(points, &mut values);
         }
+        without_diagonal(points, &mut values);
         Ok(Self::Distances(DistanceMatrix::new(points, values)?))
     }
 
@@ -72,75 +73,79 @@ impl Subject {
         }
     }
 
-    /// Nothing where all pairs fit in memory; else, of features at one base point, how many points' pairs do. Refuses
-    /// what can only be computed from all pairs, and says how many points fit.
-    pub(crate) fn fits(&self, all_bases: bool, limit: Option<f64>) -> Result<Option<usize>> {
+    /// What a search may take, in GB where a limit is set, else of the free memory. Says what does not fit; refuses δ over
+    /// all base points where its pairs do not.
+    pub(crate) fn limits<'a>(&self, all_bases: bool, limit: Option<f64>, go: Go<'a>) -> Result<Limits<'a>> {
+        let limits = Limits::while_told(go);
         let points = self.points() as f64;
-        let in_levels = matches!(self, Self::Features { metric: Metric::Euclidean | Metric::Cosine, .. });
-        // Levels of two bytes; distances of eight; both kinds of 16-bit rows for all bases.
-        let per_pair = match (in_levels, all_bases) {
-            (true, false) => 2.2,
-            (_, false) => 10.5,
-            (_, true) => 12.5,
+        // What is there already counts where a person set the limit.
+        let (held, per_pair) = match self {
+            // Rows in `f64`, and in `f32` for the matrix product; levels of two bytes, or distances of eight and levels.
+            Self::Features { table, metric } => {
+                let by_levels = matches!(metric, Metric::Euclidean | Metric::Cosine);
+                let per_pair = if all_bases {
+                    12.5
+                } else if by_levels {
+                    2.2
+                } else {
+                    10.2
+                };
+                (12.0 * points * table.columns as f64, per_pair)
+            }
+            Self::Distances(_) => (8.0 * points * points, if all_bases { 4.5 } else { 2.2 }),
         };
-        let Some(limit) = limit.or_else(|| Some(0.75 * free_memory()? / GB)) else { return Ok(None) };
-        let needed = per_pair * points * points / GB;
-        if needed <= limit {
-            return Ok(None);
-        }
-        let fits = (limit * GB / per_pair).sqrt() as usize;
-        let what = format!("{} points need about {needed:.1} GB and {limit:.1} are allowed", self.points());
-        if all_bases || !matches!(self, Self::Features { .. }) {
-            bail!(
-                "{what}; up to {fits} points fit: take --protocol khrulkov2020, raise --memory, or give fewer rows"
+        let room = match (limit, free_memory()) {
+            (Some(limit), _) => limit * GB - held,
+            (None, Some(free)) if matches!(self, Self::Features { .. }) => 0.75 * free - held,
+            (None, Some(free)) => 0.75 * free,
+            (None, None) => return Ok(limits),
+        };
+        let needed = per_pair * points * points;
+        if needed > room {
+            let fits = (room.max(0.0) / per_pair).sqrt() as usize;
+            let what = format!(
+                "the pairs of {} points need about {:.1} GB and {:.1} are left of what is allowed",
+                self.points(),
+                needed / GB,
+                room.max(0.0) / GB
             );
+            if all_bases {
+                bail!(
+                    "{what}; up to {fits} points fit: take --protocol khrulkov2020, raise --memory, or give fewer rows"
+                );
+            }
+            println!("{what}: a part exactly, all pairs by bounds, which gives an interval");
         }
-        println!("{what}: {fits} points exactly, all pairs by bounds, which gives an interval");
-        Ok(Some(fits))
-    }
-
-    /// An interval for δ at a base point in memory for the pairs of some points.
-    pub(crate) fn streamed(
-        &self,
-        base: usize,
-        kept: usize,
-        go: Go<'_>,
-        isa: Isa,
-    ) -> Result<(Interval, Work)> {
-        let Self::Features { table, metric } = self else { bail!("only features are streamed") };
-        let dim = table.columns;
-        Ok(match &table.values {
-            Values::Single(values) => delta_of_features_streamed(values, dim, *metric, base, kept, go, isa)?,
-            Values::Double(values) => delta_of_features_streamed(values, dim, *metric, base, kept, go, isa)?,
-        })
+        Ok(limits.memory(room))
     }
 
     /// δ at a base point, or an interval.
-    pub(crate) fn at_base(&self, base: usize, go: Go<'_>, isa: Isa) -> Result<(Interval, Work)> {
+    pub(crate) fn at_base(&self, base: usize, limits: Limits<'_>, isa: Isa) -> Result<(Interval, Work)> {
         Ok(match self {
             Self::Features { table, metric } => match &table.values {
                 Values::Single(values) => {
-                    delta_of_features_within(values, table.columns, *metric, base, go, isa)?
+                    delta_of_features_within(values, table.columns, *metric, base, limits, isa)?
                 }
                 Values::Double(values) => {
-                    delta_of_features_within(values, table.columns, *metric, base, go, isa)?
+                    delta_of_features_within(values, table.columns, *metric, base, limits, isa)?
                 }
             },
-            Self::Distances(matrix) => delta_at_base_within(matrix, base, go, isa),
+            Self::Distances(matrix) => delta_at_base_within(matrix, base, limits, isa),
         })
     }
 
     /// δ over all base points, or an interval.
-    pub(crate) fn all_bases(&self, go: Go<'_>, isa: Isa) -> Result<(Interval, Work)> {
+    pub(crate) fn all_bases(&self, limits: Limits<'_>, isa: Isa) -> Result<(Interval, Work)> {
         Ok(match self {
-            Self::Features { table, metric } => {
-                let matrix = match &table.values {
-                    Values::Single(values) => DistanceMatrix::from_features(values, table.columns, *metric)?,
-                    Values::Double(values) => DistanceMatrix::from_features(values, table.columns, *metric)?,
-                };
-                delta_all_bases_within(&matrix, go, isa)
-            }
-            Self::Distances(matrix) => delta_all_bases_within(matrix, go, isa),
+            Self::Features { table, metric } => match &table.values {
+                Values::Single(values) => {
+                    delta_all_bases_of_features_within(values, table.columns, *metric, limits, isa)?
+                }
+                Values::Double(values) => {
+                    delta_all_bases_of_features_within(values, table.columns, *metric, limits, isa)?
+                }
+            },
+            Self::Distances(matrix) => delta_all_bases_within(matrix, limits, isa),
         })
     }
 
@@ -172,6 +177,18 @@ fn symmetric_in_single(points: usize, values: &mut [f64]) {
     }
 }
 
+/// Takes a diagonal that is zero but for rounding for zero, and says so.
+fn without_diagonal(points: usize, values: &mut [f64]) {
+    let own = (0..points).map(|i| values[i * points + i].abs()).fold(0.0, f64::max);
+    let most = values.iter().copied().fold(0.0, f64::max);
+    if own > 0.0 && own <= NEAR * most {
+        eprintln!("the diagonal, up to {own:e}, is taken for zero");
+        for i in 0..points {
+            values[i * points + i] = 0.0;
+        }
+    }
+}
+
 /// Bytes that the system can still give; none where it does not say.
 fn free_memory() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -187,9 +204,19 @@ mod tests {
     fn too_little_memory_says_how_many_points_fit() {
         let table = Table { rows: 100_000, columns: 1, values: Values::Single(Vec::new()) };
         let subject = Subject::Features { table, metric: Metric::Euclidean };
-        assert_eq!(subject.fits(false, Some(5.5)).unwrap(), Some(50_000));
-        assert_eq!(subject.fits(false, Some(22.1)).unwrap(), None);
-        let error = subject.fits(true, Some(5.0)).unwrap_err().to_string();
+        let go = |_| true;
+        assert!(subject.limits(false, Some(5.5), &go).is_ok());
+        let error = subject.limits(true, Some(5.0012), &go).err().unwrap().to_string();
         assert!(error.contains("125.0 GB") && error.contains("up to 20000 points"), "{error}");
+    }
+
+    #[test]
+    fn a_diagonal_of_rounding_is_taken_for_zero() {
+        let mut values = vec![1e-4, 1.0, 1.0, -1e-5];
+        without_diagonal(2, &mut values);
+        assert_eq!(values, [0.0, 1.0, 1.0, 0.0]);
+        let mut values = vec![0.5, 1.0, 1.0, 0.0];
+        without_diagonal(2, &mut values);
+        assert_eq!(values[0], 0.5);
     }
 }

@@ -33,6 +33,7 @@ pub(crate) use environment::Environment;
 pub(crate) use few_shot::model::Model as FewShotModel;
 pub(crate) use few_shot::pictures::describe;
 pub(crate) use few_shot::saved::{FILE as MODEL_FILE, Saved as SavedFewShot};
+pub(crate) use held::Held;
 pub(crate) use own::{PredictOptions, TrainOptions, TrainReidOptions, predict, train, train_reid};
 pub(crate) use re_identification::{Model as ReidModel, Saved as SavedReid, metric_of as reid_metric_of};
 pub(crate) use sweep::{SweepOptions, sweep};

@@ -1,5 +1,7 @@
 //! Tables of numbers from the files that people keep features and distances in.
 
+#[cfg(test)]
+mod fuzz;
 mod npy;
 mod npz;
 #[cfg(feature = "parquet")]
@@ -45,13 +47,47 @@ impl Values {
     }
 }
 
+/// What a table looks like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Likeness {
+    /// A matrix of distances.
+    Distances,
+    /// One whose diagonal is off zero by rounding, this much.
+    NearlyDistances(f64),
+    /// A symmetric matrix of something else.
+    Symmetric,
+    /// Rows of features.
+    Features,
+}
+
+/// By how much of the largest number the two halves of a symmetric matrix may differ.
+const ROUNDED: f64 = 1e-5;
+/// By how much of the largest distance that of a point from itself may be off, where it comes from inner products in
+/// single precision.
+pub(crate) const NEAR: f64 = 0.02;
+
 impl Table {
-    /// Whether these are distances rather than features: as many rows as columns, and each row at no distance from
-    /// itself.
-    pub(crate) fn looks_like_distances(&self) -> bool {
-        self.rows == self.columns
-            && self.rows > 2
-            && (0..self.rows).all(|i| self.values.get(i * self.rows + i) == 0.0)
+    /// Whether these are distances rather than features: as many rows as columns, the same both ways, and each row at no
+    /// distance from itself.
+    pub(crate) fn likeness(&self) -> Likeness {
+        let n = self.rows;
+        if n != self.columns || n < 3 {
+            return Likeness::Features;
+        }
+        let at = |i: usize, j: usize| self.values.get(i * n + j);
+        let own = (0..n).map(|i| at(i, i).abs()).fold(0.0, f64::max);
+        if own == 0.0 {
+            return Likeness::Distances;
+        }
+        let above = || (0..n).flat_map(move |i| (i + 1..n).map(move |j| (i, j)));
+        let most = above().map(|(i, j)| at(i, j).abs()).fold(0.0, f64::max);
+        if above().any(|(i, j)| (at(i, j) - at(j, i)).abs() > ROUNDED * most) {
+            Likeness::Features
+        } else if own <= NEAR * most && above().all(|(i, j)| at(i, j) >= 0.0) {
+            Likeness::NearlyDistances(own)
+        } else {
+            Likeness::Symmetric
+        }
     }
 
     /// A table of those numbers, or what is wrong with its shape.

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
+use half::f16;
 
 use super::{Table, Values};
 
@@ -110,6 +111,11 @@ fn numbers(bytes: &[u8], count: usize, header: &Header) -> Result<Values> {
         }};
     }
     Ok(match header.kind {
+        ('f', 2) => {
+            let number =
+                |part: [u8; 2]| if header.big { f16::from_be_bytes(part) } else { f16::from_le_bytes(part) };
+            Values::Single(bytes.as_chunks().0.iter().map(|part| number(*part).to_f32()).collect())
+        }
         ('f', 4) => of!(f32, Single, f32),
         ('f', 8) => of!(f64, Double, f64),
         ('u' | 'b', 1) => of!(u8, Single, f32),
@@ -155,6 +161,13 @@ mod tests {
         assert_eq!(table.values, Values::Single(vec![1.0, 3.0, 5.0, 2.0, 4.0, 6.0]));
         let table = of("{'descr': '>i2', 'fortran_order': False, 'shape': (2,), }", &[1, 0, 0, 2]);
         assert_eq!(table.values, Values::Single(vec![256.0, 2.0]));
+        // 1, −2, 2⁻²⁴ (the least above zero) and 65,504 (the largest).
+        for (ends, order) in [("<", u16::to_le_bytes as fn(u16) -> [u8; 2]), (">", u16::to_be_bytes)] {
+            let numbers: Vec<u8> = [0x3C00, 0xC000, 0x0001, 0x7BFF].into_iter().flat_map(order).collect();
+            let table =
+                of(&format!("{{'descr': '{ends}f2', 'fortran_order': False, 'shape': (2, 2), }}"), &numbers);
+            assert_eq!(table.values, Values::Single(vec![1.0, -2.0, 2.0_f32.powi(-24), 65_504.0]));
+        }
     }
 
     #[test]

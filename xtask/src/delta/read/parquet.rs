@@ -7,9 +7,16 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
 use super::{Table, Values};
+use crate::panics::caught;
 
 /// All rows; `key` names the column to take where not all hold features.
 pub(super) fn read(file: File, key: Option<&str>) -> Result<Table> {
+    // The library panics on some damaged pages.
+    caught(|| rows_of(file, key))
+        .unwrap_or_else(|words| bail!("its pages are damaged ({words}); copy it again"))
+}
+
+fn rows_of(file: File, key: Option<&str>) -> Result<Table> {
     let reader = SerializedFileReader::new(file).context("this is no whole Parquet file; copy it again")?;
     let (mut numbers, mut columns, mut rows) = (Numbers::default(), 0, 0);
     for row in reader.get_row_iter(None).context("its columns cannot be read; write it again")? {
@@ -82,7 +89,7 @@ impl Numbers {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use parquet::basic::{Compression, GzipLevel, ZstdLevel};
@@ -98,7 +105,7 @@ mod tests {
         compressed(values, Compression::UNCOMPRESSED)
     }
 
-    fn compressed(values: [f32; 3], compression: Compression) -> File {
+    pub(crate) fn compressed(values: [f32; 3], compression: Compression) -> File {
         let file = tempfile::tempfile().unwrap();
         let schema = "message m { required float x; required float y; required binary name (UTF8); }";
         let schema = Arc::new(parse_message_type(schema).unwrap());

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
 use hyp_data::Dataset;
-use hyp_delta::exact::{Interval, delta_of_features_within};
+use hyp_delta::exact::{Interval, Limits, delta_of_features_within};
 use hyp_delta::maxmin::Isa;
 use hyp_delta::{BallConstant, Metric, Protocol, Replacement, sample, suggested_curvature};
 use hyp_nn::candle_core::Device;
@@ -115,8 +115,14 @@ impl Experiment for FeatureDelta {
         };
         let sampled = sample::estimate_features(&values, dim, Metric::Euclidean, &protocol)?;
         let go = |_| !job.stop.load(Ordering::SeqCst);
-        let (Interval { at_least: exact, at_most, .. }, _) =
-            delta_of_features_within(&values, dim, Metric::Euclidean, 0, &go, Isa::detect())?;
+        let (Interval { at_least: exact, at_most, .. }, _) = delta_of_features_within(
+            &values,
+            dim,
+            Metric::Euclidean,
+            0,
+            Limits::while_told(&go),
+            Isa::detect(),
+        )?;
         if at_most > exact.delta {
             return Err(Interrupted.into());
         }
