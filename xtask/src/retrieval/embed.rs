@@ -35,7 +35,7 @@ pub(crate) struct EmbedOptions {
     /// The folder that holds the weights; `HYP_DATA` names the same thing [default: data/cache].
     #[arg(long, value_name = "DIR")]
     data_root: Option<PathBuf>,
-    /// A folder or zip archive of pictures, or a CSV list with the columns path,class[,identity,camera].
+    /// A folder or zip archive of pictures, or a CSV list with the columns path, class and, if known, identity and camera.
     #[arg(long, value_name = "DIR|LIST.csv")]
     images: PathBuf,
     /// Where it stands who or what is seen; guessed when absent.

@@ -26,7 +26,7 @@ use crate::retrieval::{Where, left_out};
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TrainReidOptions {
     /// A folder or zip archive of pictures named `IDENTITY_cCAMERA…`, a folder of `IDENTITY/CAMERA/PICTURE`, or a CSV list
-    /// with the columns path,identity,camera[,split].
+    /// with the columns path, identity, camera and, if there are parts, split.
     #[arg(long, value_name = "DIR|LIST.csv")]
     images: PathBuf,
     /// Where identity and camera stand; guessed when absent.
