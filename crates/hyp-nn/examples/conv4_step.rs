@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use hyp_nn::candle_core::{Device, Result, Tensor, Var};
-use hyp_nn::op::{ConvOptions, PoolOptions, conv2d_batch_norm_relu, max_pool2d, mean};
+use hyp_nn::op::{ConvOptions, Epilogue, PoolOptions, conv2d_batch_norm, max_pool2d, mean};
 
 #[global_allocator]
 static ALLOCATOR: hyp_nn::memory::Keeping<mimalloc::MiMalloc> =
@@ -41,8 +41,8 @@ fn main() -> Result<()> {
         let mut h = x.clone();
         for (kernel, gamma, beta) in &layers {
             let affine = [gamma.as_tensor(), beta.as_tensor()];
-            let pool = PoolOptions::square(2);
-            h = conv2d_batch_norm_relu(&h, kernel, affine, 1e-5, &ConvOptions::new(1, 1), Some(&pool))?.0;
+            let pool = Epilogue::ReluMaxPool(PoolOptions::square(2));
+            h = conv2d_batch_norm(&h, kernel, affine, 1e-5, &ConvOptions::new(1, 1), pool)?.0;
         }
         if h.dim(3)? > 1 {
             h = max_pool2d(&h, &PoolOptions::square(h.dim(3)?))?;

@@ -1,5 +1,6 @@
 //! Timing of one row: our work and that of every peer in turn, so that a ratio compares times of one run.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -106,11 +107,14 @@ pub(super) struct Bench<'a> {
     pub(super) only: Option<&'a str>,
     pub(super) peer: Option<&'a mut Peer>,
     pub(super) lines: Vec<Line>,
+    /// The rows that there are, asked for or not.
+    pub(super) keys: BTreeSet<String>,
 }
 
 impl Bench<'_> {
     /// Whether the row is asked for; ask before building what is large.
-    pub(super) fn wants(&self, key: &str) -> bool {
+    pub(super) fn wants(&mut self, key: &str) -> bool {
+        self.keys.insert(key.to_owned());
         self.only.is_none_or(|part| key.contains(part))
     }
 
@@ -183,7 +187,7 @@ mod tests {
     #[test]
     fn the_first_run_is_not_counted_and_every_round_is_a_visit() {
         let mut count = 0;
-        let mut bench = Bench { rounds: 2, only: None, peer: None, lines: Vec::new() };
+        let mut bench = Bench { rounds: 2, only: None, peer: None, lines: Vec::new(), keys: BTreeSet::new() };
         bench
             .row(Row::new("x", "X"), || {
                 count += 1;
@@ -197,7 +201,8 @@ mod tests {
 
     #[test]
     fn rows_that_are_not_asked_for_are_not_run() {
-        let mut bench = Bench { rounds: 1, only: Some("conv"), peer: None, lines: Vec::new() };
+        let mut bench =
+            Bench { rounds: 1, only: Some("conv"), peer: None, lines: Vec::new(), keys: BTreeSet::new() };
         bench.row(Row::new("lenet-step", "LeNet"), || panic!("not asked for")).unwrap();
         assert!(bench.lines.is_empty() && bench.wants("conv4-step"));
     }

@@ -14,6 +14,7 @@ mod python;
 mod reid;
 mod table;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -80,7 +81,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
         );
     }
     let peak = peak::measure();
-    let mut found = false;
+    let (mut found, mut measured, mut rows) = (false, 0, BTreeSet::new());
     for (subject, parts) in SUBJECTS.iter().filter(|s| options.what == ALL || options.what == s.0) {
         let parts = parts.iter().filter(|part| options.part.as_ref().is_none_or(|name| name == part.0));
         let mut peer = None;
@@ -94,9 +95,12 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
                 only: options.only.as_deref(),
                 peer: peer.as_mut(),
                 lines: Vec::new(),
+                keys: BTreeSet::new(),
             };
             measure(&mut bench)?;
             let lines = bench.lines;
+            rows.append(&mut bench.keys);
+            measured += lines.len();
             if lines.is_empty() {
                 continue;
             }
@@ -116,6 +120,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
             .flat_map(|s| s.1.iter().map(move |p| format!("{} --part {}", s.0, p.0)))
             .collect();
         bail!("there is no such part; there are: {}", names.join(", "));
+    }
+    if let (Some(only), 0) = (&options.only, measured) {
+        let rows: Vec<_> = rows.into_iter().collect();
+        bail!("no row's name contains `{only}`; there are: {}", rows.join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }

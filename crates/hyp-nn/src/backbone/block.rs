@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     init::Init,
     layer::{BatchNorm, BatchNormOptions, FusedConv},
-    op::{self, ConvOptions, Padding, PoolOptions},
+    op::{self, ConvOptions, Epilogue, Padding, PoolOptions},
     parameter::{Manifold, ParameterStore},
 };
 use candle_core::Tensor;
@@ -119,11 +119,12 @@ impl ConvNorm {
 
     /// Convolution, normalisation, activation.
     pub(super) fn forward(&self, x: &Tensor, activation: Activation, train: bool) -> Result<Tensor> {
-        if activation == Activation::Relu {
-            return self.fused(x, None, train);
+        match activation {
+            Activation::None => self.fused(x, Epilogue::None, train),
+            Activation::Relu => self.fused(x, Epilogue::Relu, train),
+            Activation::Relu6 => self.fused(x, Epilogue::Relu6, train),
+            Activation::LeakyRelu(_) => activation.apply(self.fused(x, Epilogue::None, train)?),
         }
-        let maps = op::conv2d(x, &self.weight, self.bias.as_ref(), &self.options_for(x)?)?;
-        activation.apply(self.norm.forward(&maps, train)?)
     }
 
     /// The same, and maximum pooling.
@@ -135,16 +136,16 @@ impl ConvNorm {
         train: bool,
     ) -> Result<Tensor> {
         if activation == Activation::Relu {
-            return self.fused(x, Some(pool), train);
+            return self.fused(x, Epilogue::ReluMaxPool(*pool), train);
         }
         Ok(op::max_pool2d(&self.forward(x, activation, train)?, pool)?)
     }
 
-    /// Convolution, normalisation, rectifier and pooling in one pass.
-    fn fused(&self, x: &Tensor, pool: Option<&PoolOptions>, train: bool) -> Result<Tensor> {
+    /// Convolution, normalisation and epilogue in one pass.
+    fn fused(&self, x: &Tensor, epilogue: Epilogue, train: bool) -> Result<Tensor> {
         let options = self.options_for(x)?;
         let conv = FusedConv { kernel: &self.weight, bias: self.bias.as_ref(), options: &options };
-        self.norm.conv_relu(x, conv, pool, train)
+        self.norm.after_conv(x, conv, epilogue, train)
     }
 
     /// The same as [`ConvNorm::forward`], with `other` added before the activation.

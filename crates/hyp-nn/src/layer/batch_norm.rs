@@ -3,7 +3,7 @@
 use crate::{
     error::Result,
     init::Init,
-    op::{self, ConvOptions, PoolOptions},
+    op::{self, ConvOptions},
     parameter::{Manifold, ParameterStore},
 };
 use candle_core::{DType, Device, Tensor, Var};
@@ -25,7 +25,7 @@ pub struct BatchNorm {
     options: BatchNormOptions,
 }
 
-/// The convolution before a [`BatchNorm`], for [`BatchNorm::conv_relu`].
+/// The convolution before a [`BatchNorm`], for [`BatchNorm::after_conv`].
 #[derive(Clone, Copy, Debug)]
 pub struct FusedConv<'a> {
     /// `[out, in / groups, height, width]`.
@@ -92,19 +92,19 @@ impl BatchNorm {
         Ok(output)
     }
 
-    /// Convolution, this normalisation, the rectifier and, if given, maximum pooling, fused: only the convolved maps are
-    /// kept for the backward pass, and nothing of full size passes between layers.
+    /// Convolution, this normalisation and an [`op::Epilogue`], fused: only the convolved maps are kept for the backward
+    /// pass, and nothing else of full size passes between layers.
     ///
     /// A bias of the convolution is taken away again by the mean of the batch: in training it moves the running mean
     /// and nothing else, and its gradient is exactly zero.
     ///
     /// # Errors
     /// As [`BatchNorm::forward`].
-    pub fn conv_relu(
+    pub fn after_conv(
         &self,
         input: &Tensor,
         conv: FusedConv<'_>,
-        pool: Option<&PoolOptions>,
+        epilogue: op::Epilogue,
         train: bool,
     ) -> Result<Tensor> {
         let FusedConv { kernel, bias, options } = conv;
@@ -115,7 +115,7 @@ impl BatchNorm {
             mean.iter_mut().zip(&shift).for_each(|(mean, shift)| *mean -= shift);
             let affine = [&self.weight, &self.bias];
             let given = [&mean[..], &var[..]];
-            return Ok(op::conv2d_batch_norm_relu_fixed(input, kernel, affine, given, eps, options, pool)?);
+            return Ok(op::conv2d_batch_norm_fixed(input, kernel, affine, given, eps, options, epilogue)?);
         }
         let offset = match bias {
             // Keeps the bias among the parameters that have a gradient, as an optimiser expects of each; Candle's
@@ -124,7 +124,7 @@ impl BatchNorm {
             None => self.bias.clone(),
         };
         let affine = [&self.weight, &offset];
-        let (output, mut statistics) = op::conv2d_batch_norm_relu(input, kernel, affine, eps, options, pool)?;
+        let (output, mut statistics) = op::conv2d_batch_norm(input, kernel, affine, eps, options, epilogue)?;
         statistics.mean.iter_mut().zip(&shift).for_each(|(mean, shift)| *mean += shift);
         self.update(&statistics)?;
         Ok(output)

@@ -89,6 +89,19 @@ pub(crate) fn gated<T: Element>(g: T, output: T) -> T {
     if output <= T::zero() { T::zero() } else { g }
 }
 
+/// `min(max(v, 0), most)` that keeps NaN.
+#[inline(always)]
+pub(crate) fn rectified_to<T: Element>(v: T, most: T) -> T {
+    let v = rectified(v);
+    if v > most { most } else { v }
+}
+
+/// The gradient `g` where the value `output` of [`rectified_to`] is between 0 and `most` (or NaN), else 0.
+#[inline(always)]
+pub(crate) fn gated_to<T: Element>(g: T, output: T, most: T) -> T {
+    if output >= most { T::zero() } else { gated(g, output) }
+}
+
 impl Kernel for Rectifier {
     fn name(&self) -> &'static str {
         "relu"
@@ -101,8 +114,7 @@ impl Kernel for Rectifier {
         y.par_chunks_mut(CHUNK).for_each(|chunk| {
             if self.slope == 0.0 {
                 for v in chunk {
-                    *v = rectified(*v);
-                    *v = if *v > most { most } else { *v };
+                    *v = rectified_to(*v, most);
                 }
             } else {
                 for v in chunk {
@@ -130,7 +142,7 @@ impl Kernel for Rectifier {
                 }
             } else if self.most.is_finite() {
                 for (g, y) in gs.iter_mut().zip(ys) {
-                    *g = if *y >= most { T::zero() } else { gated(*g, *y) };
+                    *g = gated_to(*g, *y, most);
                 }
             } else {
                 for (g, y) in gs.iter_mut().zip(ys) {

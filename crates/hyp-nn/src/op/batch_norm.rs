@@ -9,6 +9,7 @@ use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply3};
+use super::sums::{Moments, sum_of_pairs};
 use super::wide::wide;
 
 /// Mean and variance of each channel of one batch.
@@ -129,7 +130,7 @@ fn planes<T>(x: View<'_, T>, channel: usize) -> impl Iterator<Item = &[T]> {
     x.data.chunks_exact(plane).skip(channel).step_by(channels)
 }
 
-/// Sums `f` over the elements of one channel of one or two tensors, in `f64` and eight interleaved partial sums.
+/// Σ f over the elements of one channel of one or two tensors.
 #[inline(always)]
 fn channel_sum<T: Element>(
     x: View<'_, T>,
@@ -137,40 +138,28 @@ fn channel_sum<T: Element>(
     channel: usize,
     f: impl Fn(f64, f64) -> f64,
 ) -> f64 {
-    let mut lanes = [0.0; 8];
-    let mut rest = 0.0;
-    for (x, y) in planes(x, channel).zip(planes(y, channel)) {
-        let (xs, x_rest) = x.as_chunks::<8>();
-        let (ys, y_rest) = y.as_chunks::<8>();
-        for (x, y) in xs.iter().zip(ys) {
-            for i in 0..8 {
-                lanes[i] += f(x[i].to_f64(), y[i].to_f64());
-            }
-        }
-        rest += x_rest.iter().zip(y_rest).map(|(x, y)| f(x.to_f64(), y.to_f64())).sum::<f64>();
-    }
-    lanes.iter().sum::<f64>() + rest
+    planes(x, channel).zip(planes(y, channel)).map(|(x, y)| sum_of_pairs(x, y, &f)).sum()
 }
 
-/// Mean and variance of each channel, in `f64` and two passes.
-pub(super) fn batch_statistics<T: Element>(x: View<'_, T>) -> BatchStatistics {
-    let channels = x.dims[1];
-    let count = x.data.len() / channels;
-    let (mean, variance) = (0..channels)
-        .into_par_iter()
-        .map(|c| {
-            let mean = wide(
-                #[inline(always)]
-                || channel_sum(x, x, c, |v, _| v),
-            ) / count as f64;
-            let squares = wide(
-                #[inline(always)]
-                || channel_sum(x, x, c, |v, _| (v - mean) * (v - mean)),
-            );
-            (mean, squares / count as f64)
-        })
-        .unzip();
-    BatchStatistics { mean, variance, count }
+/// Mean and variance of each channel from the moments of the maps `[image][channel]`, each with `plane` values.
+pub(super) fn statistics_of(moments: &[Moments], channels: usize, plane: usize) -> BatchStatistics {
+    let of = |c: usize| Moments::together(moments.iter().skip(c).step_by(channels).copied(), plane);
+    let (mean, variance) = (0..channels).map(of).unzip();
+    BatchStatistics { mean, variance, count: moments.len() / channels * plane }
+}
+
+/// Mean and variance of each channel, in `f64` and two passes over each map.
+fn batch_statistics<T: Element>(x: View<'_, T>) -> BatchStatistics {
+    let (channels, plane) = (x.dims[1], x.dims[2..].iter().product::<usize>());
+    let mut moments = vec![Moments::default(); x.dims[0] * channels];
+    let images = x.data.par_chunks(channels * plane);
+    moments.par_chunks_mut(channels).zip(images).for_each(|(moments, image)| {
+        wide(
+            #[inline(always)]
+            || moments.iter_mut().zip(image.chunks_exact(plane)).for_each(|(m, map)| *m = Moments::of(map)),
+        );
+    });
+    statistics_of(&moments, channels, plane)
 }
 
 impl BatchNorm {

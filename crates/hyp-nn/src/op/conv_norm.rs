@@ -1,4 +1,4 @@
-//! Convolution, batch normalisation, rectifier and maximum pooling as one operation.
+//! Convolution, batch normalisation and epilogue as one operation.
 
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -9,20 +9,22 @@ use std::sync::{Arc, OnceLock};
 use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
-use super::activation::{gated, rectified};
-use super::batch_norm::{BatchStatistics, batch_statistics, inverse_deviations};
-use super::conv::{Conv, Epilogue, Normalised, conv2d_relu, conv2d_relu_max_pool};
+use super::activation::{gated_to, rectified_to};
+use super::batch_norm::{BatchStatistics, inverse_deviations, statistics_of};
+use super::conv::{Conv, Epilogue, Normalised, convolve};
 use super::im2col::{ConvOptions, Plan};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply3};
-use super::pool::{PoolOptions, max_pool_plane};
+use super::pool::max_pool_plane;
 use super::scratch::scratch;
+use super::sums::{Moments, sums_by};
 use super::wide::wide;
 
-/// [`conv2d`](super::conv2d) without bias, [`batch_norm`](super::batch_norm) by the statistics of the batch,
-/// [`relu`](super::relu()) and, if `pool` is given, [`max_pool2d`](super::max_pool2d), in one operation.
+/// [`conv2d`](super::conv2d) without bias, [`batch_norm`](super::batch_norm) by the statistics of the batch, and an
+/// [`Epilogue`], in one operation.
 ///
-/// **Shapes.** `x`, `weight` and the result as [`conv2d_relu_max_pool`]; `gamma`, `beta`: `[out]`.
-/// **Numerics.** The bits of the four operations one after the other. Only the convolved maps are kept for the
+/// **Shapes.** `x` and `weight` as [`conv2d`](super::conv2d); `gamma`, `beta`: `[out]`; the result is pooled if the
+/// epilogue does so.
+/// **Numerics.** The bits of the operations one after the other. Only the convolved maps are kept for the
 /// gradient: normalised, rectified and dense gradient maps exist a few images at a time.
 ///
 /// # Errors
@@ -30,34 +32,33 @@ use super::wide::wide;
 ///
 /// # Examples
 /// ```
-/// use hyp_nn::{candle_core::{Device, Tensor}, op::{ConvOptions, conv2d_batch_norm_relu}};
+/// use hyp_nn::{candle_core::{Device, Tensor}, op::{ConvOptions, Epilogue, conv2d_batch_norm}};
 /// let x = Tensor::new(&[[[[1.0_f64, 3.0]]]], &Device::Cpu)?; // one row of two pixels
 /// let weight = Tensor::new(&[[[[2.0_f64]]]], &Device::Cpu)?;
 /// let (gamma, beta) = (Tensor::new(&[1.0_f64], &Device::Cpu)?, Tensor::new(&[0.0_f64], &Device::Cpu)?);
 /// let options = ConvOptions::default();
-/// let (y, statistics) = conv2d_batch_norm_relu(&x, &weight, [&gamma, &beta], 0.0, &options, None)?;
+/// let (y, statistics) = conv2d_batch_norm(&x, &weight, [&gamma, &beta], 0.0, &options, Epilogue::Relu)?;
 /// assert_eq!(y.flatten_all()?.to_vec1::<f64>()?, [0.0, 1.0]);
 /// assert_eq!((statistics.mean[0], statistics.variance[0]), (4.0, 4.0));
 /// # Ok::<(), hyp_nn::candle_core::Error>(())
 /// ```
-pub fn conv2d_batch_norm_relu(
+pub fn conv2d_batch_norm(
     x: &Tensor,
     weight: &Tensor,
     [gamma, beta]: [&Tensor; 2],
     eps: f64,
     options: &ConvOptions,
-    pool: Option<&PoolOptions>,
+    epilogue: Epilogue,
 ) -> Result<(Tensor, BatchStatistics)> {
     let plan = Plan::new(x.dims(), weight.dims(), options)?;
     check(&plan, gamma, beta)?;
     let count = plan.batch * plan.out_plane();
     if count < 2 {
         return Err(Error::Msg(format!(
-            "conv2d_batch_norm_relu: {count} value per filter; training needs at least two, use a larger batch"
+            "conv2d_batch_norm: {count} value per filter; training needs at least two, use a larger batch"
         )));
     }
     let statistics = Arc::new(OnceLock::new());
-    let epilogue = pool.map_or(Epilogue::Relu, |pool| Epilogue::ReluMaxPool(*pool));
     let kernel = ConvNorm {
         plain: Conv::new(plan, Epilogue::None),
         fused: Conv::new(plan, epilogue),
@@ -72,25 +73,25 @@ pub fn conv2d_batch_norm_relu(
 
 /// The same with given statistics, as in evaluation: they are multiplied into weight and bias beforehand.
 ///
-/// **Shapes.** As [`conv2d_batch_norm_relu`]; `mean`, `variance`: one number per filter.
+/// **Shapes.** As [`conv2d_batch_norm`]; `mean`, `variance`: one number per filter.
 ///
 /// # Errors
 /// If the shapes do not fit.
-pub fn conv2d_batch_norm_relu_fixed(
+pub fn conv2d_batch_norm_fixed(
     x: &Tensor,
     weight: &Tensor,
     [gamma, beta]: [&Tensor; 2],
     [mean, variance]: [&[f64]; 2],
     eps: f64,
     options: &ConvOptions,
-    pool: Option<&PoolOptions>,
+    epilogue: Epilogue,
 ) -> Result<Tensor> {
     let plan = Plan::new(x.dims(), weight.dims(), options)?;
     check(&plan, gamma, beta)?;
     if mean.len() != plan.filters || variance.len() != plan.filters {
         let (m, v) = (mean.len(), variance.len());
         return Err(Error::Msg(format!(
-            "conv2d_batch_norm_relu_fixed: {m} means and {v} variances for {} filters; give one of each per filter",
+            "conv2d_batch_norm_fixed: {m} means and {v} variances for {} filters; give one of each per filter",
             plan.filters
         )));
     }
@@ -99,10 +100,7 @@ pub fn conv2d_batch_norm_relu_fixed(
     let scale = (gamma * inverse)?;
     let bias = (beta - (&scale * constant(mean.to_vec())?)?)?;
     let weight = weight.broadcast_mul(&scale.reshape((plan.filters, 1, 1, 1))?)?;
-    match pool {
-        None => conv2d_relu(x, &weight, Some(&bias), options),
-        Some(pool) => conv2d_relu_max_pool(x, &weight, Some(&bias), options, pool),
-    }
+    convolve(epilogue, x, &weight, Some(&bias), options)
 }
 
 fn check(plan: &Plan, gamma: &Tensor, beta: &Tensor) -> Result<()> {
@@ -111,7 +109,7 @@ fn check(plan: &Plan, gamma: &Tensor, beta: &Tensor) -> Result<()> {
         return Ok(());
     }
     Err(Error::Msg(format!(
-        "conv2d_batch_norm_relu: gamma {gamma:?} and beta {beta:?}; both must be [{}], one value per filter",
+        "conv2d_batch_norm: gamma {gamma:?} and beta {beta:?}; both must be [{}], one value per filter",
         plan.filters
     )))
 }
@@ -128,7 +126,7 @@ struct ConvNorm {
 }
 
 impl ConvNorm {
-    /// Normalises, rectifies and pools the maps of one image.
+    /// Normalises the maps of one image, with the epilogue.
     ///
     /// `normal` has room for one map.
     #[inline(always)]
@@ -154,50 +152,56 @@ impl ConvNorm {
             } else {
                 y.copy_from_slice(normal);
             }
-            for v in y {
-                *v = rectified(*v);
+            if self.fused.epilogue != Epilogue::None {
+                let most = T::from_f64(self.fused.epilogue.most());
+                for v in y {
+                    *v = rectified_to(*v, most);
+                }
             }
         }
     }
 
-    /// Σ g and Σ g·(v − mean) of one filter, where g is the gradient behind the rectifier and v the convolved value.
+    /// Σ g and Σ g·(v − mean) of one filter, where g is the gradient before the epilogue and v the convolved value.
     fn sums<T: Element>(&self, maps: &[T], output: &[T], grad: &[T], filter: usize, mean: f64) -> (f64, f64) {
         let plan = &self.fused.plan;
         let (filters, plane) = (plan.filters, plan.out_plane());
         let pooled = grad.len() / (plan.batch * filters);
         let winners = self.fused.winners();
-        let (mut total, mut with_value) = (0.0, 0.0);
-        let own = (filter..plan.batch * filters).step_by(filters);
-        for n in own {
+        let (rectified, most) =
+            (self.fused.epilogue != Epilogue::None, T::from_f64(self.fused.epilogue.most()));
+        let mut sums = [0.0; 2];
+        for n in (filter..plan.batch * filters).step_by(filters) {
             let span = n * pooled..(n + 1) * pooled;
             let map = &maps[n * plane..(n + 1) * plane];
-            let gradients =
-                grad[span.clone()].iter().zip(&output[span.clone()]).map(|(g, y)| gated(*g, *y).to_f64());
-            let mut add = |g: f64, v: T| {
-                total += g;
-                with_value += g * (v.to_f64() - mean);
+            let (grad, output) = (&grad[span.clone()], &output[span.clone()]);
+            let terms = |i: usize, v: T| {
+                let g = if rectified { gated_to(grad[i], output[i], most) } else { grad[i] }.to_f64();
+                [g, g * (v.to_f64() - mean)]
             };
-            match winners.get(span) {
+            let part = match winners.get(span) {
                 Some(winners) if !winners.is_empty() => {
-                    gradients.zip(winners).for_each(|(g, at)| add(g, map[*at as usize]));
+                    sums_by(pooled, |i| terms(i, map[winners[i] as usize]))
                 }
-                _ => gradients.zip(map).for_each(|(g, v)| add(g, *v)),
-            }
+                _ => sums_by(pooled, |i| terms(i, map[i])),
+            };
+            sums = [sums[0] + part[0], sums[1] + part[1]];
         }
-        (total, with_value)
+        (sums[0], sums[1])
     }
 }
 
 impl Kernel for ConvNorm {
     fn name(&self) -> &'static str {
-        "conv2d_batch_norm_relu"
+        "conv2d_batch_norm"
     }
 
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
         let plan = &self.fused.plan;
         let (gamma, beta) = inputs[2].data.split_at(plan.filters);
-        let (maps, dims) = self.plain.forward(&inputs[..2])?;
-        let statistics = self.statistics.get_or_init(|| batch_statistics(View { data: &maps, dims: &dims }));
+        let mut moments = vec![Moments::default(); plan.batch * plan.filters];
+        let (maps, _) = self.plain.convolved(&inputs[..2], &mut moments)?;
+        let statistics =
+            self.statistics.get_or_init(|| statistics_of(&moments, plan.filters, plan.out_plane()));
         let inverse = inverse_deviations(statistics, self.eps);
         let lines: Vec<[T; 3]> = (0..plan.filters)
             .map(|f| {

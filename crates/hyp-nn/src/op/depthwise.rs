@@ -44,13 +44,17 @@ impl Depthwise {
     /// Convolves one image into maps that start `map_step` elements apart.
     pub(super) fn maps<T: Element>(&self, weight: &[T], image: &[T], maps: &mut [T], map_step: usize) {
         let (multiplier, taps) = (self.multiplier(), self.taps());
-        self.each_channel(image, |channel, stored, line| {
-            for f in channel * multiplier..(channel + 1) * multiplier {
-                shifted_sum(&weight[f * taps..(f + 1) * taps], self.stored.offsets(), stored, line);
-                let map = &mut maps[f * map_step..f * map_step + self.plan.out_plane()];
-                drop_between(line, self.stored.row(), map, self.plan.out[1]);
-            }
-        });
+        self.each_channel(
+            image,
+            #[inline(always)]
+            |channel, stored, line| {
+                for f in channel * multiplier..(channel + 1) * multiplier {
+                    shifted_sum(&weight[f * taps..(f + 1) * taps], self.stored.offsets(), stored, line);
+                    let map = &mut maps[f * map_step..f * map_step + self.plan.out_plane()];
+                    drop_between(line, self.stored.row(), map, self.plan.out[1]);
+                }
+            },
+        );
     }
 
     /// Adds the gradient of the weight from one image, `[channel][tap][filter of the channel]`.
@@ -62,17 +66,21 @@ impl Depthwise {
         gradient: &mut [T],
     ) {
         let (multiplier, taps) = (self.multiplier(), self.taps());
-        self.each_channel(image, |channel, stored, line| {
-            for m in 0..multiplier {
-                let f = channel * multiplier + m;
-                let map = &maps[f * map_step..f * map_step + self.plan.out_plane()];
-                spread(map, self.plan.out[1], line, self.stored.row());
-                for (tap, offset) in self.stored.offsets().iter().enumerate() {
-                    let sum = dot(line, &stored[*offset as usize..][..line.len()]);
-                    gradient[(channel * taps + tap) * multiplier + m] += sum;
+        self.each_channel(
+            image,
+            #[inline(always)]
+            |channel, stored, line| {
+                for m in 0..multiplier {
+                    let f = channel * multiplier + m;
+                    let map = &maps[f * map_step..f * map_step + self.plan.out_plane()];
+                    spread(map, self.plan.out[1], line, self.stored.row());
+                    for (tap, offset) in self.stored.offsets().iter().enumerate() {
+                        let sum = dot(line, &stored[*offset as usize..][..line.len()]);
+                        gradient[(channel * taps + tap) * multiplier + m] += sum;
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     /// Writes the gradient of one image.

@@ -25,6 +25,7 @@ mod pool;
 mod reduce;
 mod scratch;
 mod stored;
+mod sums;
 mod vector;
 mod wide;
 mod winograd;
@@ -38,8 +39,8 @@ pub use ball::{
     riemannian_gradient, to_ball,
 };
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_fixed};
-pub use conv::{conv2d, conv2d_relu, conv2d_relu_max_pool};
-pub use conv_norm::{conv2d_batch_norm_relu, conv2d_batch_norm_relu_fixed};
+pub use conv::{Epilogue, conv2d, conv2d_relu, conv2d_relu_max_pool};
+pub use conv_norm::{conv2d_batch_norm, conv2d_batch_norm_fixed};
 pub use elementary::{acosh, asinh, atanh, expm1, log1p};
 pub use im2col::{ConvOptions, Padding};
 pub use kernel::Element;

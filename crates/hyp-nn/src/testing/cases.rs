@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 use hyp_math::Curvature;
 
-use crate::op::{self, BallParameter, ConvOptions, Padding, PoolOptions};
+use crate::op::{self, BallParameter, ConvOptions, Epilogue, Padding, PoolOptions};
 
 /// One input: numbers in [−1, 1) times `scale` plus `shift`.
 pub(super) struct Input {
@@ -72,6 +72,7 @@ fn convolutions() -> Vec<Case> {
     const IMAGES: &[usize] = &[3, 4, 9, 8];
     const WEIGHT: &[usize] = &[6, 4, 3, 3];
     const BIAS: &[usize] = &[6];
+    const NORMALISED: &[&[usize]] = &[IMAGES, WEIGHT, BIAS, BIAS];
     vec![
         Case::new("conv2d 3×3", &[IMAGES, WEIGHT, BIAS], 1.0, |t| {
             op::conv2d(&t[0], &t[1], Some(&t[2]), &ConvOptions::new(1, 1))
@@ -102,15 +103,17 @@ fn convolutions() -> Vec<Case> {
                 &PoolOptions::square(2),
             )
         }),
-        Case::new("conv2d_batch_norm_relu", &[IMAGES, WEIGHT, BIAS, BIAS], 1.0, |t| {
-            let options = ConvOptions::new(1, 1);
-            Ok(op::conv2d_batch_norm_relu(&t[0], &t[1], [&t[2], &t[3]], 1e-5, &options, None)?.0)
-        }),
-        Case::new("conv2d_batch_norm_relu with pooling", &[IMAGES, WEIGHT, BIAS, BIAS], 1.0, |t| {
-            let (options, pool) = (ConvOptions::new(1, 1), PoolOptions::square(2));
-            Ok(op::conv2d_batch_norm_relu(&t[0], &t[1], [&t[2], &t[3]], 1e-5, &options, Some(&pool))?.0)
+        Case::new("conv2d_batch_norm", NORMALISED, 1.0, |t| normalised(t, Epilogue::None)),
+        Case::new("conv2d_batch_norm with relu", NORMALISED, 1.0, |t| normalised(t, Epilogue::Relu)),
+        Case::new("conv2d_batch_norm with relu6", NORMALISED, 4.0, |t| normalised(t, Epilogue::Relu6)),
+        Case::new("conv2d_batch_norm with pooling", NORMALISED, 1.0, |t| {
+            normalised(t, Epilogue::ReluMaxPool(PoolOptions::square(2)))
         }),
     ]
+}
+
+fn normalised(t: &[Tensor], epilogue: Epilogue) -> Result<Tensor> {
+    Ok(op::conv2d_batch_norm(&t[0], &t[1], [&t[2], &t[3]], 1e-5, &ConvOptions::new(1, 1), epilogue)?.0)
 }
 
 fn normalisation() -> Vec<Case> {

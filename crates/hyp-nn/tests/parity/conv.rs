@@ -2,8 +2,9 @@
 
 use hyp_nn::candle_core::{DType, Device, Tensor, Var};
 use hyp_nn::op::{
-    ConvOptions, Padding, PoolOptions, batch_norm, batch_norm_fixed, conv2d, conv2d_batch_norm_relu,
-    conv2d_batch_norm_relu_fixed, conv2d_relu, conv2d_relu_max_pool, cross_entropy, linear, max_pool2d, relu,
+    ConvOptions, Epilogue, Padding, PoolOptions, batch_norm, batch_norm_fixed, conv2d, conv2d_batch_norm,
+    conv2d_batch_norm_fixed, conv2d_relu, conv2d_relu_max_pool, cross_entropy, linear, max_pool2d, relu,
+    relu6,
 };
 
 use crate::difference::{assert_close, check, numbers, weighted};
@@ -125,38 +126,51 @@ fn fused_forms_equal_their_parts() {
     }
 }
 
-/// Convolution, batch normalisation, rectifier and pooling in one operation, with a negative γ among the positive
-/// ones, windows that touch and windows that overlap, and none.
+/// Convolution, batch normalisation and epilogue in one operation, with a negative γ among the positive ones, values
+/// above 6, windows that touch and windows that overlap.
 #[test]
 fn fused_normalisation_equals_its_parts() {
     let options = ConvOptions::new(1, 1);
-    let gamma = Tensor::new(&[0.9, -0.7, 0.4], &Device::Cpu).unwrap();
-    let inputs = [numbers(&[5, 2, 7, 6], 1), numbers(&[3, 2, 3, 3], 2), gamma, numbers(&[3], 3)];
+    let line = |values: &[f64; 3]| Tensor::new(values, &Device::Cpu).unwrap();
+    let (gamma, beta) = (line(&[0.9, -0.7, 0.4]), line(&[0.2, 5.6, -0.1]));
+    let inputs = [numbers(&[5, 2, 7, 6], 1), numbers(&[3, 2, 3, 3], 2), gamma, beta];
     let overlapping = PoolOptions { kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
-    for pool in [None, Some(PoolOptions::square(2)), Some(overlapping)] {
-        let pooled = |y: Tensor| pool.map_or(Ok(y.clone()), |pool| max_pool2d(&y, &pool)).unwrap();
-        let fused = |t: &[Tensor]| {
-            conv2d_batch_norm_relu(&t[0], &t[1], [&t[2], &t[3]], 1e-5, &options, pool.as_ref())
+    let epilogues = [
+        Epilogue::None,
+        Epilogue::Relu,
+        Epilogue::Relu6,
+        Epilogue::ReluMaxPool(PoolOptions::square(2)),
+        Epilogue::ReluMaxPool(overlapping),
+    ];
+    for epilogue in epilogues {
+        let followed = |y: &Tensor| match epilogue {
+            Epilogue::None => Ok(y.clone()),
+            Epilogue::Relu => relu(y),
+            Epilogue::Relu6 => relu6(y),
+            Epilogue::ReluMaxPool(pool) => max_pool2d(&relu(y).unwrap(), &pool),
         };
+        let fused = |t: &[Tensor]| conv2d_batch_norm(&t[0], &t[1], [&t[2], &t[3]], 1e-5, &options, epilogue);
         let maps = conv2d(&inputs[0], &inputs[1], None, &options).unwrap();
         let (normal, want) = batch_norm(&maps, &inputs[2], &inputs[3], 1e-5).unwrap();
         let (y, statistics) = fused(&inputs).unwrap();
         assert_eq!(statistics, want);
         // The same operations on the same numbers in the same order: the same bits.
-        assert_close(&y, &pooled(relu(&normal).unwrap()), 0.0);
+        assert_close(&y, &followed(&normal).unwrap(), 0.0);
         check(&inputs, |t| weighted(&fused(t)?.0));
         let given = [&want.mean[..], &want.variance[..]];
         let fixed = |t: &[Tensor]| {
-            conv2d_batch_norm_relu_fixed(&t[0], &t[1], [&t[2], &t[3]], given, 1e-5, &options, pool.as_ref())
+            conv2d_batch_norm_fixed(&t[0], &t[1], [&t[2], &t[3]], given, 1e-5, &options, epilogue)
         };
         let normal = batch_norm_fixed(&maps, &inputs[2], &inputs[3], given[0], given[1], 1e-5).unwrap();
         // Statistics multiplied into the weight: other roundings of sums of 18 products of order one.
-        assert_close(&fixed(&inputs).unwrap(), &pooled(relu(&normal).unwrap()), 1e-14);
+        assert_close(&fixed(&inputs).unwrap(), &followed(&normal).unwrap(), 1e-14);
         check(&inputs, |t| weighted(&fixed(t)?));
     }
     let one = inputs[0].narrow(0, 0, 1).unwrap().narrow(2, 0, 1).unwrap().narrow(3, 0, 1).unwrap();
-    assert!(conv2d_batch_norm_relu(&one, &inputs[1], [&inputs[2], &inputs[3]], 0.0, &options, None).is_err());
-    assert!(conv2d_batch_norm_relu(&inputs[0], &inputs[1], [&one, &inputs[3]], 0.0, &options, None).is_err());
+    let [x, weight, gamma, beta] = &inputs;
+    let refused = |x, gamma| conv2d_batch_norm(x, weight, [gamma, beta], 0.0, &options, Epilogue::Relu);
+    assert!(refused(&one, gamma).is_err());
+    assert!(refused(x, &one).is_err());
 }
 
 #[test]
@@ -184,7 +198,8 @@ fn bits_do_not_depend_on_the_thread_count() {
             let h = conv2d_relu_max_pool(&x, &w[0], None, &options, &pool).unwrap();
             let (h, _) = batch_norm(&h, &w[1], &w[2], 1e-5).unwrap();
             let norm = [w[1].as_tensor(), w[2].as_tensor()];
-            let (more, _) = conv2d_batch_norm_relu(&x, &w[0], norm, 1e-5, &options, Some(&pool)).unwrap();
+            let (more, _) =
+                conv2d_batch_norm(&x, &w[0], norm, 1e-5, &options, Epilogue::ReluMaxPool(pool)).unwrap();
             let h = (h + more).unwrap();
             let y = linear(&h.flatten_from(1).unwrap(), &w[3], Some(&w[4])).unwrap();
             let loss = cross_entropy(&y, &labels).unwrap();

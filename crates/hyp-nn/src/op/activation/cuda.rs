@@ -9,13 +9,23 @@ use crate::op::cuda::{
 };
 use crate::op::kernel::Element;
 
-/// The gradient where the rectified `output` is positive, else 0.
+/// The gradient where the rectified `output` is between 0 and `most`, else 0.
 pub(in crate::op) fn gated<T: Element>(
     gpu: &Gpu<'_>,
     grad: &CudaView<'_, T>,
     output: &CudaView<'_, T>,
+    most: f64,
 ) -> Result<CudaSlice<T>> {
-    Rectifier { slope: 0.0, most: f64::INFINITY }.gradient(gpu, output, grad)
+    Rectifier { slope: 0.0, most }.gradient(gpu, output, grad)
+}
+
+/// The values between 0 and `most`.
+pub(in crate::op) fn rectified_to<T: Element>(
+    gpu: &Gpu<'_>,
+    x: &CudaView<'_, T>,
+    most: f64,
+) -> Result<CudaSlice<T>> {
+    Rectifier { slope: 0.0, most }.value(gpu, x)
 }
 
 /// Adds the bias of each channel of `[row][channel][position]` and rectifies, both if asked.
@@ -39,6 +49,13 @@ pub(in crate::op) fn add_bias<T: Element>(
 }
 
 impl Rectifier {
+    fn value<T: Element>(&self, gpu: &Gpu<'_>, x: &CudaView<'_, T>) -> Result<CudaSlice<T>> {
+        let (mut y, length) = (gpu.room(x.len())?, index(x.len())?);
+        let (slope, most, threads) = (self.slope, self.most, Each(x.len()));
+        launch!(gpu, ELEMENTWISE.rectify::<T>, threads; x, &mut y, &length, &slope, &most)?;
+        Ok(y)
+    }
+
     fn gradient<T: Element>(
         &self,
         gpu: &Gpu<'_>,
@@ -60,11 +77,8 @@ impl CudaKernel for Rectifier {
         gpu: &Gpu<'_>,
         inputs: &[DeviceView<'_, T>],
     ) -> Result<DeviceOutput<T>> {
-        let (x, count) = (&inputs[0], inputs[0].count());
-        let (mut y, length) = (gpu.room(count)?, index(count)?);
-        let (slope, most) = (self.slope, self.most);
-        launch!(gpu, ELEMENTWISE.rectify::<T>, Each(count); &x.data, &mut y, &length, &slope, &most)?;
-        Ok((y, x.dims.to_vec()))
+        let x = &inputs[0];
+        Ok((self.value(gpu, &x.data)?, x.dims.to_vec()))
     }
 
     fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {

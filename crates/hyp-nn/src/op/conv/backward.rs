@@ -7,6 +7,7 @@ use super::super::gemm::{Former, Matrix, product};
 use super::super::im2col::{fold_add, unfold};
 use super::super::kernel::{Element, Gradients, View};
 use super::super::scratch::scratch;
+use super::super::sums::sum_of;
 use super::super::wide::wide;
 use super::super::winograd::{Strides, Winograd};
 use super::{Conv, Form};
@@ -36,6 +37,7 @@ struct Common<'a, T> {
     /// The form of the input gradient, if it is wanted and unfolds nothing.
     turned: Option<Form>,
     weight_wanted: bool,
+    bias_wanted: bool,
     /// Elements of one map of the result.
     pooled: usize,
 }
@@ -89,8 +91,14 @@ impl Conv {
                         || normalised.pass(maps, n * chunk, images),
                     );
                 }
-                for (total, map) in gb.iter_mut().zip(maps.chunks_exact(columns)) {
-                    *total += sum(map);
+                if common.bias_wanted {
+                    wide(
+                        #[inline(always)]
+                        || {
+                            let maps = maps.chunks_exact(columns);
+                            gb.iter_mut().zip(maps).for_each(|(total, map)| *total += sum_of(map, |v| v));
+                        },
+                    );
                 }
                 if common.weight_wanted {
                     gw.add(self, common, x, maps);
@@ -242,18 +250,6 @@ fn add_products<T: Element>(conv: &Conv, unfolded: &[T], maps: &[T], gw: &mut [T
     }
 }
 
-/// The sum of a row in `f64`, in eight interleaved partial sums.
-fn sum<T: Element>(row: &[T]) -> f64 {
-    let mut lanes = [0.0; 8];
-    let (runs, rest) = row.as_chunks::<8>();
-    for run in runs {
-        for i in 0..8 {
-            lanes[i] += run[i].to_f64();
-        }
-    }
-    lanes.iter().sum::<f64>() + rest.iter().map(|v| v.to_f64()).sum::<f64>()
-}
-
 impl Conv {
     /// The gradients of the inputs, through a batch normalisation if there is one.
     pub(in super::super) fn backward_through<T: Element>(
@@ -294,7 +290,9 @@ impl Conv {
             .collect();
         let direct = self.direct.as_ref().filter(|d| wanted[1] && single.is_some() && d.pays_for_weight());
         let turned = wanted[0].then(|| Form::of_input_gradient(plan, weight)).flatten();
-        let common = Common { weight, winograd, direct, turned, weight_wanted: wanted[1], pooled };
+        let bias_wanted = wanted.get(2) == Some(&true);
+        let common =
+            Common { weight, winograd, direct, turned, weight_wanted: wanted[1], bias_wanted, pooled };
         let parts: Vec<(Vec<T>, Vec<f64>)> =
             tasks.into_par_iter().map(|task| self.backward_task(task, &common)).collect();
         let mut parts = parts.into_iter();

@@ -4,7 +4,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 use candle_core::{Error, Result};
 
 use super::{Conv, Epilogue};
-use crate::op::activation::cuda::{add_bias, gated};
+use crate::op::activation::cuda::{add_bias, gated, rectified_to};
 use crate::op::batch_norm::cuda::narrow;
 use crate::op::cuda::{
     CONV, CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Each, Gpu, Matrix, Pass, REDUCE, Rows,
@@ -159,7 +159,7 @@ impl Conv {
         Ok(Some(Planes { count, size: plan.out, out: self.result_size()?, options }))
     }
 
-    /// Pools and rectifies maps, keeping where the maxima stand.
+    /// Brings maps with bias and epilogue to the result, keeping where pooled maxima stand.
     pub(in crate::op) fn cuda_finish<T: Element>(
         &self,
         gpu: &Gpu<'_>,
@@ -173,21 +173,28 @@ impl Conv {
             y = pooled;
         }
         let [height, width] = self.result_size()?;
-        add_bias(gpu, &mut y, bias, [self.plan.filters, height * width], true)?;
+        let rectify = matches!(self.epilogue, Epilogue::Relu | Epilogue::ReluMaxPool(_));
+        add_bias(gpu, &mut y, bias, [self.plan.filters, height * width], rectify)?;
+        if self.epilogue == Epilogue::Relu6 {
+            return rectified_to(gpu, &y.as_view(), self.epilogue.most());
+        }
         Ok(y)
     }
 
-    /// The gradient of the maps from that of the result, back through rectifier and pooling.
+    /// The gradient of the maps from that of the result, back through the epilogue; `None` if it is the same.
     pub(in crate::op) fn cuda_unfinish<T: Element>(
         &self,
         gpu: &Gpu<'_>,
         grad: &DeviceView<'_, T>,
         output: &DeviceView<'_, T>,
-    ) -> Result<CudaSlice<T>> {
-        let passed = gated(gpu, &grad.data, &output.data)?;
-        let Some(planes) = self.cuda_planes()? else { return Ok(passed) };
+    ) -> Result<Option<CudaSlice<T>>> {
+        if self.epilogue == Epilogue::None {
+            return Ok(None);
+        }
+        let passed = gated(gpu, &grad.data, &output.data, self.epilogue.most())?;
+        let Some(planes) = self.cuda_planes()? else { return Ok(Some(passed)) };
         let winners = self.cuda_winners.get().expect("invariant: forward ran before backward");
-        planes.max_backward(gpu, &passed.as_view(), winners)
+        Ok(Some(planes.max_backward(gpu, &passed.as_view(), winners)?))
     }
 }
 
@@ -202,7 +209,7 @@ impl CudaKernel for Conv {
         let y = match self.epilogue {
             Epilogue::None => self.cuda_maps(gpu, operands, bias, false)?,
             Epilogue::Relu => self.cuda_maps(gpu, operands, bias, true)?,
-            Epilogue::ReluMaxPool(_) => {
+            Epilogue::Relu6 | Epilogue::ReluMaxPool(_) => {
                 let maps = self.cuda_maps(gpu, operands, None, false)?;
                 self.cuda_finish(gpu, maps, bias)?
             }
@@ -214,11 +221,9 @@ impl CudaKernel for Conv {
         let Pass { inputs, output, grad, wanted } = pass;
         let operands = [&inputs[0].data, &inputs[1].data];
         let wanted = [wanted[0], wanted[1], wanted.get(2) == Some(&true)];
-        let [gx, gw, gb] = if matches!(self.epilogue, Epilogue::None) {
-            self.cuda_gradients(gpu, operands, &grad.data, wanted)?
-        } else {
-            let maps = self.cuda_unfinish(gpu, grad, output)?;
-            self.cuda_gradients(gpu, operands, &maps.as_view(), wanted)?
+        let [gx, gw, gb] = match self.cuda_unfinish(gpu, grad, output)? {
+            Some(maps) => self.cuda_gradients(gpu, operands, &maps.as_view(), wanted)?,
+            None => self.cuda_gradients(gpu, operands, &grad.data, wanted)?,
         };
         let mut gradients = vec![gx, gw];
         if inputs.len() == 3 {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 pub(super) use self::backward::Normalised;
 
-use super::activation::{gated, rectified};
+use super::activation::{gated, gated_to, rectified, rectified_to};
 use super::depthwise::Depthwise;
 use super::direct::Direct;
 use super::gemm::{Former, Matrix, product};
@@ -19,6 +19,7 @@ use super::im2col::{ConvOptions, Plan, unfold};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
 use super::pool::{PoolOptions, max_pool_plane};
 use super::scratch::scratch;
+use super::sums::Moments;
 use super::wide::wide;
 use super::winograd::{Strides, Winograd};
 
@@ -82,7 +83,7 @@ pub fn conv2d_relu_max_pool(
     convolve(Epilogue::ReluMaxPool(*pool), x, weight, bias, options)
 }
 
-fn convolve(
+pub(super) fn convolve(
     epilogue: Epilogue,
     x: &Tensor,
     weight: &Tensor,
@@ -101,11 +102,24 @@ fn convolve(
     }
 }
 
-/// What follows the convolution in the same pass.
-pub(super) enum Epilogue {
+/// What follows a convolution, or its normalisation, in the same pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Epilogue {
+    /// Nothing.
     None,
+    /// [`relu`](super::relu()).
     Relu,
+    /// [`relu6`](super::relu6()).
+    Relu6,
+    /// [`relu`](super::relu()) and [`max_pool2d`](super::max_pool2d).
     ReluMaxPool(PoolOptions),
+}
+
+impl Epilogue {
+    /// The largest value that the rectifier lets through.
+    pub(super) fn most(self) -> f64 {
+        if self == Self::Relu6 { 6.0 } else { f64::INFINITY }
+    }
 }
 
 pub(super) struct Conv {
@@ -209,6 +223,10 @@ impl Conv {
                 match &self.epilogue {
                     Epilogue::None => result.iter_mut().zip(map).for_each(|(y, v)| *y = *v + b),
                     Epilogue::Relu => result.iter_mut().zip(map).for_each(|(y, v)| *y = rectified(*v + b)),
+                    Epilogue::Relu6 => {
+                        let most = T::from_f64(self.epilogue.most());
+                        result.iter_mut().zip(map).for_each(|(y, v)| *y = rectified_to(*v + b, most));
+                    }
                     Epilogue::ReluMaxPool(pool) => {
                         let winners = &mut winners[at..at + pooled];
                         max_pool_plane(map, self.plan.out[1], pool, size[1], result, winners);
@@ -252,6 +270,12 @@ impl Conv {
                             *m = gated(*g, *y);
                         }
                     }
+                    Epilogue::Relu6 => {
+                        let most = T::from_f64(self.epilogue.most());
+                        for (m, (g, y)) in map.iter_mut().zip(grad.iter().zip(output)) {
+                            *m = gated_to(*g, *y, most);
+                        }
+                    }
                     Epilogue::ReluMaxPool(_) => {
                         map.fill(T::zero());
                         for (w, (g, y)) in winners[at..at + pooled].iter().zip(grad.iter().zip(output)) {
@@ -261,6 +285,70 @@ impl Conv {
                 }
             }
         }
+    }
+
+    /// The result; and the moments of each map of it, `[image][filter]`, while it is in the cache, unless `moments` is
+    /// empty.
+    pub(super) fn convolved<T: Element>(
+        &self,
+        inputs: &[View<'_, T>],
+        moments: &mut [Moments],
+    ) -> Result<Output<T>> {
+        let plan = &self.plan;
+        let (x, weight, bias) = (inputs[0].data, inputs[1].data, inputs.get(2).map(|b| b.data));
+        let size = self.result_size()?;
+        let result = plan.filters * size[0] * size[1];
+        let mut y = vec![T::zero(); plan.batch * result];
+        let pools = matches!(self.epilogue, Epilogue::ReluMaxPool(_));
+        let mut winners = vec![0; if pools { y.len() } else { 0 }];
+        if y.is_empty() || plan.image() == 0 {
+            return Err(Error::Msg(format!(
+                "conv2d: empty tensors, {plan:?}; give at least one image and filter"
+            )));
+        }
+        let chunk = self.chunk::<T>();
+        let mut winner_chunks = winners.chunks_mut(chunk * result);
+        let mut moment_chunks = moments.chunks_mut(chunk * plan.filters);
+        let tasks: Vec<_> = y
+            .chunks_mut(chunk * result)
+            .zip(x.chunks(chunk * plan.image()))
+            .map(|(y, x)| {
+                let (winners, moments) = (winner_chunks.next(), moment_chunks.next());
+                (y, x, winners.unwrap_or_default(), moments.unwrap_or_default())
+            })
+            .collect();
+        let form = Form::of(self, weight);
+        tasks.into_par_iter().for_each(|(y, x, winners, moments)| {
+            let images = x.len() / plan.image();
+            let columns = images * plan.out_plane();
+            scratch(plan.filters * columns, |maps: &mut [T]| {
+                if let (Some(form), Some(x), Some(maps)) = (&form, T::single(x), T::single_mut(maps)) {
+                    let at = Strides { image: plan.image(), channel: plan.height * plan.width };
+                    form.maps(x, at, images, maps, Strides { image: plan.out_plane(), channel: columns });
+                } else if let Some(depthwise) = &self.depthwise {
+                    for (i, x) in x.chunks_exact(plan.image()).enumerate() {
+                        depthwise.maps(weight, x, &mut maps[i * plan.out_plane()..], columns);
+                    }
+                } else if plan.is_pointwise() && x.len() == plan.image() {
+                    self.forward_product(weight, x, maps, columns);
+                } else {
+                    scratch(plan.rows() * columns, |unfolded| {
+                        unfold(plan, x, unfolded);
+                        self.forward_product(weight, unfolded, maps, columns);
+                    });
+                }
+                self.finish(maps, bias, y, winners, size);
+                wide(
+                    #[inline(always)]
+                    || {
+                        let maps = y.chunks_exact(size[0] * size[1]);
+                        moments.iter_mut().zip(maps).for_each(|(m, map)| *m = Moments::of(map));
+                    },
+                );
+            });
+        });
+        self.keep_winners(winners);
+        Ok((y, vec![plan.batch, plan.filters, size[0], size[1]]))
     }
 }
 
@@ -313,50 +401,7 @@ impl Kernel for Conv {
     }
 
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
-        let plan = &self.plan;
-        let (x, weight, bias) = (inputs[0].data, inputs[1].data, inputs.get(2).map(|b| b.data));
-        let size = self.result_size()?;
-        let result = plan.filters * size[0] * size[1];
-        let mut y = vec![T::zero(); plan.batch * result];
-        let pools = matches!(self.epilogue, Epilogue::ReluMaxPool(_));
-        let mut winners = vec![0; if pools { y.len() } else { 0 }];
-        if y.is_empty() || plan.image() == 0 {
-            return Err(Error::Msg(format!(
-                "conv2d: empty tensors, {plan:?}; give at least one image and filter"
-            )));
-        }
-        let chunk = self.chunk::<T>();
-        let mut winner_chunks = winners.chunks_mut(chunk * result);
-        let tasks: Vec<_> = y
-            .chunks_mut(chunk * result)
-            .zip(x.chunks(chunk * plan.image()))
-            .map(|(y, x)| (y, x, winner_chunks.next().unwrap_or_default()))
-            .collect();
-        let form = Form::of(self, weight);
-        tasks.into_par_iter().for_each(|(y, x, winners)| {
-            let images = x.len() / plan.image();
-            let columns = images * plan.out_plane();
-            scratch(plan.filters * columns, |maps: &mut [T]| {
-                if let (Some(form), Some(x), Some(maps)) = (&form, T::single(x), T::single_mut(maps)) {
-                    let at = Strides { image: plan.image(), channel: plan.height * plan.width };
-                    form.maps(x, at, images, maps, Strides { image: plan.out_plane(), channel: columns });
-                } else if let Some(depthwise) = &self.depthwise {
-                    for (i, x) in x.chunks_exact(plan.image()).enumerate() {
-                        depthwise.maps(weight, x, &mut maps[i * plan.out_plane()..], columns);
-                    }
-                } else if plan.is_pointwise() && x.len() == plan.image() {
-                    self.forward_product(weight, x, maps, columns);
-                } else {
-                    scratch(plan.rows() * columns, |unfolded| {
-                        unfold(plan, x, unfolded);
-                        self.forward_product(weight, unfolded, maps, columns);
-                    });
-                }
-                self.finish(maps, bias, y, winners, size);
-            });
-        });
-        self.keep_winners(winners);
-        Ok((y, vec![plan.batch, plan.filters, size[0], size[1]]))
+        self.convolved(inputs, &mut [])
     }
 
     fn backward<T: Element>(

@@ -1,4 +1,4 @@
-//! Convolution, batch normalisation, rectifier and pooling on CUDA devices: one kernel after the other.
+//! Convolution, batch normalisation and epilogue on CUDA devices: one kernel after the other.
 
 use candle_core::Result;
 use candle_core::cuda_backend::cudarc::driver::CudaSlice;
@@ -39,10 +39,11 @@ impl CudaKernel for ConvNorm {
         let maps = maps.expect("invariant: forward kept maps of this type");
         let statistics = self.statistics.get().expect("invariant: forward ran before backward");
         let moments = Moments::new(gpu, statistics, self.eps)?;
-        let normal = self.fused.cuda_unfinish(gpu, grad, output)?;
+        let passed = self.fused.cuda_unfinish(gpu, grad, output)?;
+        let passed = passed.as_ref().map_or_else(|| grad.data.slice(..), CudaSlice::as_view);
         let gamma = inputs[2].data.slice(..self.plain.plan.filters);
         let through = wanted[0] || wanted[1];
-        let operands = [&normal.as_view(), &maps.as_view(), &gamma];
+        let operands = [&passed, &maps.as_view(), &gamma];
         let (by_maps, by_parameters) = self.channels().backward(gpu, operands, &moments, false, through)?;
         let mut gradients = match by_maps {
             Some(by_maps) => {

@@ -10,6 +10,8 @@ mod work;
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::im2col::{ConvOptions, Plan};
 use super::scratch::scratch;
 use super::stored::Stored;
@@ -23,6 +25,9 @@ const LANES: usize = 16;
 /// Values of a transformed tile.
 const VALUES: usize = WINDOW * WINDOW;
 
+/// Spare numbers behind each value's, a cache line: values a power of two apart would push each other out of the cache.
+const SPARE: usize = 16;
+
 /// Channels, and filters, below which the transforms cost more than they save.
 const CHANNELS: usize = 16;
 
@@ -31,6 +36,9 @@ const WASTE: f64 = 2.6;
 
 /// Filters whose products are kept until they are transformed back.
 const FILTERS: usize = 64;
+
+/// Transformed numbers of a weight above which it does not stay in the cache from one block of tiles to the next.
+const LARGE: usize = 1 << 20;
 
 /// The tiles that are in work together: at least and at most.
 const BLOCK: [usize; 2] = [48, 160];
@@ -63,10 +71,12 @@ impl Winograd {
     }
 
     /// How many of a batch's images should be given together, so that few numbers of the last vector are computed in
-    /// vain.
+    /// vain and a large weight is not read for every small image.
     pub(super) fn images(&self) -> usize {
         let (tiles, block) = (self.tiling.tiles(), self.block());
-        let most = (4 * block / tiles).min(self.plan.batch / 8).clamp(1, 16);
+        let large = VALUES * self.plan.channels * self.plan.filters > LARGE;
+        let few = if large { block.div_ceil(tiles).min(self.plan.batch / 4).clamp(1, 16) } else { 1 };
+        let most = (4 * block / tiles).min(self.plan.batch / 8).clamp(few, 16);
         // In twentieths, so that the smaller of two numbers that are nearly as good is taken.
         let waste = |images: &usize| {
             let computed: usize = self
@@ -77,7 +87,7 @@ impl Winograd {
                 .sum();
             20 * computed / (images * tiles)
         };
-        (1..=most).min_by_key(waste).unwrap_or(1)
+        (few..=most).min_by_key(waste).unwrap_or(few)
     }
 
     /// The tiles of a block: so many that reading the weight once for each block costs no more than its tiles do.
@@ -98,11 +108,27 @@ impl Winograd {
         self.pack_by(|channel, filter, tap| weight[(filter * channels + channel) * 9 + 8 - tap])
     }
 
-    fn pack_by(&self, weight: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
-        let (filters, channels, block) = (self.plan.filters, self.plan.channels, self.level.filters());
-        let mut packed = vec![0.0; VALUES * filters.next_multiple_of(block) * channels];
-        self.level.run(work::Filters { weight, count: filters, channels, block, packed: &mut packed });
+    fn pack_by(&self, weight: impl Fn(usize, usize, usize) -> f32 + Sync) -> Vec<f32> {
+        let (count, channels, block) = (self.plan.filters, self.plan.channels, self.level.filters());
+        let mut packed = vec![0.0; self.packed_at(count.next_multiple_of(block))];
+        packed.par_chunks_mut(self.packed_at(FILTERS)).enumerate().for_each(|(n, packed)| {
+            let first = n * FILTERS;
+            self.level.run(work::Filters {
+                weight: |f, c, tap| weight(first + f, c, tap),
+                count: FILTERS.min(count - first),
+                channels,
+                block,
+                packed,
+            });
+        });
         packed
+    }
+
+    /// Where the filters from a multiple of [`FILTERS`] on begin in the packed weight.
+    fn packed_at(&self, first: usize) -> usize {
+        let (all, rest) = (first / FILTERS, first % FILTERS);
+        let spare = all + usize::from(rest > 0);
+        VALUES * (first * self.plan.channels + spare * SPARE)
     }
 
     /// Convolves some images into maps.
@@ -122,17 +148,18 @@ impl Winograd {
             let offsets: Vec<u32> = (0..channels).map(|c| (c * columns) as u32).collect();
             self.with_windows(images, at, &runs, columns, |windows, step| {
                 // The last run reads whole vectors.
-                scratch(VALUES * FILTERS * columns + LANES, |products: &mut [f32]| {
+                scratch(VALUES * (FILTERS * columns + SPARE) + LANES, |products: &mut [f32]| {
                     for first in (0..padded).step_by(FILTERS) {
                         let together = FILTERS.min(padded - first);
-                        let size = together * columns;
+                        let (size, taps) = (together * columns, together * channels);
                         for value in 0..VALUES {
-                            let at = (VALUES * first + value * together) * channels;
+                            let at = self.packed_at(first) + value * (taps + SPARE);
+                            let to = value * (size + SPARE);
                             self.level.maps(
-                                &packed[at..at + together * channels],
+                                &packed[at..at + taps],
                                 &offsets,
                                 &windows[value * step..(value + 1) * step],
-                                &mut products[value * size..(value + 1) * size],
+                                &mut products[to..to + size],
                                 columns,
                                 columns,
                             );
@@ -156,7 +183,7 @@ impl Winograd {
         to: Strides,
     ) {
         let rows = runs.iter().map(|run| run.rows).max().unwrap_or(0);
-        let step = filters.len().next_multiple_of(self.level.filters()) * columns;
+        let step = filters.len().next_multiple_of(self.level.filters()) * columns + SPARE;
         scratch(self.tiling.results_work(rows), |work: &mut [f32]| {
             let tiling = &self.tiling;
             self.level.run(work::Results { tiling, products, columns, step, runs, filters, work, maps, to });
@@ -175,7 +202,7 @@ impl Winograd {
     ) {
         let channels = self.plan.channels;
         // The last run writes whole vectors.
-        let step = channels * columns + LANES;
+        let step = channels * columns + SPARE.max(LANES);
         let rows = runs.iter().map(|run| run.rows).max().unwrap_or(0);
         scratch(VALUES * step, |windows: &mut [f32]| {
             scratch(self.tiling.windows_work(rows), |store: &mut [f32]| {
@@ -221,7 +248,7 @@ impl Winograd {
             let offsets: Vec<u32> = (0..channels).map(|c| (c * columns) as u32).collect();
             self.with_windows(images, at, &runs, columns, |windows, step| {
                 let together = self.level.columns();
-                scratch(VALUES * tiles * together, |turned: &mut [f32]| {
+                scratch(VALUES * (tiles * together + SPARE), |turned: &mut [f32]| {
                     for first in (0..all).step_by(together) {
                         let filters = together.min(all - first);
                         let padded = filters.next_multiple_of(LANES);
@@ -235,12 +262,13 @@ impl Winograd {
                                 runs: &runs,
                                 work,
                                 turned,
-                                step: tiles * padded,
+                                step: tiles * padded + SPARE,
                             });
                         });
                         for value in 0..VALUES {
+                            let at = value * (tiles * padded + SPARE);
                             self.level.weight_gradient(
-                                &turned[value * tiles * padded..(value + 1) * tiles * padded],
+                                &turned[at..at + tiles * padded],
                                 &offsets,
                                 &windows[value * step..(value + 1) * step],
                                 Lines { rows: 1, width: tiles, step: tiles },

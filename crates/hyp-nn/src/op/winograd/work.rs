@@ -5,9 +5,10 @@ use std::ops::Range;
 use super::super::vector::{Lane, Work};
 use super::tiles::{Run, Strides, Tiling, WINDOW};
 use super::transform::{filters, filters_back};
-use super::{FILTERS, LANES, VALUES};
+use super::{LANES, SPARE};
 
-/// `G w Gᵀ` of all filters: `[block of FILTERS][value][block of the kernel][channel][filter of it]`.
+/// `G w Gᵀ` of up to [`FILTERS`](super::FILTERS) filters: `[value][block of the kernel][channel][filter of it]`, with
+/// [`SPARE`] numbers behind each value's.
 pub(super) struct Filters<'a, W> {
     /// The weight of (filter, channel, tap).
     pub(super) weight: W,
@@ -22,32 +23,27 @@ impl<W: Fn(usize, usize, usize) -> f32> Work for Filters<'_, W> {
     #[inline(always)]
     fn run<L: Lane>(self) {
         let Self { weight, count: all, channels, block, packed } = self;
-        let padded = all.next_multiple_of(block);
-        for first in (0..padded).step_by(FILTERS) {
-            let together = FILTERS.min(padded - first) * channels;
-            let packed = &mut packed[VALUES * first * channels..][..VALUES * together];
-            for group in (0..together).step_by(L::LANES) {
-                // Lanes are filters within channels within blocks, the order in which they are stored.
-                let mut taps = [[0.0; LANES]; 9];
-                for l in 0..L::LANES {
-                    let at = group + l;
-                    let (f, c) =
-                        (first + at / (channels * block) * block + at % block, at / block % channels);
-                    if f < all {
-                        for (tap, taps) in taps.iter_mut().enumerate() {
-                            taps[l] = weight(f, c, tap);
-                        }
+        let together = all.next_multiple_of(block) * channels;
+        for group in (0..together).step_by(L::LANES) {
+            // Lanes are filters within channels within blocks, the order in which they are stored.
+            let mut taps = [[0.0; LANES]; 9];
+            for l in 0..L::LANES {
+                let at = group + l;
+                let (f, c) = (at / (channels * block) * block + at % block, at / block % channels);
+                if f < all {
+                    for (tap, taps) in taps.iter_mut().enumerate() {
+                        taps[l] = weight(f, c, tap);
                     }
                 }
-                let count = L::LANES.min(together - group);
-                filters(
-                    |y, x| L::load(&taps[3 * y + x]),
-                    |y, x, v| {
-                        let to = &mut packed[(y * WINDOW + x) * together + group..];
-                        v.store_some(&mut to[..count]);
-                    },
-                );
             }
+            let count = L::LANES.min(together - group);
+            filters(
+                |y, x| L::load(&taps[3 * y + x]),
+                |y, x, v| {
+                    let to = &mut packed[(y * WINDOW + x) * (together + SPARE) + group..];
+                    v.store_some(&mut to[..count]);
+                },
+            );
         }
     }
 }

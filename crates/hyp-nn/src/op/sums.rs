@@ -1,0 +1,105 @@
+//! Sums of many numbers in `f64`, in interleaved partial sums that fill the processor's vectors.
+
+use super::kernel::Element;
+
+/// Partial sums: so many that no addition waits for the one before it.
+const LANES: usize = 32;
+
+/// Σ f(x).
+#[inline(always)]
+pub(super) fn sum_of<T: Element>(xs: &[T], f: impl Fn(f64) -> f64) -> f64 {
+    sum_of_pairs(xs, xs, |x, _| f(x))
+}
+
+/// Σ f(x, y) of two rows of one length.
+#[inline(always)]
+pub(super) fn sum_of_pairs<T: Element>(xs: &[T], ys: &[T], f: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (x_runs, x_rest) = xs.as_chunks::<LANES>();
+    let (y_runs, y_rest) = ys.as_chunks::<LANES>();
+    for (x, y) in x_runs.iter().zip(y_runs) {
+        for i in 0..LANES {
+            lanes[i] += f(x[i].to_f64(), y[i].to_f64());
+        }
+    }
+    for (lane, (x, y)) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest)) {
+        *lane += f(x.to_f64(), y.to_f64());
+    }
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// Σ f(i) of two values for `i` below `count`.
+#[inline(always)]
+pub(super) fn sums_by(count: usize, f: impl Fn(usize) -> [f64; 2]) -> [f64; 2] {
+    const LANES: usize = 8;
+    let mut lanes = [[0.0; 2]; LANES];
+    for i in 0..count {
+        let [a, b] = f(i);
+        let lane = &mut lanes[i % LANES];
+        *lane = [lane[0] + a, lane[1] + b];
+    }
+    lanes.iter().fold([0.0; 2], |sum, lane| [sum[0] + lane[0], sum[1] + lane[1]])
+}
+
+/// Mean of a map, and the sum of the squared differences from it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moments {
+    mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    /// Those of a map, in two passes.
+    #[inline(always)]
+    pub(super) fn of<T: Element>(map: &[T]) -> Self {
+        let mean = sum_of(map, |v| v) / map.len() as f64;
+        Self { mean, squares: sum_of(map, |v| (v - mean) * (v - mean)) }
+    }
+
+    /// Mean and variance (divided by the count) of all maps of a channel, each with `plane` values.
+    ///
+    /// Source: Chan, Golub and LeVeque 1979, for parts of one size.
+    pub(super) fn together(maps: impl Iterator<Item = Self> + Clone, plane: usize) -> (f64, f64) {
+        let count = maps.clone().count() as f64;
+        let mean = maps.clone().map(|m| m.mean).sum::<f64>() / count;
+        let squares: f64 = maps.map(|m| m.squares + plane as f64 * (m.mean - mean).powi(2)).sum();
+        (mean, squares / (count * plane as f64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_any_length_are_complete() {
+        for n in [0, 1, 2, 31, 32, 33, 100] {
+            let numbers: Vec<f32> = (1..=n).map(|v| v as f32).collect();
+            assert_eq!(sum_of(&numbers, |v| v), (n * (n + 1) / 2) as f64);
+            let squares = n * (n + 1) * (2 * n + 1) / 6;
+            assert_eq!(sum_of_pairs(&numbers, &numbers, |x, y| x * y), squares as f64);
+            let both = sums_by(n, |i| [f64::from(numbers[i]), f64::from(numbers[i]).powi(2)]);
+            assert_eq!(both, [(n * (n + 1) / 2) as f64, squares as f64]);
+        }
+    }
+
+    #[test]
+    fn moments_of_parts_are_those_of_the_whole_far_from_zero_too() {
+        let values: Vec<f64> = (0..60).map(|i| 1e8 + f64::from(i * i % 17)).collect();
+        let mean = values.iter().sum::<f64>() / 60.0;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 60.0;
+        for plane in [1, 4, 20, 60] {
+            let parts: Vec<_> = values.chunks_exact(plane).map(Moments::of).collect();
+            let (got, got_variance) = Moments::together(parts.iter().copied(), plane);
+            assert!((got - mean).abs() < 1e-7, "{plane}: {got} {mean}");
+            assert!((got_variance / variance - 1.0).abs() < 1e-7, "{plane}: {got_variance} {variance}");
+        }
+    }
+}
