@@ -218,6 +218,37 @@ fn sparse_re_ranking_equals_the_dense_one() {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Any settings, any number of entries: with coordinates that leave no two distances equal.
+    #[test]
+    fn sparse_re_ranking_equals_the_dense_one_on_random_sets(
+        all in (12_usize..40).prop_flat_map(|n| prop::collection::vec(-0.5_f32..0.5, 3 * n)),
+        (k1, k2) in (1_usize..9).prop_flat_map(|k1| (Just(k1), 1..=k1)),
+        lambda in 0.0_f64..=1.0,
+    ) {
+        let (dim, queries) = (3, 4);
+        let (query, gallery) = all.split_at(queries * dim);
+        let (query_tags, gallery_tags) = (people(queries, 2, 5), people(gallery.len() / dim, 3, 5));
+        let q = Set::queries(query, &query_tags, dim).unwrap();
+        let g = Set::gallery(gallery, &gallery_tags, dim).unwrap();
+        let settings = Reranking { k1, k2, lambda };
+        for metric in [Metric::Euclidean, Metric::Hyperbolic(Curvature::new(0.9).unwrap())] {
+            let reranker = Reranker::new(&q, &g, metric, settings).unwrap();
+            let want = naive_rerank(&all, dim, queries, metric, settings);
+            let original = distances(query, gallery, dim, metric);
+            for (i, want) in want.iter().enumerate() {
+                let row: Vec<f32> = original[i].iter().map(|d| *d as f32).collect();
+                for (a, b) in reranker.row(i, &row).iter().zip(want) {
+                    // As above: weights and distances are kept in f32.
+                    prop_assert!((f64::from(*a) - b).abs() < 1e-6, "{metric:?}: {a} and {b}");
+                }
+            }
+        }
+    }
+}
+
 /// The order of a gallery by the inner products of one query, the largest first, equal ones by place.
 fn by_product<T: hyp_math::Real>(metric: Metric, query: &[T], gallery: &[T], dim: usize) -> Vec<usize> {
     let (mut asked, mut stored) = (vec![T::ZERO; dim + 1], vec![T::ZERO; dim + 1]);
