@@ -105,6 +105,8 @@ pub(crate) const METRICS: &[Metric] = &[
     metric("map", "percent", Higher, 1, "mAP"),
     metric("worst_map", "percent", Higher, 1, "mAP if ties fell out as badly as they can"),
     metric("minp", "percent", Higher, 1, "mINP"),
+    metric("reranked_rank1", "percent", Higher, 1, "rank-1 after k-reciprocal re-ranking"),
+    metric("reranked_map", "percent", Higher, 1, "mAP after k-reciprocal re-ranking"),
     metric("queries", "queries", Neither, 0, "queries with a match"),
     metric("max_error", "distance", Lower, 3, "largest error of the drawing's identities"),
 ];

@@ -215,6 +215,13 @@ fn what_cannot_be_trained_or_embedded_is_said_with_the_remedy() {
     let weights = at(&bed, "weights.pth");
     let other = ["train", "reid", "--images", &images, "--weights", &weights, "--batch", "8", "--out", "run"];
     says(&bed, &other, 1, &["weights.pth"]);
+    // The right names, and a tensor of the wrong shape.
+    let header = br#"{"_conv_stem.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let file = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 4]].concat();
+    let shapes = at(&bed, "shapes.safetensors");
+    std::fs::write(&shapes, file).unwrap();
+    let other = ["train", "reid", "--images", &images, "--weights", &shapes, "--batch", "8", "--out", "run"];
+    says(&bed, &other, 1, &["shapes.safetensors", "_conv_stem.weight"]);
     let missing = ["train", "reid", "--images", &images, "--batch", "8", "--out", "run"];
     says(&bed, &missing, 1, &["EfficientNet", "cargo xtask fetch efficientnet_lite0", "conv4"]);
 
@@ -228,4 +235,21 @@ fn what_cannot_be_trained_or_embedded_is_said_with_the_remedy() {
     says(&bed, &[&embed[..], &["emb.xlsx"]].concat(), 1, &["emb.xlsx", ".parquet", ".csv"]);
     says(&bed, &["embed", "--images", &images, "--out", "a.parquet"], 2, &["--model"]);
     assert!(!bed.root().join("emb.parquet").exists());
+}
+
+#[test]
+fn real_people_of_the_table_that_cannot_be_read_are_named_with_the_remedy() {
+    let bed = Bed::of_experiment("table6");
+    let root = at(&bed, "data");
+    let reduced =
+        ["reproduce", "table6", "--scale", "reduced", "--row", "market1501/euclidean/32", "--data-root"];
+    let reduced = [&reduced[..], &[&root]].concat();
+    says(&bed, &reduced, 1, &["market1501", "cargo xtask fetch market1501", "--scale smoke"]);
+    bed.write("data/market1501/bounding_box_train/holiday.jpg", "no picture");
+    says(&bed, &reduced, 1, &["holiday.jpg", "identity and camera", "rename it"]);
+    let full =
+        ["reproduce", "table6", "--row", "duke/euclidean/32/sch1", "--no-record", "--data-root", &root];
+    let text = says(&bed, &full, 1, &["DukeMTMC-reID", "cannot be fetched", "lawfully"]);
+    assert!(!text.contains("cargo xtask fetch"), "{text}");
+    assert!(!bed.root().join("docs/results").exists());
 }

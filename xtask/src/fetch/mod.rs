@@ -53,10 +53,14 @@ pub(crate) fn missing(name: &str, data_root: Option<&Path>, instead: &str) -> an
         Some(folder) => format!("it was looked for in {}", folder.display()),
         None => "no data root was named (`--data-root DIR` or `HYP_DATA`)".to_owned(),
     };
+    // Of a withdrawn data set there is no address.
+    let how = if manifest.files.is_empty() {
+        format!("it cannot be fetched: {}", manifest.by_hand.trim())
+    } else {
+        format!("to fetch it:          cargo xtask fetch {name}")
+    };
     anyhow::anyhow!(
-        "{} is missing ({size}; licence: {}): {looked}\n  \
-         to fetch it:          cargo xtask fetch {name}\n  \
-         {instead}",
+        "{} is missing ({size}; licence: {}): {looked}\n  {how}\n  {instead}",
         manifest.title,
         manifest.licence,
     )

@@ -146,6 +146,7 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
         size: [options.height, options.width],
         epochs: options.epochs,
         batches: None,
+        batch: None,
         weights: options.weights.clone(),
     };
     let folder = root.join(&options.out);

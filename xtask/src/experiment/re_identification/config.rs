@@ -28,6 +28,9 @@ pub(crate) struct ReidScale {
     /// Use the first so many batches of an epoch only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) batches: Option<usize>,
+    /// Pictures of a step, in place of what the rows say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) batch: Option<usize>,
 }
 
 impl ScaleTable for ReidScale {

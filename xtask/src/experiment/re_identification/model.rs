@@ -15,7 +15,7 @@ use hyp_nn::optim::{OptimizerConfig, Schedule};
 use hyp_nn::train::{FitConfig, fit};
 use hyp_nn::weights::{Matching, WeightsFile};
 use hyp_nn::{Classification, Classifier, Geometry, Head, Labelled, ParameterStore, row_norms};
-use hyp_reid::{Evaluation, Metric, Set, evaluate_rows};
+use hyp_reid::{Evaluation, Metric, Reranker, Reranking, Set, evaluate_rows};
 
 use super::config::{BackboneTable, ReidRow, ReidScale};
 use super::pictures::{Pictures, in_order, tags};
@@ -31,6 +31,8 @@ pub(crate) type Model = Classifier<Embedded<AnyBackbone>>;
 
 /// Steps between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 50;
+/// Queries and gallery entries up to which re-ranking is measured too: its work grows with their square.
+const RERANKED: usize = 40_000;
 /// Epochs of the paper, and those after which the rate decays.
 const EPOCHS: usize = 300;
 const DECAYS: [usize; 2] = [200, 270];
@@ -76,14 +78,16 @@ pub(crate) struct Recipe {
     pub(crate) epochs: usize,
     /// Use the first so many batches of an epoch only.
     pub(crate) batches: Option<usize>,
+    /// Pictures of a step, in place of what the row says.
+    pub(crate) batch: Option<usize>,
     /// The file of the weights that training starts from; the published ones of the data root where there is none.
     pub(crate) weights: Option<PathBuf>,
 }
 
 impl From<&ReidScale> for Recipe {
     fn from(scale: &ReidScale) -> Self {
-        let ReidScale { backbone, size, epochs, batches, .. } = *scale;
-        Self { backbone, size, epochs, batches, weights: None }
+        let ReidScale { backbone, size, epochs, batches, batch, .. } = *scale;
+        Self { backbone, size, epochs, batches, batch, weights: None }
     }
 }
 
@@ -182,7 +186,7 @@ fn training(row: &ReidRow, recipe: &Recipe, pictures: &Pictures, seed: u64) -> R
     let options = LoaderOptions { seed, ..LoaderOptions::default() };
     let (train, normalise) = (Arc::clone(&pictures.train), recipe.backbone.normalise());
     let items: Vec<usize> = (0..train.len()).collect();
-    let batch = row.train.batch;
+    let batch = recipe.batch.unwrap_or(row.train.batch);
     Ok(if let Some(each) = row.train.pictures_per_person {
         let sampler = IdentitySampler::new(train.index(), &items, batch / each.max(1), each, seed)?;
         Loader::new(train, sampler, steps, normalise, options)
@@ -232,10 +236,13 @@ fn test(model: &Model, recipe: &Recipe, pictures: &Pictures, folder: &Path) -> R
     let (query_tags, gallery_tags) = (tags(&pictures.query), tags(&pictures.gallery));
     let dim = query.points.len() / query_tags.len();
     let mut ranked = Vec::with_capacity(query_tags.len());
+    let queries = Set::queries(&query.points, &query_tags, dim)?;
+    let entries = Set::gallery(&gallery.points, &gallery_tags, dim)?;
+    let metric = metric_of(&model.head)?;
     evaluate_rows(
-        &Set::queries(&query.points, &query_tags, dim)?,
-        &Set::gallery(&gallery.points, &gallery_tags, dim)?,
-        metric_of(&model.head)?,
+        &queries,
+        &entries,
+        metric,
         |at, row| Ranked::new(row, query_tags[at], &gallery_tags),
         |one| ranked.push(one),
     )?;
@@ -251,6 +258,12 @@ fn test(model: &Model, recipe: &Recipe, pictures: &Pictures, folder: &Path) -> R
     ]);
     for (rank, share) in hyp_reid::RANKS.iter().zip(found.cmc) {
         metrics.insert(format!("rank{rank}"), 100.0 * share);
+    }
+    if queries.len() + entries.len() <= RERANKED {
+        let reranker = Reranker::new(&queries, &entries, metric, Reranking::default())?;
+        let found = reranker.evaluate(&queries, &entries, metric)?;
+        metrics.insert("reranked_map".to_owned(), 100.0 * found.map);
+        metrics.insert("reranked_rank1".to_owned(), 100.0 * found.cmc[0]);
     }
     if let Some(on_margin) = query.on_margin {
         metrics.insert("margin_share".to_owned(), 100.0 * on_margin / query_tags.len() as f64);
