@@ -7,13 +7,13 @@ use rayon::prelude::*;
 use super::of_rows::{distances as distances_of, glimpse};
 use super::report::{Interval, Limits, Method, Status, Work};
 use super::spans::Spans;
-use super::survey::Survey;
+use super::survey::{Survey, common_unit};
 use super::ways::search;
 use super::{all_bases, quad};
 use crate::distance::DistanceMatrix;
 use crate::error::DeltaError;
 use crate::estimate::Hyperbolicity;
-use crate::maxmin::Isa;
+use crate::maxmin::{Isa, Level as _};
 use crate::metric::{Metric, Rows};
 
 /// For each pair of points, how many triples may pass the bounds over all bases before the bases are taken singly.
@@ -21,6 +21,9 @@ const MOST_TRIPLES: u64 = 2;
 
 /// By how much of the diameter the same quadruple may differ between its points as bases.
 const ROUNDING: f64 = 1e-14;
+
+/// Sums of four numbers of up to so many units are exact.
+const LARGEST_EXACT: f64 = (1_u64 << 50) as f64;
 
 /// Base points that are taken at the same time, where they are taken singly.
 const TOGETHER: usize = 16;
@@ -112,6 +115,9 @@ fn interval_of(
     if points < 4 || diameter == 0.0 {
         return (Interval { at_least: result, at_most: 0.0, diameter_at_most: diameter }, work);
     }
+    if is_tree(distances, limits, isa) {
+        return (Interval { at_least: result, at_most: 0.0, diameter_at_most: diameter }, work);
+    }
     let spans = Spans::of(distances);
     let most = MOST_TRIPLES * (points * points) as u64;
     let bound = bound(&spans);
@@ -128,6 +134,16 @@ fn interval_of(
     }
     let at_most = at_most.unwrap_or(shown.value).max(shown.value);
     (Interval { at_least: result, at_most, diameter_at_most: diameter }, work)
+}
+
+/// Whether one base point shows nothing, of distances whose sums are exact: then none does, for none shows more than
+/// twice as much.
+fn is_tree(distances: &DistanceMatrix, limits: Limits<'_>, isa: Isa) -> bool {
+    let survey = Survey::of(distances, 0);
+    let range = (survey.high - survey.low).max(f64::MIN_POSITIVE);
+    let exact = common_unit(distances, range, f64::from(u16::TOP))
+        .is_some_and(|unit| survey.diameter <= LARGEST_EXACT * unit);
+    exact && search(distances, 0, &survey, 0.0, limits, isa).2 <= 0.0
 }
 
 /// Twice the largest excess at one base point, which no quadruple exceeds; more if there is no time for it.
@@ -197,7 +213,23 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
-    use crate::space::{DiskSampling, hyperbolic_disk};
+    use crate::space::{DiskSampling, EdgeLength, TreeShape, hyperbolic_disk, tree};
+
+    /// A tree is known for one from a single base point, and one edge more makes it none.
+    #[test]
+    fn trees_take_one_base_point() {
+        for edges in [EdgeLength::Unit, EdgeLength::Random] {
+            let tree = tree(120, TreeShape::Uniform, edges, 4).unwrap();
+            let (interval, work) = delta_all_bases_within(&tree, Limits::NONE, Isa::detect());
+            assert_eq!((interval.at_most, work.method), (0.0, Method::Trivial), "{edges:?}");
+            // The way between two leaves is no longer the one through the tree.
+            let last = 119;
+            let shorter = |i, j| if (i, j) == (118, last) { 0.5 } else { 0.0 };
+            let near = DistanceMatrix::from_fn(120, |i, j| tree.get(i, j) - shorter(i, j)).unwrap();
+            let (interval, work) = delta_all_bases_within(&near, Limits::NONE, Isa::detect());
+            assert!(interval.at_most > 0.0 && work.method != Method::Trivial, "{edges:?} {interval:?}");
+        }
+    }
 
     /// Where most triples pass the bounds, the search is asked often, stops soon, and knows twice the δ of one base.
     #[test]
