@@ -8,6 +8,8 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use hyp_math::Curvature;
+use hyp_math::distance::distance_by_gaps;
+use hyp_math::scalar::gap;
 use rayon::prelude::*;
 
 use crate::distance::{DistanceMatrix, mirror};
@@ -30,6 +32,9 @@ pub enum Metric {
 
 /// The largest norm taken: squares of sums stay finite.
 const LARGEST: f64 = 1e150;
+
+/// The smallest sum of squares of which none that matters has vanished.
+const SMALLEST: f64 = 1e-280;
 
 /// Rows that are compared with a block of columns while it is in cache.
 const ROWS: usize = 16;
@@ -109,6 +114,8 @@ impl DistanceMatrix {
 #[derive(Debug, Clone)]
 pub(crate) struct Rows {
     values: Vec<f64>,
+    /// 1 − c‖x‖² of each row of the ball; none for other metrics.
+    gaps: Vec<f64>,
     dim: usize,
     metric: Metric,
 }
@@ -128,16 +135,22 @@ impl Rows {
         let mut values: Vec<f64> = features.par_iter().map(|&v| v.into()).collect();
         let wrong =
             values.par_chunks_mut(dim).enumerate().find_map_first(|(row, x)| prepare(row, x, metric).err());
-        match wrong {
-            Some(error) => Err(error),
-            None => Ok(Self { values, dim, metric }),
+        if let Some(error) = wrong {
+            return Err(error);
         }
+        let gaps = match metric {
+            Metric::Poincare(c) => values.par_chunks(dim).map(|x| gap_of(x, c)).collect(),
+            _ => Vec::new(),
+        };
+        Ok(Self { values, gaps, dim, metric })
     }
 
     /// The chosen rows, in the order given.
     pub(crate) fn subset(&self, chosen: &[usize]) -> Self {
         let values = chosen.iter().flat_map(|&i| self.row(i).iter().copied()).collect();
-        Self { values, ..*self }
+        let gaps =
+            if self.gaps.is_empty() { Vec::new() } else { chosen.iter().map(|&i| self.gaps[i]).collect() };
+        Self { values, gaps, ..*self }
     }
 
     pub(crate) fn points(&self) -> usize {
@@ -157,34 +170,47 @@ impl Rows {
         &self.values[i * self.dim..(i + 1) * self.dim]
     }
 
+    /// 1 − c‖x‖² of a row of the ball.
+    pub(crate) fn gap(&self, i: usize) -> f64 {
+        self.gaps[i]
+    }
+
     /// The distances of row i from the rows from `first` on; the same bits as one by one.
     pub(crate) fn distances(&self, isa: Isa, i: usize, first: usize, out: &mut [f64]) {
-        match self.metric {
-            Metric::Euclidean | Metric::Cosine => {
-                squared_distances(isa, self.row(i), &self.values[first * self.dim..], self.dim, out);
-                for value in out {
-                    *value = if self.metric == Metric::Euclidean { value.sqrt() } else { 0.5 * *value };
-                }
-            }
-            _ => {
-                for (offset, value) in out.iter_mut().enumerate() {
-                    *value = self.distance(i, first + offset);
-                }
-            }
+        squared_distances(isa, self.row(i), &self.values[first * self.dim..], self.dim, out);
+        for (value, j) in out.iter_mut().zip(first..) {
+            *value = self.distance_by_square(*value, i, j);
         }
     }
 
     /// The distance of two rows; the same bits for (i, j) and (j, i).
     pub(crate) fn distance(&self, i: usize, j: usize) -> f64 {
-        let (x, y) = (self.row(i), self.row(j));
+        self.distance_by_square(squared_distance(self.row(i), self.row(j)), i, j)
+    }
+
+    /// The distance of two rows whose ‖x − y‖² is known.
+    fn distance_by_square(&self, square: f64, i: usize, j: usize) -> f64 {
+        let norm = || if square >= SMALLEST { square.sqrt() } else { small_norm(self.row(i), self.row(j)) };
         match self.metric {
-            Metric::Euclidean => squared_distance(x, y).sqrt(),
+            Metric::Euclidean => norm(),
             // For unit vectors ‖x − y‖² = 2 − 2 cos, without the cancellation of 1 − cos.
-            Metric::Cosine => 0.5 * squared_distance(x, y),
-            Metric::Angular => 2.0 * squared_distance(x, y).sqrt().atan2(squared_sum(x, y).sqrt()),
-            Metric::Poincare(c) => hyp_math::distance::distance(x, y, c),
+            Metric::Cosine => 0.5 * square,
+            Metric::Angular => 2.0 * square.sqrt().atan2(squared_sum(self.row(i), self.row(j)).sqrt()),
+            Metric::Poincare(c) => distance_by_gaps(norm(), [self.gaps[i], self.gaps[j]], c),
         }
     }
+}
+
+/// ‖x − y‖ where its square may have vanished.
+#[cold]
+fn small_norm(x: &[f64], y: &[f64]) -> f64 {
+    let largest = x.iter().zip(y).fold(0.0, |most: f64, (a, b)| most.max((a - b).abs()));
+    if largest == 0.0 { 0.0 } else { largest * sum_of_squares(x, y, |a, b| (a - b) / largest).sqrt() }
+}
+
+/// 1 − c‖x‖².
+fn gap_of(x: &[f64], c: Curvature) -> f64 {
+    gap(c, sum_of_squares(x, x, |v, _| v))
 }
 
 /// Checks one row and, where only its direction counts, scales it to norm 1.
@@ -208,8 +234,8 @@ fn prepare(row: usize, x: &mut [f64], metric: Metric) -> Result<(), DeltaError> 
             }
         }
         Metric::Poincare(c) => {
-            let norm = x.iter().map(|v| v * v).sum::<f64>().sqrt();
-            if c.sqrt() * norm >= 1.0 {
+            if gap_of(x, c) <= 0.0 {
+                let norm = x.iter().map(|v| v * v).sum::<f64>().sqrt();
                 return Err(DeltaError::OutsideBall { row, norm, radius: 1.0 / c.sqrt() });
             }
         }
@@ -283,11 +309,25 @@ mod tests {
         );
     }
 
+    /// Squares vanish long before differences do.
+    #[test]
+    fn tiny_features_have_distances() {
+        for size in [1e-160, 1e-200, 1e-300] {
+            let rows = [3.0 * size, 0.0, 0.0, 4.0 * size];
+            // One rounding of the quotient, and of the root.
+            let found = pair([rows[0], rows[1]], [rows[2], rows[3]], Metric::Euclidean);
+            assert!((found / size - 5.0).abs() < 1e-14, "{found}");
+        }
+        let unit = Metric::Poincare(Curvature::new(1.0).unwrap());
+        assert!((pair([0.0, 0.0], [1e-200, 0.0], unit) - 2e-200).abs() < 1e-214);
+    }
+
     /// The sums run in the same order on every instruction set, and one by one.
     #[test]
     fn distances_have_the_same_bits_on_every_instruction_set() {
         let values: Vec<f64> = (0..90 * 37).map(|v| (f64::from(v) * 0.37).sin()).collect();
-        for metric in [Metric::Euclidean, Metric::Cosine, Metric::Angular] {
+        let ball = Metric::Poincare(Curvature::new(0.02).unwrap());
+        for metric in [Metric::Euclidean, Metric::Cosine, Metric::Angular, ball] {
             let rows = Rows::new(&values, 37, metric).unwrap();
             for isa in Isa::ALL {
                 let mut out = vec![0.0; 90];

@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
-use hyp_delta::exact::{Method, delta_at_base_on};
+use hyp_delta::exact::{Limits, Method, delta_at_base_on, delta_of_features_within};
 use hyp_delta::gromov::gromov_matrix;
 use hyp_delta::maxmin::{Isa, largest_excess};
 use hyp_delta::space::{
     DiskSampling, EdgeLength, SphereDistance, SpherePart, TreeShape, hyperbolic_disk, sphere, tree,
 };
 use hyp_delta::{DistanceMatrix, Metric};
+use hyp_math::Curvature;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -113,6 +114,13 @@ fn wide_ranges() {
     assert!(methods.iter().all(|&m| m == Method::Dense { bits: 8 }), "{methods:?}");
 }
 
+/// The ball of which the furthest row is at the edge, but for a share of its squared radius.
+fn ball_of<T: Copy + Into<f64>>(rows: &[T], dim: usize, margin: f64) -> Metric {
+    let square = |row: &[T]| row.iter().map(|&v| v.into().powi(2)).sum::<f64>();
+    let furthest = rows.chunks(dim).map(square).fold(0.0, f64::max);
+    Metric::Poincare(Curvature::new((1.0 - margin) / furthest).unwrap())
+}
+
 /// Features without a matrix give what features through a matrix give, in every part of the result.
 #[test]
 fn features_without_a_matrix() {
@@ -129,7 +137,7 @@ fn features_without_a_matrix() {
                 rows[k] = rows[k + dim * (n / 2)] + if seed % 8 == 0 { 0.0 } else { 1e-5 };
             }
         }
-        for metric in [Metric::Euclidean, Metric::Cosine, Metric::Angular] {
+        for metric in [Metric::Euclidean, Metric::Cosine, Metric::Angular, ball_of(&rows, dim, 1e-4)] {
             let matrix = DistanceMatrix::from_features(&rows, dim, metric).unwrap();
             for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
                 let (want, _) = delta_at_base_on(&matrix, n / 2, isa);
@@ -206,5 +214,13 @@ fn many_points() {
     for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
         let (got, work) = delta_of_features_on(&rows, dim, Metric::Euclidean, 11, isa).unwrap();
         assert_eq!((got, work.method), (result.clone(), Method::Pruned), "{isa:?}");
+    }
+    // Of no metric is the matrix needed: three bytes for each pair do for levels, where distances take eight.
+    for metric in [Metric::Euclidean, Metric::Cosine, Metric::Angular, ball_of(&rows, dim, 1e-9)] {
+        let matrix = DistanceMatrix::from_features(&rows, dim, metric).unwrap();
+        let (want, _) = delta_at_base_on(&matrix, 11, Isa::detect());
+        let limits = Limits::NONE.memory(3.0 * (n * n) as f64);
+        let (got, _) = delta_of_features_within(&rows, dim, metric, 11, limits, Isa::detect()).unwrap();
+        assert_eq!((got.at_least, got.at_most), (want.clone(), want.delta), "{metric:?}");
     }
 }

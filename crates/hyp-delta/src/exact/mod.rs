@@ -9,11 +9,14 @@ mod levels;
 mod of_rows;
 mod order;
 mod outline;
+mod prepared;
 mod pruned;
 mod quad;
+mod reading;
 mod report;
 mod scan;
 mod seed;
+mod shape;
 mod source;
 mod spans;
 mod survey;
@@ -93,7 +96,7 @@ pub fn delta_at_base_within(
     (Interval { at_least, at_most, diameter_at_most: survey.diameter }, work)
 }
 
-/// [`delta_at_base_on`] of features, without a distance matrix where the metric is Euclidean or the cosine.
+/// [`delta_at_base_on`] of features, without a distance matrix wherever `f32` tells enough of the distances apart.
 ///
 /// **Shapes.** `features`: `[points, dim]`, row by row.
 /// **Numerics.** The same bits as through [`DistanceMatrix::from_features`].

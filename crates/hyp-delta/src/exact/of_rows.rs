@@ -35,19 +35,16 @@ pub(super) fn of_rows(
     if points < 4 {
         return Ok(delta_at_base_within(&DistanceMatrix::from_rows(rows)?, base, limits, isa));
     }
-    let by_levels = matches!(rows.metric(), Metric::Euclidean | Metric::Cosine);
-    if by_levels {
-        if !limits.hold(points, TWO_BYTES) {
-            return streamed(rows, base, TWO_BYTES, limits, isa);
+    if !limits.hold(points, TWO_BYTES) {
+        return streamed(rows, base, TWO_BYTES, limits, isa);
+    }
+    match search_rows(rows, base, limits, isa) {
+        Ok(((found, work, at_most), diameter)) => {
+            let at_least = found.at(base, diameter, points);
+            return Ok((Interval { at_least, at_most, diameter_at_most: diameter.0 }, work));
         }
-        match search_rows(rows, base, limits, isa) {
-            Ok(((found, work, at_most), diameter)) => {
-                let at_least = found.at(base, diameter, points);
-                return Ok((Interval { at_least, at_most, diameter_at_most: diameter.0 }, work));
-            }
-            Err(Unmade::Stopped) => return glimpse(rows, base, isa),
-            Err(Unmade::Unsure) => {}
-        }
+        Err(Unmade::Stopped) => return glimpse(rows, base, isa),
+        Err(Unmade::Unsure) => {}
     }
     if !limits.hold(points, MATRIX) {
         return streamed(rows, base, MATRIX, limits, isa);
