@@ -82,6 +82,7 @@ fn features_get_controls_and_a_plot() {
         "random tree",
         "Gaussian of 2 dimensions",
         "→ 50 of your 60 points",
+        "no nearer to a tree",
     ] {
         assert!(text.contains(word), "`{word}` is missing in: {text}");
     }
@@ -104,6 +105,10 @@ fn a_budget_of_nothing_leaves_an_interval() {
     let (code, text) = delta("many.npy", &npy(n, 3, &values), &["--budget", "0s", "--brief"]);
     assert!(code == 0 && text.contains("the time was over") && text.contains("δ_rel in ["), "{text}");
     assert!(text.contains("diameter at least"), "{text}");
+    // No more than is possible, however little was seen.
+    let most = text.lines().find(|line| line.starts_with("δ_rel in")).unwrap();
+    let most: f64 = most.trim_end_matches(']').rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(most <= 1.0, "{text}");
 }
 
 /// Spaces that go through the kernels, through `f64` alone, and over all bases stop in time as well, with an interval.
@@ -137,6 +142,7 @@ fn settings_that_nothing_reads_are_refused() {
     let points = npy(9, 2, &(0..18).map(|at| (at as f32).sin()).collect::<Vec<_>>());
     for (options, part) in [
         (&["--c", "0.5"][..], "--metric poincare"),
+        (&["--metric", "poincare", "--c", "-1"], "give a finite c ≥ 0"),
         (&["--key", "x"], "leave --key out"),
         (&["--seed", "3", "--brief"], "leave one of them out"),
     ] {
@@ -213,6 +219,36 @@ fn a_reader_that_leaves_is_no_panic() {
     assert!(output.status.code() == Some(141) && !told.contains("panicked"), "{:?} {told}", output.status);
 }
 
+/// Ctrl-C in a long search leaves what is certain by then, and no controls.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_search_leaves_an_interval() {
+    use std::io::BufRead as _;
+
+    let bed = Bed::new();
+    bed.write("Cargo.toml", "[workspace]\n");
+    let path = bed.root().join("long.npy");
+    // Points of a plane, for which every base point has to be searched.
+    let values: Vec<f32> =
+        (0..3000 * 2).map(|at| (at as f32 * 0.37).sin() * (at as f32 * 0.011).cos()).collect();
+    std::fs::write(&path, npy(3000, 2, &values)).unwrap();
+    let mut child = std::process::Command::new(bed::program())
+        .args(["delta", path.to_str().unwrap(), "--all-bases", "--root"])
+        .arg(bed.root())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    // The search begins after its description.
+    let first = lines.next().unwrap().unwrap();
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    let text = format!("{first}\n{}", rest.join("\n"));
+    assert!(sent.success() && child.wait().unwrap().code() == Some(130), "{text}");
+    assert!(text.contains("lies in [") && text.contains("the search was interrupted"), "{text}");
+    assert!(!text.contains("a random tree"), "{text}");
+}
+
 #[test]
 fn an_array_that_does_not_fit_its_checksum_is_refused() {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -282,6 +318,7 @@ fn bad_distances_are_refused_with_their_place() {
 fn two_points_are_a_tree_and_it_says_so() {
     let (code, text) = delta("two.csv", b"1,2\n3,4\n", &["--brief"]);
     assert!(code == 0 && text.contains("any 2 points lie in a tree"), "{text}");
+    refused("one.csv", b"1,2\n", &["--brief"], &["one point has no distances"]);
 }
 
 /// A gigabyte that ends ten bytes early. The file is a hole, so that it takes no room on the disk.

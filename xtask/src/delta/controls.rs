@@ -19,6 +19,8 @@ pub(super) struct Comparison {
     pub(super) draws: usize,
     /// Words for each control, and its mean δ_rel.
     pub(super) controls: Vec<(String, f64)>,
+    /// The least δ_rel that any draw of the sphere or the Gaussian has, which have no hierarchy.
+    pub(super) flat: Option<f64>,
     /// δ_rel of samples of the data: points, mean and standard deviation. The last are as many points as the controls are.
     pub(super) samples: Vec<(usize, f64, f64)>,
 }
@@ -39,14 +41,15 @@ pub(super) fn compare(subject: &Subject, base: usize, most: usize, seed: u64) ->
     let dim = subject.dim().unwrap_or(UNKNOWN);
     let draws = if points > MANY { 1 } else { DRAWS };
     let mut controls = Vec::new();
-    let mut add = |name: String, found: &dyn Fn(u64) -> Result<Option<f64>>| -> Result<()> {
+    // Returns the least of the draws.
+    let mut add = |name: String, found: &dyn Fn(u64) -> Result<Option<f64>>| -> Result<Option<f64>> {
         let found: Vec<Option<f64>> =
             (0..draws as u64).map(|draw| found(seed + draw)).collect::<Result<_>>()?;
         let found: Vec<f64> = found.into_iter().flatten().collect();
         if !found.is_empty() {
             controls.push((name, found.iter().sum::<f64>() / found.len() as f64));
         }
-        Ok(())
+        Ok(found.into_iter().min_by(f64::total_cmp))
     };
     add("a random tree".to_owned(), &|seed| {
         Ok(delta_at_base(&space::tree(points, TreeShape::Uniform, EdgeLength::Random, seed)?, 0).delta_rel())
@@ -58,10 +61,11 @@ pub(super) fn compare(subject: &Subject, base: usize, most: usize, seed: u64) ->
     let gaussian_by = |metric: Metric, seed| -> Result<Option<f64>> {
         Ok(delta_of_features(&gaussian(points * dim, seed), dim, metric, 0)?.delta_rel())
     };
-    add(format!("the sphere in {dim} dimensions, along the sphere"), &|seed| {
+    let sphere = add(format!("the sphere in {dim} dimensions, along the sphere"), &|seed| {
         gaussian_by(Metric::Angular, seed)
     })?;
-    add(format!("a Gaussian of {dim} dimensions"), &|seed| gaussian_by(Metric::Euclidean, seed))?;
+    let flat = add(format!("a Gaussian of {dim} dimensions"), &|seed| gaussian_by(Metric::Euclidean, seed))?;
+    let flat = sphere.into_iter().chain(flat).min_by(f64::total_cmp);
     let mut samples = Vec::new();
     let mut size = 25;
     while size < points {
@@ -74,7 +78,7 @@ pub(super) fn compare(subject: &Subject, base: usize, most: usize, seed: u64) ->
     } else {
         sample(subject, points, draws, seed)?
     });
-    Ok(Comparison { points, of: (subject.points(), subject.dim()), draws, controls, samples })
+    Ok(Comparison { points, of: (subject.points(), subject.dim()), draws, controls, flat, samples })
 }
 
 /// Numbers of the standard normal distribution, decided by the seed.

@@ -10,6 +10,8 @@ mod watch;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use hyp_delta::Protocol;
@@ -20,6 +22,7 @@ pub(crate) use self::options::Options;
 use self::options::Preset;
 use self::read::Likeness;
 use self::subject::Subject;
+use crate::experiment::{INTERRUPTED, Interrupted, stop_by_interrupt};
 
 /// Points of the controls where nothing else is asked for.
 const CONTROLS: usize = 1000;
@@ -28,14 +31,23 @@ const CONTROLS: usize = 1000;
 pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     options.check()?;
     let isa = options.isa()?;
-    let subject = subject(root, options).with_context(|| format!("{}", options.file.display()))?;
+    let stop = stop_by_interrupt()?;
+    let subject = match subject(root, options, &stop) {
+        Err(error) if error.downcast_ref::<Interrupted>().is_some() => {
+            println!("stopped; the same command goes on");
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        found => found.with_context(|| format!("{}", options.file.display()))?,
+    };
     println!("{}: {}", options.file.display(), subject.describe());
     let base = options.base.unwrap_or(0);
     if subject.points() <= base {
         bail!("there is no point {base} among {}; give a smaller `--base`", subject.points());
     }
-    let measured = measure(options, &subject, isa).with_context(|| format!("{}", options.file.display()))?;
-    if !options.brief {
+    let measured =
+        measure(options, &subject, isa, &stop).with_context(|| format!("{}", options.file.display()))?;
+    // Who does not want to wait for the rest of the search does not want to wait for controls.
+    if !options.brief && !stop.load(Ordering::Relaxed) {
         let most = options.controls.map_or(CONTROLS, |count| count as usize);
         let found = controls::compare(&subject, base, most, options.seed.unwrap_or(0))?;
         show::controls(&found);
@@ -46,7 +58,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
         show::plot(&found, &measured, &stem)?;
         println!("plot: {}.svg and .png", stem.display());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if stop.load(Ordering::Relaxed) { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
 /// What was measured of the whole set.
@@ -57,7 +69,7 @@ pub(crate) enum Measured {
     Sampled(hyp_delta::SampledHyperbolicity),
 }
 
-fn measure(options: &Options, subject: &Subject, isa: Isa) -> Result<Measured> {
+fn measure(options: &Options, subject: &Subject, isa: Isa, stop: &AtomicBool) -> Result<Measured> {
     if let Some(preset) = options.protocol {
         let protocol = match preset {
             Preset::Khrulkov2020 => Protocol::khrulkov2020(options.seed.unwrap_or(0)),
@@ -67,7 +79,7 @@ fn measure(options: &Options, subject: &Subject, isa: Isa) -> Result<Measured> {
         show::sampled(&found);
         return Ok(Measured::Sampled(found));
     }
-    let watch = watch::Watch::new(options.budget);
+    let watch = watch::Watch::new(options.budget, stop);
     let go = |status| watch.goes_on(status);
     let limits = subject.limits(options.all_bases, options.memory, &go)?;
     let (interval, work) = if options.all_bases {
@@ -76,15 +88,17 @@ fn measure(options: &Options, subject: &Subject, isa: Isa) -> Result<Measured> {
         subject.at_base(options.base.unwrap_or(0), limits, isa)?
     };
     let wall = watch.finish();
-    show::exact(&interval, &work, options.all_bases, wall)?;
+    let interrupted = stop.load(Ordering::Relaxed);
+    let took = show::Took { wall, interrupted, most: subject.delta_rel_at_most() };
+    show::exact(&interval, &work, options.all_bases, took)?;
     Ok(Measured::Exact(interval))
 }
 
 /// The numbers of the file as what they stand for.
-fn subject(root: &Path, options: &Options) -> Result<Subject> {
+fn subject(root: &Path, options: &Options, stop: &Arc<AtomicBool>) -> Result<Subject> {
     if let Some(encoder) = options.encoder {
         return Ok(Subject::Features {
-            table: pictures::features(root, options, encoder)?,
+            table: pictures::features(root, options, encoder, stop)?,
             metric: options.metric()?,
         });
     }

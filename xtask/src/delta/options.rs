@@ -41,7 +41,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum)]
     pub(super) metric: Option<Compare>,
     /// The ball of `--metric poincare` has curvature −c [default: 1].
-    #[arg(long, value_name = "C")]
+    #[arg(long, value_name = "C", allow_negative_numbers = true)]
     pub(super) c: Option<f64>,
     /// Exact δ of all points at one base point; this is what happens without `--protocol` and `--all-bases`.
     #[arg(long, conflicts_with_all = ["all_bases", "protocol"])]
@@ -55,12 +55,12 @@ pub(crate) struct Options {
     /// The base point of exact δ [default: 0].
     #[arg(long, value_name = "POINT", conflicts_with_all = ["all_bases", "protocol"])]
     pub(super) base: Option<usize>,
-    /// Stop after this time, such as 30s or 5m, with a certain interval instead of a value.
+    /// Stop after this time, such as 30s or 5m, with a certain interval instead of a value; Ctrl-C does the same.
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "protocol")]
     pub(super) budget: Option<Duration>,
     /// Take no more memory than this, in GB, and give a certain interval where exact δ of features needs more; three
     /// quarters of the free memory when absent.
-    #[arg(long, value_name = "GB", value_parser = gigabytes, conflicts_with = "protocol")]
+    #[arg(long, value_name = "GB", value_parser = gigabytes, allow_negative_numbers = true, conflicts_with = "protocol")]
     pub(super) memory: Option<f64>,
     /// The seed of samples and controls [default: 0].
     #[arg(long, value_name = "N")]

@@ -18,7 +18,12 @@ use crate::{fetch, workspace};
 
 /// The features of every picture, in the order of their names; kept in `runs/delta/features`, so that the next command
 /// on the same pictures begins with them, and one that was interrupted goes on.
-pub(super) fn features(root: &Path, options: &Options, encoder: Encoder) -> Result<Table> {
+pub(super) fn features(
+    root: &Path,
+    options: &Options,
+    encoder: Encoder,
+    stop: &Arc<AtomicBool>,
+) -> Result<Table> {
     let dataset = Arc::new(folder::load_unlabelled(&options.file, ReadOptions::default())?.dataset);
     println!("{} pictures under {}", dataset.len(), encoder.name());
     let weights = if let Some(path) = &options.weights {
@@ -30,10 +35,9 @@ pub(super) fn features(root: &Path, options: &Options, encoder: Encoder) -> Resu
             fetch::missing(encoder.name(), Some(&data_root), "where they lie elsewhere: --weights FILE")
         })?
     };
-    let stop = Arc::new(AtomicBool::new(false));
     let folder = root.join("runs/delta/features").join(name_of(&options.file)?).join(encoder.name());
-    let _held = Held::take(&folder, &stop)?;
-    let place = Place { folder, device: &Device::Cpu, progress: true, stop: &stop };
+    let _held = Held::take(&folder, stop)?;
+    let place = Place { folder, device: &Device::Cpu, progress: true, stop };
     extract(&dataset, &describe(&dataset)?.sha256, encoder, &weights, &place)
 }
 

@@ -11,10 +11,22 @@ use super::Measured;
 use super::controls::Comparison;
 use crate::plot::{Bands, Chart, Lines, Series, save};
 
+/// How a search ended.
+pub(super) struct Took {
+    pub(super) wall: Duration,
+    /// By Ctrl-C.
+    pub(super) interrupted: bool,
+    /// What δ_rel certainly does not exceed, whatever was seen.
+    pub(super) most: f64,
+}
+
 /// Prints exact δ, or the interval that the budget left.
-pub(super) fn exact(interval: &Interval, work: &Work, all_bases: bool, wall: Duration) -> Result<()> {
+pub(super) fn exact(interval: &Interval, work: &Work, all_bases: bool, took: Took) -> Result<()> {
     let found = &interval.at_least;
     let Some(relative) = found.delta_rel() else {
+        if found.points == 1 {
+            bail!("one point has no distances; give at least four");
+        }
         bail!(
             "all {} points coincide, so there is no diameter to compare δ with; give distinct points",
             found.points
@@ -22,12 +34,13 @@ pub(super) fn exact(interval: &Interval, work: &Work, all_bases: bool, wall: Dur
     };
     let place =
         if all_bases { "over all base points".to_owned() } else { format!("at base point {}", found.base) };
-    let seconds = wall.as_secs_f64();
+    let seconds = took.wall.as_secs_f64();
     let whole = interval.at_most <= found.delta;
     if whole {
         println!("δ {place} is {}, exact to the last bit", figure(found.delta));
     } else {
         let why = match work.method {
+            _ if took.interrupted => "the search was interrupted",
             Method::Streamed => "not all pairs fit in memory, or not in the time",
             Method::Part => "the time was over before all distances were computed",
             _ => "the time was over",
@@ -54,7 +67,7 @@ pub(super) fn exact(interval: &Interval, work: &Work, all_bases: bool, wall: Dur
         println!("δ_rel {}", four(relative));
     } else {
         let (least, most) = interval.delta_rel().unwrap_or((0.0, f64::INFINITY));
-        println!("δ_rel in [{}, {}]", four(least), four(most));
+        println!("δ_rel in [{}, {}]", four(least), four(most.min(took.most)));
     }
     curvature(relative);
     println!("{seconds:.2} s, {:?}, {} pairs evaluated in f64", work.method, work.refined);
@@ -130,6 +143,25 @@ pub(super) fn controls(found: &Comparison) {
     for (name, value) in lines {
         println!("  {value:.4}  {name}");
     }
+    if let Some(words) = meaning(found) {
+        println!("{words}");
+    }
+}
+
+/// By how much of the least of a few draws another draw of the same space may well be below it.
+const DRAWN: f64 = 0.9;
+
+/// What the place of the data among the controls says; nothing where there is no control without a hierarchy.
+fn meaning(found: &Comparison) -> Option<&'static str> {
+    let (_, yours, _) = found.samples.last()?;
+    let flat = found.flat?;
+    Some(if *yours >= DRAWN * flat {
+        "no nearer to a tree than the sphere or the Gaussian, which have no hierarchy: this is no sign of one"
+    } else if *yours >= 0.5 * flat {
+        "nearer to a tree than the sphere and the Gaussian, which have no hierarchy"
+    } else {
+        "much nearer to a tree than the sphere and the Gaussian, which have no hierarchy"
+    })
 }
 
 /// Draws δ_rel against the number of points, with what is certain of the whole set.
@@ -171,7 +203,27 @@ pub(super) fn plot(found: &Comparison, measured: &Measured, stem: &Path) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::{figure, four};
+    use super::{Comparison, figure, four, meaning};
+
+    #[test]
+    fn the_controls_without_a_hierarchy_give_the_number_its_meaning() {
+        let of = |yours: f64, flat| {
+            let found = Comparison {
+                points: 100,
+                of: (100, Some(3)),
+                draws: 1,
+                controls: Vec::new(),
+                flat,
+                samples: vec![(25, 0.9, 0.1), (100, yours, 0.0)],
+            };
+            meaning(&found)
+        };
+        let says = |yours, part: &str| assert!(of(yours, Some(0.2)).unwrap().starts_with(part), "{yours}");
+        says(0.19, "no nearer to a tree");
+        says(0.15, "nearer to a tree");
+        says(0.05, "much nearer to a tree");
+        assert_eq!(of(0.1, None), None);
+    }
 
     #[test]
     fn numbers_of_any_size_are_readable() {

@@ -59,6 +59,15 @@ impl Subject {
         }
     }
 
+    /// What δ_rel of such points never exceeds: 1 where the triangle inequality holds, else 2, because four distances
+    /// are between nothing and the diameter.
+    pub(crate) fn delta_rel_at_most(&self) -> f64 {
+        match self {
+            Self::Features { metric, .. } if *metric != Metric::Cosine => 1.0,
+            _ => 2.0,
+        }
+    }
+
     /// One line on what it is.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -81,16 +90,8 @@ impl Subject {
         // What is there already counts where a person set the limit.
         let (held, per_pair) = match self {
             // Rows in `f64`, and in `f32` for the matrix product; levels of two bytes, or distances of eight and levels.
-            Self::Features { table, metric } => {
-                let by_levels = matches!(metric, Metric::Euclidean | Metric::Cosine);
-                let per_pair = if all_bases {
-                    12.5
-                } else if by_levels {
-                    2.2
-                } else {
-                    10.2
-                };
-                (12.0 * points * table.columns as f64, per_pair)
+            Self::Features { table, .. } => {
+                (12.0 * points * table.columns as f64, if all_bases { 12.5 } else { 2.2 })
             }
             Self::Distances(_) => (8.0 * points * points, if all_bases { 4.5 } else { 2.2 }),
         };

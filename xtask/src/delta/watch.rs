@@ -1,14 +1,17 @@
 //! A bar that shows the interval closing, and the clock that ends a search.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hyp_delta::exact::Status;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Watches one search.
-pub(super) struct Watch {
+pub(super) struct Watch<'a> {
     start: Instant,
     budget: Option<Duration>,
+    /// Set by Ctrl-C.
+    stop: &'a AtomicBool,
     bar: ProgressBar,
 }
 
@@ -16,15 +19,15 @@ pub(super) struct Watch {
 const QUIET: Duration = Duration::from_secs(2);
 const STEPS: u64 = 1000;
 
-impl Watch {
-    pub(super) fn new(budget: Option<Duration>) -> Self {
+impl<'a> Watch<'a> {
+    pub(super) fn new(budget: Option<Duration>, stop: &'a AtomicBool) -> Self {
         let bar = ProgressBar::new(STEPS);
         let style = ProgressStyle::with_template("[{elapsed}] {bar:30} {percent} % {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { start: Instant::now(), budget, bar }
+        Self { start: Instant::now(), budget, stop, bar }
     }
 
-    /// Shows where the search is; false when the time is over.
+    /// Shows where the search is; false when the time is over, or when it was interrupted.
     pub(super) fn goes_on(&self, status: Status) -> bool {
         let elapsed = self.start.elapsed();
         if elapsed > QUIET {
@@ -34,7 +37,7 @@ impl Watch {
                 _ => format!("δ at least {:.5}", status.at_least),
             });
         }
-        self.budget.is_none_or(|budget| elapsed < budget)
+        self.budget.is_none_or(|budget| elapsed < budget) && !self.stop.load(Ordering::Relaxed)
     }
 
     /// Takes the bar away and says how long it was.

@@ -26,6 +26,23 @@ pub(crate) struct Environment {
     pub(crate) run: Run,
 }
 
+/// Exit code of a command that Ctrl-C ended.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Starts to listen for Ctrl-C, which sets what this returns; the second one ends the program at once.
+pub(crate) fn stop_by_interrupt() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        // The second time the person means it.
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(INTERRUPTED.into());
+        }
+    })
+    .context("Ctrl-C cannot be listened for")?;
+    Ok(stop)
+}
+
 impl Environment {
     /// Reads the surroundings and starts to listen for Ctrl-C.
     pub(crate) fn new(root: &Path, options: &Options) -> Result<Self> {
@@ -54,15 +71,7 @@ impl Environment {
                  or give `--no-record` to keep the numbers in the run folder"
             );
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        ctrlc::set_handler(move || {
-            // The second time the person means it.
-            if flag.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
-            }
-        })
-        .context("Ctrl-C cannot be listened for")?;
+        let stop = stop_by_interrupt()?;
         Ok(Self { root: root.to_path_buf(), data_root, stop, device: options.device.clone(), run })
     }
 

@@ -29,7 +29,7 @@ use clap::Args;
 use crate::record::{ConfigFile, Scale};
 
 pub(crate) use contract::Interrupted;
-pub(crate) use environment::Environment;
+pub(crate) use environment::{Environment, INTERRUPTED, stop_by_interrupt};
 pub(crate) use few_shot::model::Model as FewShotModel;
 pub(crate) use few_shot::pictures::describe;
 pub(crate) use few_shot::saved::{FILE as MODEL_FILE, Saved as SavedFewShot};
@@ -114,7 +114,7 @@ pub(crate) fn reproduce(root: &Path, options: &Options) -> Result<ExitCode> {
         if let Err(error) = result {
             if error.downcast_ref::<Interrupted>().is_some() {
                 println!("stopped; the same command with `--resume` goes on");
-                return Ok(ExitCode::from(130));
+                return Ok(ExitCode::from(INTERRUPTED));
             }
             return Err(error);
         }

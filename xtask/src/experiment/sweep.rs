@@ -87,7 +87,7 @@ pub(crate) fn sweep(root: &Path, options: &SweepOptions) -> Result<ExitCode> {
     match run(root, options) {
         Err(error) if error.downcast_ref::<Interrupted>().is_some() => {
             println!("stopped; the same command goes on");
-            Ok(ExitCode::from(130))
+            Ok(ExitCode::from(crate::experiment::INTERRUPTED))
         }
         Err(error) => Err(error.context(format!("sweep of {}", options.id))),
         Ok(()) => Ok(ExitCode::SUCCESS),

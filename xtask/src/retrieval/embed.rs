@@ -59,7 +59,7 @@ pub(crate) fn embed(root: &Path, options: &EmbedOptions) -> Result<ExitCode> {
     match run(root, options) {
         Err(error) if error.downcast_ref::<Interrupted>().is_some() => {
             println!("stopped; nothing was written");
-            Ok(ExitCode::from(130))
+            Ok(ExitCode::from(crate::experiment::INTERRUPTED))
         }
         Err(error) => Err(error),
         Ok(()) => Ok(ExitCode::SUCCESS),

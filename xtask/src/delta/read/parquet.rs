@@ -9,6 +9,9 @@ use parquet::record::Field;
 use super::{Table, Values};
 use crate::panics::caught;
 
+/// How pandas begins the names of columns that name the rows.
+const OF_ROWS: &str = "__index_level_";
+
 /// All rows; `key` names the column to take where not all hold features.
 pub(super) fn read(file: File, key: Option<&str>) -> Result<Table> {
     // The library panics on some damaged pages.
@@ -27,7 +30,7 @@ fn rows_of(file: File, key: Option<&str>) -> Result<Table> {
         let mut names = Vec::new();
         for (name, field) in row.get_column_iter() {
             names.push(name.as_str());
-            if key.is_none_or(|key| key == name) {
+            if key.map_or(!name.starts_with(OF_ROWS), |key| key == name) {
                 numbers.add(field).with_context(|| format!("row {rows}, column {name}"))?;
             }
         }
@@ -106,9 +109,16 @@ pub(super) mod tests {
     }
 
     pub(crate) fn compressed(values: [f32; 3], compression: Compression) -> File {
+        named(["x", "y", "name"], values, compression)
+    }
+
+    /// The last column is the one of text.
+    fn named([one, two, text]: [&str; 3], values: [f32; 3], compression: Compression) -> File {
         let file = tempfile::tempfile().unwrap();
-        let schema = "message m { required float x; required float y; required binary name (UTF8); }";
-        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let schema = format!(
+            "message m {{ required float {one}; required float {two}; required binary {text} (UTF8); }}"
+        );
+        let schema = Arc::new(parse_message_type(&schema).unwrap());
         let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
         let mut writer = SerializedFileWriter::new(file.try_clone().unwrap(), schema, properties).unwrap();
         let mut group = writer.next_row_group().unwrap();
@@ -124,6 +134,15 @@ pub(super) mod tests {
         group.close().unwrap();
         writer.close().unwrap();
         file
+    }
+
+    #[test]
+    fn names_of_rows_are_no_features() {
+        let names = ["x", "__index_level_0__", "__index_level_1__"];
+        let file = || named(names, [1.0, 2.5, -3.0], Compression::UNCOMPRESSED);
+        let table = Table { rows: 3, columns: 1, values: Values::Single(vec![1.0, 2.5, -3.0]) };
+        assert_eq!(read(file(), None).unwrap(), table);
+        assert_eq!(read(file(), Some(names[1])).unwrap(), table);
     }
 
     #[test]

@@ -101,7 +101,7 @@ pub(super) fn finished(result: Result<()>) -> Result<ExitCode> {
     match result {
         Err(error) if error.downcast_ref::<Interrupted>().is_some() => {
             println!("stopped; the same command with `--resume` goes on");
-            Ok(ExitCode::from(130))
+            Ok(ExitCode::from(crate::experiment::INTERRUPTED))
         }
         Err(error) => Err(error),
         Ok(()) => Ok(ExitCode::SUCCESS),
