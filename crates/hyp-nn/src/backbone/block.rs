@@ -45,17 +45,6 @@ pub(super) enum Activation {
     LeakyRelu(f64),
 }
 
-impl Activation {
-    fn apply(self, x: Tensor) -> Result<Tensor> {
-        Ok(match self {
-            Self::None => x,
-            Self::Relu => op::relu(&x)?,
-            Self::Relu6 => op::relu6(&x)?,
-            Self::LeakyRelu(slope) => op::leaky_relu(&x, slope)?,
-        })
-    }
-}
-
 /// How the borders of a map are padded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Borders {
@@ -119,15 +108,21 @@ impl ConvNorm {
 
     /// Convolution, normalisation, activation.
     pub(super) fn forward(&self, x: &Tensor, activation: Activation, train: bool) -> Result<Tensor> {
-        match activation {
-            Activation::None => self.fused(x, Epilogue::None, train),
-            Activation::Relu => self.fused(x, Epilogue::Relu, train),
-            Activation::Relu6 => self.fused(x, Epilogue::Relu6, train),
-            Activation::LeakyRelu(_) => activation.apply(self.fused(x, Epilogue::None, train)?),
-        }
+        self.fused(x, None, activation, train)
     }
 
-    /// The same, and maximum pooling.
+    /// The same, with `other` added before the activation.
+    pub(super) fn forward_add(
+        &self,
+        x: &Tensor,
+        other: &Tensor,
+        activation: Activation,
+        train: bool,
+    ) -> Result<Tensor> {
+        self.fused(x, Some(other), activation, train)
+    }
+
+    /// Convolution, normalisation, activation and maximum pooling.
     pub(super) fn forward_max_pool(
         &self,
         x: &Tensor,
@@ -136,27 +131,33 @@ impl ConvNorm {
         train: bool,
     ) -> Result<Tensor> {
         if activation == Activation::Relu {
-            return self.fused(x, Epilogue::ReluMaxPool(*pool), train);
+            return self.with(x, None, Epilogue::ReluMaxPool(*pool), train);
         }
         Ok(op::max_pool2d(&self.forward(x, activation, train)?, pool)?)
     }
 
-    /// Convolution, normalisation and epilogue in one pass.
-    fn fused(&self, x: &Tensor, epilogue: Epilogue, train: bool) -> Result<Tensor> {
-        let options = self.options_for(x)?;
-        let conv = FusedConv { kernel: &self.weight, bias: self.bias.as_ref(), options: &options };
-        self.norm.after_conv(x, conv, epilogue, train)
-    }
-
-    /// The same as [`ConvNorm::forward`], with `other` added before the activation.
-    pub(super) fn forward_add(
+    fn fused(
         &self,
         x: &Tensor,
-        other: &Tensor,
+        other: Option<&Tensor>,
         activation: Activation,
         train: bool,
     ) -> Result<Tensor> {
-        activation.apply((self.forward(x, Activation::None, train)? + other)?)
+        match activation {
+            Activation::None => self.with(x, other, Epilogue::None, train),
+            Activation::Relu => self.with(x, other, Epilogue::Relu, train),
+            Activation::Relu6 => self.with(x, other, Epilogue::Relu6, train),
+            Activation::LeakyRelu(slope) => {
+                Ok(op::leaky_relu(&self.with(x, other, Epilogue::None, train)?, slope)?)
+            }
+        }
+    }
+
+    /// All that runs in one pass.
+    fn with(&self, x: &Tensor, other: Option<&Tensor>, epilogue: Epilogue, train: bool) -> Result<Tensor> {
+        let options = self.options_for(x)?;
+        let conv = FusedConv { kernel: &self.weight, bias: self.bias.as_ref(), options: &options };
+        self.norm.after_conv(x, conv, other, epilogue, train)
     }
 
     fn options_for(&self, x: &Tensor) -> Result<ConvOptions> {

@@ -92,18 +92,19 @@ impl BatchNorm {
         Ok(output)
     }
 
-    /// Convolution, this normalisation and an [`op::Epilogue`], fused: only the convolved maps are kept for the backward
-    /// pass, and nothing else of full size passes between layers.
+    /// Convolution, this normalisation, an addition if there is something to add, and an [`op::Epilogue`], fused: only
+    /// the convolved maps are kept for the backward pass, and nothing else of full size passes between layers.
     ///
     /// A bias of the convolution is taken away again by the mean of the batch: in training it moves the running mean
     /// and nothing else, and its gradient is exactly zero.
     ///
     /// # Errors
-    /// As [`BatchNorm::forward`].
+    /// As [`BatchNorm::forward`]; if something is added and the epilogue pools.
     pub fn after_conv(
         &self,
         input: &Tensor,
         conv: FusedConv<'_>,
+        other: Option<&Tensor>,
         epilogue: op::Epilogue,
         train: bool,
     ) -> Result<Tensor> {
@@ -113,9 +114,13 @@ impl BatchNorm {
         if !train {
             let (mut mean, var) = self.running()?;
             mean.iter_mut().zip(&shift).for_each(|(mean, shift)| *mean -= shift);
-            let affine = [&self.weight, &self.bias];
-            let given = [&mean[..], &var[..]];
-            return Ok(op::conv2d_batch_norm_fixed(input, kernel, affine, given, eps, options, epilogue)?);
+            let (affine, given) = ([&self.weight, &self.bias], [&mean[..], &var[..]]);
+            let with =
+                |epilogue| op::conv2d_batch_norm_fixed(input, kernel, affine, given, eps, options, epilogue);
+            return Ok(match other {
+                Some(other) => op::add_then(&with(op::Epilogue::None)?, other, epilogue)?,
+                None => with(epilogue)?,
+            });
         }
         let offset = match bias {
             // Keeps the bias among the parameters that have a gradient, as an optimiser expects of each; Candle's
@@ -124,7 +129,10 @@ impl BatchNorm {
             None => self.bias.clone(),
         };
         let affine = [&self.weight, &offset];
-        let (output, mut statistics) = op::conv2d_batch_norm(input, kernel, affine, eps, options, epilogue)?;
+        let (output, mut statistics) = match other {
+            Some(other) => op::conv2d_batch_norm_add(input, kernel, affine, eps, options, other, epilogue)?,
+            None => op::conv2d_batch_norm(input, kernel, affine, eps, options, epilogue)?,
+        };
         statistics.mean.iter_mut().zip(&shift).for_each(|(mean, shift)| *mean += shift);
         self.update(&statistics)?;
         Ok(output)

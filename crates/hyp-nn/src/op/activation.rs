@@ -6,7 +6,9 @@ pub(super) mod cuda;
 use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
-use super::kernel::{Element, Gradients, Kernel, Output, View, apply1};
+use super::conv::Epilogue;
+use super::kernel::{Element, Gradients, Kernel, Output, View, apply1, apply2};
+use super::wide::wide;
 
 /// Elements that one task handles.
 const CHUNK: usize = 1 << 15;
@@ -70,6 +72,52 @@ pub fn leaky_relu(x: &Tensor, slope: f64) -> Result<Tensor> {
     }
     apply1(Rectifier { slope, most: f64::INFINITY }, x)
 }
+
+/// `x + y`, then an [`Epilogue`] that does not pool; on the CPU in one pass.
+pub(crate) fn add_then(x: &Tensor, y: &Tensor, epilogue: Epilogue) -> Result<Tensor> {
+    match epilogue {
+        Epilogue::Relu if x.device().is_cpu() && x.dims() == y.dims() => apply2(AddRectified, x, y),
+        Epilogue::Relu => relu(&(x + y)?),
+        Epilogue::Relu6 => relu6(&(x + y)?),
+        Epilogue::None => x + y,
+        Epilogue::ReluMaxPool(_) => Err(Error::Msg("add_then: no pooling follows an addition".into())),
+    }
+}
+
+/// `max(x + y, 0)`.
+struct AddRectified;
+
+impl Kernel for AddRectified {
+    fn name(&self) -> &'static str {
+        "add_relu"
+    }
+
+    fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
+        let mut sum = inputs[0].data.to_vec();
+        sum.par_chunks_mut(CHUNK).zip(inputs[1].data.par_chunks(CHUNK)).for_each(|(sums, ys)| {
+            wide(
+                #[inline(always)]
+                || sums.iter_mut().zip(ys).for_each(|(s, y)| *s = rectified(*s + *y)),
+            );
+        });
+        Ok((sum, inputs[0].dims.to_vec()))
+    }
+
+    fn backward<T: Element>(
+        &self,
+        _: &[View<'_, T>],
+        output: View<'_, T>,
+        grad: View<'_, T>,
+        wanted: &[bool],
+    ) -> Result<Gradients<T>> {
+        let gate = |(g, y): (&T, &T)| gated(*g, *y);
+        let passed: Vec<T> = grad.data.iter().zip(output.data).map(gate).collect();
+        Ok(vec![wanted[0].then(|| passed.clone()), wanted[1].then_some(passed)])
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl super::cuda::CudaKernel for AddRectified {}
 
 /// `x` above 0, `slope · x` below, and never more than `most`.
 struct Rectifier {

@@ -9,14 +9,14 @@ use std::sync::{Arc, OnceLock};
 use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
-use super::activation::{gated_to, rectified_to};
+use super::activation::{add_then, gated_to, rectified_to};
 use super::batch_norm::{BatchStatistics, inverse_deviations, statistics_of};
 use super::conv::{Conv, Epilogue, Normalised, convolve};
 use super::im2col::{ConvOptions, Plan};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply3};
 use super::pool::max_pool_plane;
 use super::scratch::scratch;
-use super::sums::{Moments, sums_by};
+use super::sums::{Moments, sums_of_triples};
 use super::wide::wide;
 
 /// [`conv2d`](super::conv2d) without bias, [`batch_norm`](super::batch_norm) by the statistics of the batch, and an
@@ -50,23 +50,45 @@ pub fn conv2d_batch_norm(
     options: &ConvOptions,
     epilogue: Epilogue,
 ) -> Result<(Tensor, BatchStatistics)> {
-    let plan = Plan::new(x.dims(), weight.dims(), options)?;
-    check(&plan, gamma, beta)?;
-    let count = plan.batch * plan.out_plane();
-    if count < 2 {
+    let kernel = ConvNorm::new(x, weight, [gamma, beta], eps, options, epilogue)?;
+    let statistics = Arc::clone(&kernel.statistics);
+    let y = apply3(kernel, x, weight, &Tensor::cat(&[gamma, beta], 0)?)?;
+    let statistics = statistics.get().expect("invariant: forward has run").clone();
+    Ok((y, statistics))
+}
+
+/// [`conv2d_batch_norm`] with `other` added before the epilogue, the end of a residual block.
+///
+/// **Shapes.** `other`: that of the convolved maps. **Numerics.** As there; on a CUDA device one operation after the other.
+///
+/// # Errors
+/// As [`conv2d_batch_norm`]; if the epilogue pools, or `other` has another shape than the maps.
+pub fn conv2d_batch_norm_add(
+    x: &Tensor,
+    weight: &Tensor,
+    [gamma, beta]: [&Tensor; 2],
+    eps: f64,
+    options: &ConvOptions,
+    other: &Tensor,
+    epilogue: Epilogue,
+) -> Result<(Tensor, BatchStatistics)> {
+    let kernel = ConvNorm::new(x, weight, [gamma, beta], eps, options, epilogue)?;
+    let plan = &kernel.plain.plan;
+    let maps = [plan.batch, plan.filters, plan.out[0], plan.out[1]];
+    if other.dims() != maps || matches!(epilogue, Epilogue::ReluMaxPool(_)) {
         return Err(Error::Msg(format!(
-            "conv2d_batch_norm: {count} value per filter; training needs at least two, use a larger batch"
+            "conv2d_batch_norm_add: other {:?}, {epilogue:?}; it must be {maps:?}, and nothing be pooled",
+            other.dims()
         )));
     }
-    let statistics = Arc::new(OnceLock::new());
-    let kernel = ConvNorm {
-        plain: Conv::new(plan, Epilogue::None),
-        fused: Conv::new(plan, epilogue),
-        eps,
-        statistics: Arc::clone(&statistics),
-        maps: OnceLock::new(),
-    };
-    let y = apply3(kernel, x, weight, &Tensor::cat(&[gamma, beta], 0)?)?;
+    if !x.device().is_cpu() {
+        let (normal, statistics) = conv2d_batch_norm(x, weight, [gamma, beta], eps, options, Epilogue::None)?;
+        return Ok((add_then(&normal, other, epilogue)?, statistics));
+    }
+    let statistics = Arc::clone(&kernel.statistics);
+    // An operation has three inputs at most.
+    let parameters = Tensor::cat(&[&weight.flatten_all()?, gamma, beta], 0)?;
+    let y = apply3(ConvNorm { adds: true, ..kernel }, x, &parameters, other)?;
     let statistics = statistics.get().expect("invariant: forward has run").clone();
     Ok((y, statistics))
 }
@@ -114,7 +136,12 @@ fn check(plan: &Plan, gamma: &Tensor, beta: &Tensor) -> Result<()> {
     )))
 }
 
+/// Elements that one task handles where a map is of no account.
+const CHUNK: usize = 1 << 15;
+
 struct ConvNorm {
+    /// Whether the inputs are image, weight with γ and β behind it, and what is added; else image, weight, γ with β.
+    adds: bool,
     /// The convolution alone.
     plain: Conv,
     /// The same with rectifier and pooling, through which the gradient comes back.
@@ -125,7 +152,69 @@ struct ConvNorm {
     maps: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
+/// The numbers of the inputs.
+struct Inputs<'a, T> {
+    weight: View<'a, T>,
+    gamma: &'a [T],
+    beta: &'a [T],
+    other: Option<&'a [T]>,
+}
+
 impl ConvNorm {
+    fn new(
+        x: &Tensor,
+        weight: &Tensor,
+        [gamma, beta]: [&Tensor; 2],
+        eps: f64,
+        options: &ConvOptions,
+        epilogue: Epilogue,
+    ) -> Result<Self> {
+        let plan = Plan::new(x.dims(), weight.dims(), options)?;
+        check(&plan, gamma, beta)?;
+        let count = plan.batch * plan.out_plane();
+        if count < 2 {
+            return Err(Error::Msg(format!(
+                "conv2d_batch_norm: {count} value per filter; training needs at least two, use a larger batch"
+            )));
+        }
+        Ok(Self {
+            adds: false,
+            plain: Conv::new(plan, Epilogue::None),
+            fused: Conv::new(plan, epilogue),
+            eps,
+            statistics: Arc::new(OnceLock::new()),
+            maps: OnceLock::new(),
+        })
+    }
+
+    fn inputs<'a, T: Element>(&self, inputs: &[View<'a, T>]) -> Inputs<'a, T> {
+        let filters = self.plain.plan.filters;
+        let View { data, dims } = inputs[1];
+        let (weight, affine, other) = if self.adds {
+            let (weight, affine) = data.split_at(data.len() - 2 * filters);
+            (weight, affine, Some(inputs[2].data))
+        } else {
+            (data, inputs[2].data, None)
+        };
+        let (gamma, beta) = affine.split_at(filters);
+        Inputs { weight: View { data: weight, dims }, gamma, beta, other }
+    }
+
+    /// The gradient before the epilogue.
+    fn passed<T: Element>(&self, grad: &[T], output: &[T]) -> Vec<T> {
+        let mut passed = grad.to_vec();
+        if self.fused.epilogue != Epilogue::None {
+            let most = T::from_f64(self.fused.epilogue.most());
+            passed.par_chunks_mut(CHUNK).zip(output.par_chunks(CHUNK)).for_each(|(gs, ys)| {
+                wide(
+                    #[inline(always)]
+                    || gs.iter_mut().zip(ys).for_each(|(g, y)| *g = gated_to(*g, *y, most)),
+                );
+            });
+        }
+        passed
+    }
+
     /// Normalises the maps of one image, with the epilogue.
     ///
     /// `normal` has room for one map.
@@ -133,6 +222,7 @@ impl ConvNorm {
     fn finish<T: Element>(
         &self,
         maps: &[T],
+        other: Option<&[T]>,
         lines: &[[T; 3]],
         normal: &mut [T],
         y: &mut [T],
@@ -145,6 +235,10 @@ impl ConvNorm {
         for (f, ((map, &[mean, scale, beta]), y)) in maps.zip(y.chunks_exact_mut(pooled)).enumerate() {
             for (n, v) in normal.iter_mut().zip(map) {
                 *n = (*v - mean) * scale + beta;
+            }
+            if let Some(other) = other {
+                let other = &other[f * normal.len()..(f + 1) * normal.len()];
+                normal.iter_mut().zip(other).for_each(|(n, o)| *n += *o);
             }
             if let Epilogue::ReluMaxPool(pool) = &self.fused.epilogue {
                 let winners = &mut winners[f * pooled..(f + 1) * pooled];
@@ -162,7 +256,17 @@ impl ConvNorm {
     }
 
     /// Σ g and Σ g·(v − mean) of one filter, where g is the gradient before the epilogue and v the convolved value.
-    fn sums<T: Element>(&self, maps: &[T], output: &[T], grad: &[T], filter: usize, mean: f64) -> (f64, f64) {
+    ///
+    /// `picked` has room for the values of one pooled map.
+    #[inline(always)]
+    fn sums<T: Element>(
+        &self,
+        maps: &[T],
+        output: &[T],
+        grad: &[T],
+        (filter, mean): (usize, f64),
+        picked: &mut [T],
+    ) -> (f64, f64) {
         let plan = &self.fused.plan;
         let (filters, plane) = (plan.filters, plan.out_plane());
         let pooled = grad.len() / (plan.batch * filters);
@@ -174,15 +278,18 @@ impl ConvNorm {
             let span = n * pooled..(n + 1) * pooled;
             let map = &maps[n * plane..(n + 1) * plane];
             let (grad, output) = (&grad[span.clone()], &output[span.clone()]);
-            let terms = |i: usize, v: T| {
-                let g = if rectified { gated_to(grad[i], output[i], most) } else { grad[i] }.to_f64();
+            let terms = |g: T, y: T, v: T| {
+                let g = if rectified { gated_to(g, y, most) } else { g }.to_f64();
                 [g, g * (v.to_f64() - mean)]
             };
             let part = match winners.get(span) {
                 Some(winners) if !winners.is_empty() => {
-                    sums_by(pooled, |i| terms(i, map[winners[i] as usize]))
+                    for (picked, at) in picked.iter_mut().zip(winners) {
+                        *picked = map[*at as usize];
+                    }
+                    sums_of_triples([grad, output, picked], terms)
                 }
-                _ => sums_by(pooled, |i| terms(i, map[i])),
+                _ => sums_of_triples([grad, output, map], terms),
             };
             sums = [sums[0] + part[0], sums[1] + part[1]];
         }
@@ -197,9 +304,9 @@ impl Kernel for ConvNorm {
 
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
         let plan = &self.fused.plan;
-        let (gamma, beta) = inputs[2].data.split_at(plan.filters);
+        let Inputs { weight, gamma, beta, other } = self.inputs(inputs);
         let mut moments = vec![Moments::default(); plan.batch * plan.filters];
-        let (maps, _) = self.plain.convolved(&inputs[..2], &mut moments)?;
+        let (maps, _) = self.plain.convolved(&[inputs[0], weight], &mut moments)?;
         let statistics =
             self.statistics.get_or_init(|| statistics_of(&moments, plan.filters, plan.out_plane()));
         let inverse = inverse_deviations(statistics, self.eps);
@@ -215,16 +322,20 @@ impl Kernel for ConvNorm {
         let pools = matches!(self.fused.epilogue, Epilogue::ReluMaxPool(_));
         let mut winners = vec![0; if pools { y.len() } else { 0 }];
         let mut winners_of = winners.chunks_mut(result);
+        let mut other_of = other.map(|other| other.chunks(result));
         let tasks: Vec<_> = y
             .chunks_mut(result)
             .zip(maps.chunks(plan.filters * plan.out_plane()))
-            .map(|(y, maps)| (y, maps, winners_of.next().unwrap_or_default()))
+            .map(|(y, maps)| {
+                let other = other_of.as_mut().and_then(Iterator::next);
+                (y, maps, other, winners_of.next().unwrap_or_default())
+            })
             .collect();
-        tasks.into_par_iter().for_each(|(y, maps, winners)| {
+        tasks.into_par_iter().for_each(|(y, maps, other, winners)| {
             scratch(plan.out_plane(), |normal| {
                 wide(
                     #[inline(always)]
-                    || self.finish(maps, &lines, normal, y, winners, size[1]),
+                    || self.finish(maps, other, &lines, normal, y, winners, size[1]),
                 );
             });
         });
@@ -243,30 +354,44 @@ impl Kernel for ConvNorm {
         let plan = &self.fused.plan;
         let maps = self.maps.get().and_then(|maps| maps.downcast_ref::<Vec<T>>());
         let maps = maps.expect("invariant: forward kept maps of this type");
+        let Inputs { weight, gamma, other, .. } = self.inputs(inputs);
         let statistics = self.statistics.get().expect("invariant: forward ran before backward");
         let inverse = inverse_deviations(statistics, self.eps);
+        let pooled = output.dims[2] * output.dims[3];
         let sums: Vec<(f64, f64)> = (0..plan.filters)
             .into_par_iter()
             .map(|f| {
-                let (total, with_value) = self.sums(maps, output.data, grad.data, f, statistics.mean[f]);
+                let filter = (f, statistics.mean[f]);
+                let (total, with_value) = scratch(pooled, |picked| {
+                    wide(
+                        #[inline(always)]
+                        || self.sums(maps, output.data, grad.data, filter, picked),
+                    )
+                });
                 (total, with_value * inverse[f])
             })
             .collect();
         // γ/σ·(g − Σg/N − v̂·Σ(g·v̂)/N) with the normalised value v̂, as a straight line of g and v.
         let lines: Vec<[T; 4]> = (0..plan.filters)
             .map(|f| {
-                let (scale, count) = (inputs[2].data[f].to_f64() * inverse[f], statistics.count as f64);
+                let (scale, count) = (gamma[f].to_f64() * inverse[f], statistics.count as f64);
                 let slope = scale * sums[f].1 / count * inverse[f];
                 [scale, scale * sums[f].0 / count, slope, statistics.mean[f]].map(T::from_f64)
             })
             .collect();
         let normalised = Normalised { maps, lines: &lines };
         let mut gradients =
-            self.fused.backward_through(&inputs[..2], output, grad, &wanted[..2], Some(normalised));
-        gradients.push(wanted[2].then(|| {
-            let (by_gamma, by_beta) = (sums.iter().map(|s| s.1), sums.iter().map(|s| s.0));
-            by_gamma.chain(by_beta).map(T::from_f64).collect()
-        }));
+            self.fused.backward_through(&[inputs[0], weight], output, grad, &wanted[..2], Some(normalised));
+        let (by_gamma, by_beta) = (sums.iter().map(|s| s.1), sums.iter().map(|s| s.0));
+        let by_affine = by_gamma.chain(by_beta).map(T::from_f64);
+        if other.is_some() {
+            if let Some(by_parameters) = &mut gradients[1] {
+                by_parameters.extend(by_affine);
+            }
+            gradients.push(wanted[2].then(|| self.passed(grad.data, output.data)));
+        } else {
+            gradients.push(wanted[2].then(|| by_affine.collect()));
+        }
         Ok(gradients)
     }
 }

@@ -181,7 +181,8 @@ fn shifted_sum<T: Element>(weight: &[T], offsets: &[u32], stored: &[T], line: &m
     }
 }
 
-/// Σ a·b in interleaved partial sums.
+/// Σ a·b in interleaved partial sums, which are then added in pairs: one after the other they would take longer than the
+/// products of a small map.
 #[inline(always)]
 fn dot<T: Element>(a: &[T], b: &[T]) -> T {
     let mut sums = [T::zero(); RUN];
@@ -191,8 +192,18 @@ fn dot<T: Element>(a: &[T], b: &[T]) -> T {
             sums[i] += a[i] * b[i];
         }
     }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| (*a * *b).to_f64()).sum();
-    T::from_f64(sums.iter().map(|v| v.to_f64()).sum::<f64>() + rest)
+    for (sum, (a, b)) in sums.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+        *sum += *a * *b;
+    }
+    let mut left = RUN;
+    while left > 1 {
+        left /= 2;
+        for i in 0..left {
+            let other = sums[i + left];
+            sums[i] += other;
+        }
+    }
+    sums[0]
 }
 
 /// Brings a line of positions to a map, without what stands between the rows.

@@ -30,6 +30,7 @@ mod vector;
 mod wide;
 mod winograd;
 
+pub(crate) use activation::add_then;
 pub use activation::{leaky_relu, relu, relu6};
 pub use ball::{
     BallParameter, distance, distance_matrix, distance_to_origin, einstein_midpoint, exp_map_at,
@@ -40,7 +41,7 @@ pub use ball::{
 };
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_fixed};
 pub use conv::{Epilogue, conv2d, conv2d_relu, conv2d_relu_max_pool};
-pub use conv_norm::{conv2d_batch_norm, conv2d_batch_norm_fixed};
+pub use conv_norm::{conv2d_batch_norm, conv2d_batch_norm_add, conv2d_batch_norm_fixed};
 pub use elementary::{acosh, asinh, atanh, expm1, log1p};
 pub use im2col::{ConvOptions, Padding};
 pub use kernel::Element;

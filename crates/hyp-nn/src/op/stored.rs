@@ -104,16 +104,21 @@ impl Stored {
         let [height, width] = self.image;
         for channel in 0..self.channels {
             let lines = &image[channel * channel_step..channel * channel_step + height * width];
-            for (y, line) in lines.chunks_exact(width).enumerate() {
-                for phase in 0..self.stride[1] {
-                    let Some((first, place)) = self.place(channel, y, phase) else { continue };
-                    let target = stored[place].iter_mut();
-                    if self.stride[1] == 1 {
-                        target.zip(line).for_each(|(t, v)| *t = *v);
-                    } else {
-                        let line = line.iter().skip(first).step_by(self.stride[1]);
-                        target.zip(line).for_each(|(t, v)| *t = *v);
+            for (line, row) in lines.chunks_exact(width).zip(self.rows(channel)) {
+                let Some(row) = row else { continue };
+                if self.stride[1] == 1 {
+                    let target = stored[row + self.padding.left..row + self.row()].iter_mut();
+                    target.zip(line).for_each(|(t, v)| *t = *v);
+                    continue;
+                }
+                for (phase, first) in self.phases() {
+                    let from = (first + self.padding.left) / self.stride[1];
+                    if from > self.row() {
+                        continue;
                     }
+                    let target = stored[row..][phase * self.plane()..][from..self.row()].iter_mut();
+                    let line = line.iter().skip(first).step_by(self.stride[1]);
+                    target.zip(line).for_each(|(t, v)| *t = *v);
                 }
             }
         }
@@ -125,29 +130,51 @@ impl Stored {
         let [height, width] = self.image;
         for channel in 0..self.channels {
             let lines = &mut image[channel * channel_step..channel * channel_step + height * width];
-            for (y, line) in lines.chunks_exact_mut(width).enumerate() {
-                for phase in 0..self.stride[1] {
-                    let Some((first, place)) = self.place(channel, y, phase) else { continue };
+            for (line, row) in lines.chunks_exact_mut(width).zip(self.rows(channel)) {
+                let Some(row) = row else { continue };
+                for (phase, first) in self.phases() {
+                    let from = (first + self.padding.left) / self.stride[1];
+                    if from > self.row() {
+                        continue;
+                    }
+                    let source = &stored[row..][phase * self.plane()..][from..self.row()];
                     let line = line.iter_mut().skip(first).step_by(self.stride[1]);
-                    line.zip(&stored[place]).for_each(|(t, v)| *t += *v);
+                    line.zip(source).for_each(|(t, v)| *t += *v);
                 }
             }
         }
     }
 
-    /// The first column of image row `y` that belongs to a horizontal phase, and where it and what follows it are
-    /// stored; `None` if no tap reaches the row.
+    /// Elements of a stored plane.
+    fn plane(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
+    /// Where each row of a channel of the image is stored, in the plane of its vertical phase and horizontal phase 0;
+    /// `None` if no tap reaches it.
+    ///
+    /// Counted, not divided: the maps of late layers have rows shorter than a division takes.
     #[inline(always)]
-    fn place(&self, channel: usize, y: usize, phase: usize) -> Option<(usize, std::ops::Range<usize>)> {
-        let ([stride_y, stride_x], Padding { top, left, .. }) = (self.stride, self.padding);
-        let (phase_y, at_y) = ((y + top) % stride_y, (y + top) / stride_y);
-        if at_y >= self.size[0] {
-            return None;
-        }
-        let plane = (channel * stride_y + phase_y) * stride_x + phase;
-        let start = (plane * self.size[0] + at_y) * self.size[1];
-        let first = (phase + stride_x - left % stride_x) % stride_x;
-        let from = (first + left) / stride_x;
-        (from <= self.size[1]).then(|| (first, start + from..start + self.size[1]))
+    fn rows(&self, channel: usize) -> impl Iterator<Item = Option<usize>> {
+        let [stride_y, stride_x] = self.stride;
+        let (mut phase, mut at) = (self.padding.top % stride_y, self.padding.top / stride_y);
+        std::iter::repeat_with(move || {
+            let plane = (channel * stride_y + phase) * stride_x;
+            let row = (at < self.size[0]).then(|| plane * self.plane() + at * self.size[1]);
+            phase += 1;
+            if phase == stride_y {
+                (phase, at) = (0, at + 1);
+            }
+            row
+        })
+    }
+
+    /// The horizontal phases, each with the first column of the image that belongs to it.
+    #[inline(always)]
+    fn phases(&self) -> impl Iterator<Item = (usize, usize)> {
+        let stride = self.stride[1];
+        let shift = if stride == 1 { 0 } else { self.padding.left % stride };
+        (0..stride)
+            .map(move |phase| (phase, if phase < shift { phase + stride - shift } else { phase - shift }))
     }
 }

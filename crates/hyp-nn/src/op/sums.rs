@@ -35,17 +35,29 @@ pub(super) fn sum_of_pairs<T: Element>(xs: &[T], ys: &[T], f: impl Fn(f64, f64) 
     lanes[0]
 }
 
-/// Σ f(i) of two values for `i` below `count`.
+/// Σ f(x, y, z) of three rows of one length, where f gives two values.
 #[inline(always)]
-pub(super) fn sums_by(count: usize, f: impl Fn(usize) -> [f64; 2]) -> [f64; 2] {
-    const LANES: usize = 8;
-    let mut lanes = [[0.0; 2]; LANES];
-    for i in 0..count {
-        let [a, b] = f(i);
-        let lane = &mut lanes[i % LANES];
-        *lane = [lane[0] + a, lane[1] + b];
+pub(super) fn sums_of_triples<T: Element>(
+    [xs, ys, zs]: [&[T]; 3],
+    f: impl Fn(T, T, T) -> [f64; 2],
+) -> [f64; 2] {
+    const LANES: usize = 16;
+    let mut lanes = [[0.0; LANES]; 2];
+    let ((xs, x_rest), (ys, y_rest), (zs, z_rest)) =
+        (xs.as_chunks::<LANES>(), ys.as_chunks::<LANES>(), zs.as_chunks::<LANES>());
+    for ((x, y), z) in xs.iter().zip(ys).zip(zs) {
+        for i in 0..LANES {
+            let [a, b] = f(x[i], y[i], z[i]);
+            lanes[0][i] += a;
+            lanes[1][i] += b;
+        }
     }
-    lanes.iter().fold([0.0; 2], |sum, lane| [sum[0] + lane[0], sum[1] + lane[1]])
+    for (i, ((x, y), z)) in x_rest.iter().zip(y_rest).zip(z_rest).enumerate() {
+        let [a, b] = f(*x, *y, *z);
+        lanes[0][i] += a;
+        lanes[1][i] += b;
+    }
+    lanes.map(|lanes| lanes.iter().sum())
 }
 
 /// Mean of a map, and the sum of the squared differences from it.
@@ -85,7 +97,7 @@ mod tests {
             assert_eq!(sum_of(&numbers, |v| v), (n * (n + 1) / 2) as f64);
             let squares = n * (n + 1) * (2 * n + 1) / 6;
             assert_eq!(sum_of_pairs(&numbers, &numbers, |x, y| x * y), squares as f64);
-            let both = sums_by(n, |i| [f64::from(numbers[i]), f64::from(numbers[i]).powi(2)]);
+            let both = sums_of_triples([&numbers; 3], |x, y, z| [x.into(), f64::from(y) * f64::from(z)]);
             assert_eq!(both, [(n * (n + 1) / 2) as f64, squares as f64]);
         }
     }

@@ -109,6 +109,12 @@ fn convolutions() -> Vec<Case> {
         Case::new("conv2d_batch_norm with pooling", NORMALISED, 1.0, |t| {
             normalised(t, Epilogue::ReluMaxPool(PoolOptions::square(2)))
         }),
+        Case::new("conv2d_batch_norm_add", &[IMAGES, WEIGHT, BIAS, BIAS, &[3, 6, 9, 8]], 1.0, |t| {
+            let (affine, options) = ([&t[2], &t[3]], ConvOptions::new(1, 1));
+            let (y, _) =
+                op::conv2d_batch_norm_add(&t[0], &t[1], affine, 1e-5, &options, &t[4], Epilogue::Relu)?;
+            Ok(y)
+        }),
     ]
 }
 

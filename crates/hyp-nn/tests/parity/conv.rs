@@ -3,8 +3,8 @@
 use hyp_nn::candle_core::{DType, Device, Tensor, Var};
 use hyp_nn::op::{
     ConvOptions, Epilogue, Padding, PoolOptions, batch_norm, batch_norm_fixed, conv2d, conv2d_batch_norm,
-    conv2d_batch_norm_fixed, conv2d_relu, conv2d_relu_max_pool, cross_entropy, linear, max_pool2d, relu,
-    relu6,
+    conv2d_batch_norm_add, conv2d_batch_norm_fixed, conv2d_relu, conv2d_relu_max_pool, cross_entropy, linear,
+    max_pool2d, relu, relu6,
 };
 
 use crate::difference::{assert_close, check, numbers, weighted};
@@ -171,6 +171,40 @@ fn fused_normalisation_equals_its_parts() {
     let refused = |x, gamma| conv2d_batch_norm(x, weight, [gamma, beta], 0.0, &options, Epilogue::Relu);
     assert!(refused(&one, gamma).is_err());
     assert!(refused(x, &one).is_err());
+}
+
+/// The end of a residual block, in training by one operation and in evaluation by two.
+#[test]
+fn fused_addition_equals_its_parts() {
+    let options = ConvOptions::new(1, 1);
+    let line = |values: &[f64; 3]| Tensor::new(values, &Device::Cpu).unwrap();
+    let (gamma, beta) = (line(&[0.9, -0.7, 0.4]), line(&[0.2, 5.6, -0.1]));
+    let inputs =
+        [numbers(&[5, 2, 7, 6], 1), numbers(&[3, 2, 3, 3], 2), gamma, beta, numbers(&[5, 3, 7, 6], 3)];
+    for epilogue in [Epilogue::None, Epilogue::Relu, Epilogue::Relu6] {
+        let fused = |t: &[Tensor]| {
+            conv2d_batch_norm_add(&t[0], &t[1], [&t[2], &t[3]], 1e-5, &options, &t[4], epilogue)
+        };
+        let affine = [&inputs[2], &inputs[3]];
+        let (normal, want) =
+            conv2d_batch_norm(&inputs[0], &inputs[1], affine, 1e-5, &options, Epilogue::None).unwrap();
+        let sum = (normal + &inputs[4]).unwrap();
+        let followed = match epilogue {
+            Epilogue::Relu => relu(&sum).unwrap(),
+            Epilogue::Relu6 => relu6(&sum).unwrap(),
+            _ => sum,
+        };
+        let (y, statistics) = fused(&inputs).unwrap();
+        assert_eq!(statistics, want);
+        assert_close(&y, &followed, 0.0);
+        check(&inputs, |t| weighted(&fused(t)?.0));
+    }
+    let refused = |other: &Tensor, epilogue| {
+        let [x, weight, gamma, beta, _] = &inputs;
+        conv2d_batch_norm_add(x, weight, [gamma, beta], 0.0, &options, other, epilogue).is_err()
+    };
+    assert!(refused(&inputs[0], Epilogue::Relu));
+    assert!(refused(&inputs[4], Epilogue::ReluMaxPool(PoolOptions::square(2))));
 }
 
 #[test]

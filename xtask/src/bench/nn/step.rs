@@ -1,7 +1,9 @@
 //! Training steps, and forward passes in evaluation: a backbone with a linear or hyperbolic head.
 
 use anyhow::Result;
-use hyp_nn::backbone::{Backbone, Conv4, Conv4Config, LeNet, ResNet, ResNetConfig, ResNetDepth, Vgg19};
+use hyp_nn::backbone::{
+    Backbone, Conv4, Conv4Config, EfficientNetLite0, LeNet, ResNet, ResNetConfig, ResNetDepth, Vgg19,
+};
 use hyp_nn::candle_core::Device;
 use hyp_nn::optim::{OptimizerConfig, Step};
 use hyp_nn::train::{StepContext, Task};
@@ -39,7 +41,10 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
     let row = Row::new("resnet50-step", "ResNet-50, 8 images of 256 × 128, 751 classes");
     let row = row.work(Work::Items(8.0, "images"));
     let large = ResNetConfig::torchvision(ResNetDepth::Fifty);
-    step(bench, row, &[8, 3, 256, 128], 751, flat, |store| Ok(ResNet::new(store, large)?))
+    step(bench, row, &[8, 3, 256, 128], 751, flat, |store| Ok(ResNet::new(store, large)?))?;
+    let row = Row::new("efficientnet-lite0-step", "EfficientNet-Lite0, 32 images of 128 × 64, 501 classes");
+    let row = row.work(Work::Items(32.0, "images"));
+    step(bench, row, &[32, 3, 128, 64], 501, flat, |store| Ok(EfficientNetLite0::new(store)?))
 }
 
 /// All forward passes.

@@ -26,6 +26,9 @@ use super::winograd::{Strides, Winograd};
 /// Columns of an unfolded chunk below which further images join it.
 const COLUMNS: usize = 256;
 
+/// Chunks into which a batch is cut at least, so that small maps leave no thread without work.
+const CHUNKS: usize = 4;
+
 /// Convolution (cross-correlation) of a batch of images.
 ///
 /// $$ y_{b f i j} = \beta_f + \sum_{c,u,v} w_{f c u v}\, x_{b,\,c,\,i s + u d - p,\,j s + v d - p} $$
@@ -173,7 +176,7 @@ impl Conv {
         if let (Some(winograd), true) = (&self.winograd, T::single(&[]).is_some()) {
             return winograd.images();
         }
-        (COLUMNS / self.plan.out_plane().max(1)).clamp(1, self.plan.batch.max(1))
+        (COLUMNS / self.plan.out_plane().max(1)).clamp(1, self.plan.batch.div_ceil(CHUNKS).max(1))
     }
 
     /// `maps[filter][image × position] = weight · unfolded`, group by group.
