@@ -14,13 +14,15 @@ A script declares contenders and serves them:
 The first line written is `{"versions": [...], "rows": {row: [contender, ...]}}`. Then every request gets one line:
 A run that would take hours does a part of the work, and its attribute `scale` says by how much its time is multiplied;
 the contender's name says so too. `{"row", "contender", "seconds", "most"}` is answered by `{"times": [milliseconds, ...]}`, `{"forget": row}` by `{}`,
-and a failure by `{"error": text}`.
+`{"memory": row, "contender"}` by `{"memory": megabytes}`, measured in a process of its own, and a failure by `{"error": text}`.
 """
 
 import argparse
 import gc
 import importlib.metadata
 import json
+import os
+import subprocess
 import sys
 import time
 import traceback
@@ -44,11 +46,14 @@ def threads():
     """The number of threads that the caller allows."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args().threads
+    return parser.parse_known_args()[0].threads
 
 
 def serve(*packages):
     """Answers requests until the input ends."""
+    if "--memory" in sys.argv:
+        print(_above(*sys.argv[sys.argv.index("--memory") + 1 :]))
+        return
     # Answers have the output for themselves; what libraries print goes where errors go.
     answers, sys.stdout = sys.stdout, sys.stderr
 
@@ -73,6 +78,8 @@ def _answer(request, ready):
             del ready[key]
         gc.collect()
         return {}
+    if "memory" in request:
+        return {"memory": _memory(request["memory"], request["contender"])}
     key = (request["row"], request["contender"])
     if key not in ready:
         ready[key] = _makers[key[0]][key[1]]()
@@ -88,3 +95,29 @@ def _answer(request, ready):
         if spent + seconds > request["seconds"]:
             break
     return {"times": times}
+
+
+def _memory(row, contender):
+    """Megabytes of one run, in a process that neither earlier rows nor an allocator told to keep all have touched."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    command = [sys.executable, *sys.argv, "--memory", row, contender]
+    output = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if output.returncode != 0:
+        raise RuntimeError(f"{contender} did not run by itself: {output.stderr.strip()}")
+    return float(output.stdout.split()[-1])
+
+
+def _above(row, contender):
+    """The most memory that a run occupies above what is occupied when its inputs are ready, in megabytes."""
+    run = _makers[row][contender]()
+    gc.collect()
+    with open("/proc/self/clear_refs", "w") as marks:
+        marks.write("5")
+    before = _status("VmRSS:")
+    run()
+    return _status("VmHWM:") - before
+
+
+def _status(name):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith(name))

@@ -198,3 +198,15 @@ fn help_of_every_command_shows_an_example() {
         assert!(output.status.success() && text.contains("Example"), "{command}: {text}");
     }
 }
+
+/// 3,368 queries against 15,913 entries: a matrix of all distances alone would be 214 MB.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_evaluation_of_the_size_of_market_1501_stays_small() {
+    let key = "reid-evaluation-hyperbolic";
+    let (code, text) = run(&workspace(), &["bench", "reid", "--only", key, "--memory"]);
+    assert_eq!(code, 0, "{text}");
+    let found = text.trim().strip_prefix(key).and_then(|rest| rest.trim().strip_suffix("MB"));
+    let megabytes: f64 = found.unwrap_or_else(|| panic!("no number in {text}")).trim().parse().unwrap();
+    assert!(megabytes > 0.0 && megabytes < 100.0, "{megabytes} MB above the inputs");
+}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::memory;
 use super::peer::Peer;
 
 /// Seconds that one visit of a contender may fill with repetitions.
@@ -33,6 +34,7 @@ pub(super) struct Row {
     title: String,
     work: Option<Work>,
     once: bool,
+    memory: bool,
 }
 
 /// The amount of work of one run.
@@ -49,7 +51,7 @@ pub(super) enum Work {
 
 impl Row {
     pub(super) fn new(key: &'static str, title: impl Into<String>) -> Self {
-        Self { key, title: title.into(), work: None, once: false }
+        Self { key, title: title.into(), work: None, once: false, memory: false }
     }
 
     pub(super) fn key(&self) -> &'static str {
@@ -58,6 +60,12 @@ impl Row {
 
     pub(super) fn work(mut self, work: Work) -> Self {
         self.work = Some(work);
+        self
+    }
+
+    /// Also measured for its memory above the inputs.
+    pub(super) fn memory(mut self) -> Self {
+        self.memory = true;
         self
     }
 
@@ -99,19 +107,28 @@ pub(super) struct Line {
     pub(super) work: Option<Work>,
     pub(super) ours: Times,
     pub(super) peers: Vec<(String, Times)>,
+    /// Megabytes above the inputs: ours, and the peers' in their order.
+    pub(super) memory: Option<(f64, Vec<f64>)>,
 }
 
 /// Measures rows and keeps them.
 pub(super) struct Bench<'a> {
     pub(super) rounds: usize,
     pub(super) only: Option<&'a str>,
+    /// Nothing is timed: the row runs once, and its memory is printed.
+    pub(super) memory: bool,
     pub(super) peer: Option<&'a mut Peer>,
     pub(super) lines: Vec<Line>,
     /// The rows that there are, asked for or not.
     pub(super) keys: BTreeSet<String>,
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    /// For the memory of one row alone.
+    pub(super) fn of_memory(only: Option<&'a str>) -> Self {
+        Self { rounds: 0, only, memory: true, peer: None, lines: Vec::new(), keys: BTreeSet::new() }
+    }
+
     /// Whether the row is asked for; ask before building what is large.
     pub(super) fn wants(&mut self, key: &str) -> bool {
         self.keys.insert(key.to_owned());
@@ -122,8 +139,16 @@ impl Bench<'_> {
     ///
     /// The first run of each is not counted, unless it is the only one.
     pub(super) fn row(&mut self, row: Row, mut work: impl FnMut() -> Result<()>) -> Result<()> {
-        let Row { key, title, work: amount, once } = row;
+        let Row { key, title, work: amount, once, memory } = row;
         if !self.wants(key) {
+            return Ok(());
+        }
+        if self.memory {
+            let found = memory::above(work).with_context(|| format!("the row {key}"))?;
+            match found {
+                Some(megabytes) => println!("{key} {megabytes:.1} MB"),
+                None => println!("{key}: this system does not tell"),
+            }
             return Ok(());
         }
         let visit = Visit { seconds: VISIT, most: MOST };
@@ -150,11 +175,25 @@ impl Bench<'_> {
         if let Some(peer) = &mut self.peer {
             peer.forget(key)?;
         }
+        let memory = if memory { self.memories(key, &names)? } else { None };
         let peers = names.into_iter().zip(theirs.into_iter().map(Times::new)).collect();
-        let line = Line { title, work: amount, ours: Times::new(ours), peers };
+        let line = Line { title, work: amount, ours: Times::new(ours), peers, memory };
         eprintln!("{key}: ours {:.3} ms{}", line.ours.median(), beside(&line.peers));
         self.lines.push(line);
         Ok(())
+    }
+}
+
+impl Bench<'_> {
+    /// Memory of ours and of each peer, each in a process of its own.
+    fn memories(&mut self, key: &str, names: &[String]) -> Result<Option<(f64, Vec<f64>)>> {
+        let Some(ours) = memory::of_row(key)? else { return Ok(None) };
+        let mut theirs = Vec::with_capacity(names.len());
+        for name in names {
+            let peer = self.peer.as_mut().context("invariant: contenders come from a peer")?;
+            theirs.push(peer.memory(key, name)?);
+        }
+        Ok(Some((ours, theirs)))
     }
 }
 
@@ -187,7 +226,7 @@ mod tests {
     #[test]
     fn the_first_run_is_not_counted_and_every_round_is_a_visit() {
         let mut count = 0;
-        let mut bench = Bench { rounds: 2, only: None, peer: None, lines: Vec::new(), keys: BTreeSet::new() };
+        let mut bench = Bench { rounds: 2, memory: false, ..Bench::of_memory(None) };
         bench
             .row(Row::new("x", "X"), || {
                 count += 1;
@@ -201,8 +240,7 @@ mod tests {
 
     #[test]
     fn rows_that_are_not_asked_for_are_not_run() {
-        let mut bench =
-            Bench { rounds: 1, only: Some("conv"), peer: None, lines: Vec::new(), keys: BTreeSet::new() };
+        let mut bench = Bench { rounds: 1, memory: false, ..Bench::of_memory(Some("conv")) };
         bench.row(Row::new("lenet-step", "LeNet"), || panic!("not asked for")).unwrap();
         assert!(bench.lines.is_empty() && bench.wants("conv4-step"));
     }

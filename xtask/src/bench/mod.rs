@@ -7,6 +7,7 @@ mod data;
 mod delta;
 mod fewshot;
 mod measure;
+mod memory;
 mod nn;
 mod peak;
 mod peer;
@@ -65,6 +66,9 @@ pub(crate) struct Options {
     /// Visits of each contender; medians are over all runs of all visits.
     #[arg(long, default_value_t = 5, value_name = "N")]
     rounds: usize,
+    /// Run the row once, in this process, and say how much memory it takes above its inputs.
+    #[arg(long, hide = true, requires = "only", conflicts_with_all = ["peer", "write"])]
+    memory: bool,
     /// Put the tables into `docs/performance.md`.
     #[arg(long, requires = "peer")]
     write: bool,
@@ -74,6 +78,13 @@ pub(crate) struct Options {
 pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.rounds < 3 {
         bail!("the median of {} visits says little; give `--rounds` at least 3", options.rounds);
+    }
+    if options.memory {
+        let parts = SUBJECTS.iter().filter(|s| options.what == s.0).flat_map(|s| s.1);
+        for (_, measure) in parts {
+            measure(&mut Bench::of_memory(options.only.as_deref()))?;
+        }
+        return Ok(ExitCode::SUCCESS);
     }
     if cfg!(debug_assertions) {
         eprintln!(
@@ -93,6 +104,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
             let mut bench = Bench {
                 rounds: options.rounds,
                 only: options.only.as_deref(),
+                memory: false,
                 peer: peer.as_mut(),
                 lines: Vec::new(),
                 keys: BTreeSet::new(),

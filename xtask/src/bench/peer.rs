@@ -35,6 +35,8 @@ struct Hello {
 struct Answer {
     #[serde(default)]
     times: Vec<f64>,
+    /// Megabytes.
+    memory: Option<f64>,
     error: Option<String>,
 }
 
@@ -83,6 +85,12 @@ impl Peer {
             bail!("{contender} gave no time for {row}");
         }
         Ok(answer.times)
+    }
+
+    /// Megabytes above the inputs that a run takes in a process of its own.
+    pub(super) fn memory(&mut self, row: &str, contender: &str) -> Result<f64> {
+        let answer = self.ask(json!({ "memory": row, "contender": contender }))?;
+        answer.memory.with_context(|| format!("{contender} told no memory for {row}"))
     }
 
     /// Lets the script free what it holds for the row.
@@ -138,13 +146,14 @@ mod tests {
     fn a_visit_is_a_request_and_an_answer() {
         let mut peer = script(&format!(
             "echo '{HELLO}'; read request; case $request in *Thing*) echo '{{\"times\": [1.5, 2.5]}}';; esac; \
-             read request; echo '{{\"error\": \"no memory\"}}'"
+             read request; echo '{{\"memory\": 12.5}}'; read request; echo '{{\"error\": \"no memory\"}}'"
         ))
         .unwrap();
         assert_eq!(peer.versions(), ["Thing 1.0"]);
         assert_eq!((peer.contenders("a"), peer.contenders("b")), (vec!["Thing".to_owned()], vec![]));
         let visit = Visit { seconds: 0.1, most: 3 };
         assert_eq!(peer.visit("a", "Thing", visit).unwrap(), [1.5, 2.5]);
+        assert_eq!(peer.memory("a", "Thing").unwrap(), 12.5);
         let error = peer.visit("a", "Thing", visit).unwrap_err().to_string();
         assert!(error.contains("no memory"), "{error}");
         let error = peer.visit("a", "Thing", visit).unwrap_err().to_string();

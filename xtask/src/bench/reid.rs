@@ -45,7 +45,7 @@ fn measure(bench: &mut Bench) -> Result<()> {
     ];
     for (row, title, metric) in distances {
         if bench.wants(row) {
-            bench.row(Row::new(row, title).work(pairs()), || {
+            bench.row(Row::new(row, title).work(pairs()).memory(), || {
                 let mut sum = 0.0;
                 evaluate_rows(&query, &gallery, metric, |_, row| row[0], |first| sum += first)?;
                 std::hint::black_box(sum);
@@ -67,7 +67,8 @@ fn measure(bench: &mut Bench) -> Result<()> {
                 }
             },
         )?;
-        bench.row(Row::new("reid-measures", "CMC, mAP and mINP of given distances").work(pairs()), || {
+        let row = Row::new("reid-measures", "CMC, mAP and mINP of given distances");
+        bench.row(row.work(pairs()).memory(), || {
             let scores: Vec<_> = distances
                 .par_chunks_exact(GALLERY)
                 .zip(&query_tags)
@@ -83,7 +84,7 @@ fn measure(bench: &mut Bench) -> Result<()> {
     ];
     for (row, title, metric) in evaluations {
         if bench.wants(row) {
-            bench.row(Row::new(row, title).work(pairs()), || {
+            bench.row(Row::new(row, title).work(pairs()).memory(), || {
                 std::hint::black_box(evaluate(&query, &gallery, metric)?);
                 Ok(())
             })?;

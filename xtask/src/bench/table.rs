@@ -44,7 +44,11 @@ pub(super) fn table(lines: &[Line], conditions: &Conditions) -> String {
         }
         None => text.push_str("No peer was measured; `--peer` runs them in turn with ours.\n"),
     }
-    text.push_str("\n| work | ours, ms | rate | peers, ms (ours ÷ theirs) | ours ÷ best peer |\n| --- | --- | --- | --- | --- |\n");
+    let with_memory = lines.iter().any(|line| line.memory.is_some());
+    text.push_str("\n| work | ours, ms | rate | peers, ms (ours ÷ theirs) | ours ÷ best peer |");
+    text.push_str(if with_memory { " memory above the inputs, MB |" } else { "" });
+    text.push_str("\n| --- | --- | --- | --- | --- |");
+    text.push_str(if with_memory { " --- |\n" } else { "\n" });
     for line in lines {
         let ours = line.ours.median();
         let (low, high) = line.ours.quartiles();
@@ -56,7 +60,7 @@ pub(super) fn table(lines: &[Line], conditions: &Conditions) -> String {
             })
             .collect();
         let best = line.peers.iter().map(|(_, times)| times.median()).fold(f64::INFINITY, f64::min);
-        let _ = writeln!(
+        let _ = write!(
             text,
             "| {} | {} [{} … {}] | {} | {} | {} |",
             line.title,
@@ -67,8 +71,19 @@ pub(super) fn table(lines: &[Line], conditions: &Conditions) -> String {
             or_dash(peers.join("; ")),
             or_dash(if best.is_finite() { format!("**{}**", ratio(ours / best)) } else { String::new() }),
         );
+        if with_memory {
+            let _ = write!(text, " {} |", or_dash(memory(line)));
+        }
+        text.push('\n');
     }
     text
+}
+
+/// Ours and the peers' memory.
+fn memory(line: &Line) -> String {
+    let Some((ours, theirs)) = &line.memory else { return String::new() };
+    let peers = line.peers.iter().zip(theirs).map(|((name, _), theirs)| format!("; {name} {theirs:.0}"));
+    format!("ours **{ours:.0}**{}", peers.collect::<String>())
 }
 
 fn or_dash(text: String) -> String {
@@ -151,13 +166,23 @@ mod tests {
             work: Some(Work::Single(1e9)),
             ours: Times::new(vec![10.0, 10.0, 12.0]),
             peers: vec![("A".to_owned(), Times::new(vec![20.0])), ("B".to_owned(), Times::new(vec![400.0]))],
+            memory: None,
         };
         let versions = ["A 1.0".to_owned()];
         let conditions = Conditions { peak: &peak(), rounds: 5, versions: Some(&versions) };
-        let text = table(&[line], &conditions);
+        let text = table(std::slice::from_ref(&line), &conditions);
         let want = "| step | 10.0 [10.0 … 11.0] | 100 GFLOP/s, 50 % of peak | A 20.0 (0.500); B 400 (0.025) | **0.500** |";
         assert!(text.contains(want), "{text}");
         assert!(text.contains("A 1.0") && text.contains("5 rounds"), "{text}");
+        assert!(!text.contains("MB"), "{text}");
+        let line = Line { memory: Some((4.6, vec![812.3, 40.0])), ..line };
+        let text = table(&[line], &conditions);
+        assert!(text.contains("| **0.500** | ours **5**; A 812; B 40 |"), "{text}");
+        assert!(
+            text.contains(
+                "best peer | memory above the inputs, MB |\n| --- | --- | --- | --- | --- | --- |\n"
+            )
+        );
     }
 
     #[test]
