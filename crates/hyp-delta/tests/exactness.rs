@@ -224,3 +224,24 @@ fn many_points() {
         assert_eq!((got.at_least, got.at_most), (want.clone(), want.delta), "{metric:?}");
     }
 }
+
+/// Where very many pairs come within a rounding of δ, features tell them apart by finer levels, as a matrix does.
+#[test]
+fn crowds_of_features_are_thinned_before_they_are_evaluated() {
+    use hyp_delta::exact::delta_of_features_on;
+    let (n, radius) = (2100, 10.0_f64);
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let rows: Vec<f64> = (0..n)
+        .flat_map(|_| {
+            let distance = (1.0 + random.random::<f64>() * (radius.cosh() - 1.0)).acosh();
+            let (norm, angle) = ((0.5 * distance).tanh(), std::f64::consts::TAU * random.random::<f64>());
+            [norm * angle.cos(), norm * angle.sin()]
+        })
+        .collect();
+    let metric = Metric::Poincare(Curvature::ONE);
+    let (want, _) =
+        delta_at_base_on(&DistanceMatrix::from_features(&rows, 2, metric).unwrap(), 0, Isa::detect());
+    let (got, work) = delta_of_features_on(&rows, 2, metric, 0, Isa::detect()).unwrap();
+    assert_eq!(got, want);
+    assert!(work.refined < 10 * n as u64, "{work:?}");
+}

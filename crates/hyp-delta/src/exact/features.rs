@@ -147,6 +147,69 @@ pub(crate) fn levels_of<T: Level + Turns>(
     Ok((levels, diameter))
 }
 
+/// By how much of the range of all levels the finest go beyond it on either side, so that rounding stays within.
+const BEYOND: f64 = 1e-8;
+/// Rows that are compared with a block of columns while it is in cache, and numbers in such a block.
+const FEW_ROWS: usize = 16;
+const BLOCK_VALUES: usize = 32_768;
+
+/// Finer levels of the same rows from exact products, for survivors that are many; nothing where `goes_on`, which
+/// is told the share that is done, says so.
+pub(crate) fn finest_of<T: Level>(
+    source: &RowsAtBase<'_>,
+    levels: &Levels<u16>,
+    goes_on: &(dyn Fn(f64) -> bool + Sync),
+    isa: Isa,
+) -> Option<Levels<T>> {
+    let order = levels.order.clone();
+    let (points, low) = (order.len(), levels.scale.low);
+    let range = levels.scale.step * f64::from(u16::TOP);
+    let scale = Scale::spread::<T>(low - BEYOND * range, low + (1.0 + BEYOND) * range);
+    let rows = source.rows.subset(&order);
+    let base: Vec<f64> = order.iter().map(|&p| source.base_distances[p]).collect();
+    let mut matrix = Padded::filled(points, T::nearest(0.0));
+    let stride = matrix.stride();
+    let columns = (BLOCK_VALUES / rows.dim()).max(1);
+    let (stopped, seen) = (AtomicBool::new(false), AtomicUsize::new(0));
+    matrix.all_mut().par_chunks_mut(FEW_ROWS * stride).enumerate().for_each_init(
+        || vec![0.0; columns],
+        |distances, (group, out)| {
+            let first = group * FEW_ROWS;
+            let done = seen.load(Ordering::Relaxed) as f64 / (points * points / 2) as f64;
+            if stopped.load(Ordering::Relaxed) || !goes_on(done.min(1.0)) {
+                stopped.store(true, Ordering::Relaxed);
+                return;
+            }
+            for start in (first..points).step_by(columns) {
+                let end = (start + columns).min(points);
+                for (i, line) in (first..).zip(out.chunks_exact_mut(stride)) {
+                    let start = start.max(i + 1);
+                    if start < end {
+                        let distances = &mut distances[..end - start];
+                        rows.distances(isa, i, start, distances);
+                        let (from_base, per_step) = (&base[start..end], 1.0 / scale.step);
+                        T::levels(
+                            isa,
+                            base[i],
+                            from_base,
+                            distances,
+                            scale.low,
+                            per_step,
+                            &mut line[start..end],
+                        );
+                        seen.fetch_add(end - start, Ordering::Relaxed);
+                    }
+                }
+            }
+        },
+    );
+    if stopped.into_inner() {
+        return None;
+    }
+    mirror(matrix.all_mut(), stride, 0);
+    Some(Levels { matrix, scale, order })
+}
+
 /// Replaces the levels of one row whose distances are too uncertain by those of exact products; returns the largest of
 /// those distances.
 fn sharpen<T: Level>(
@@ -212,6 +275,32 @@ mod tests {
     use hyp_math::Curvature;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
+
+    /// Finest levels are those of exact products, whatever the metric, and stop when they are told to.
+    #[test]
+    fn finest_levels_are_of_exact_products() {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let ball = Metric::Poincare(Curvature::new(1.0).unwrap());
+        for (metric, size) in
+            [(Metric::Euclidean, 9.0), (Metric::Cosine, 1.0), (Metric::Angular, 1.0), (ball, 1.0)]
+        {
+            let features = rows_for(metric, 150, 5, size, &mut random);
+            let rows = Rows::new(&features, 5, metric).unwrap();
+            let source = RowsAtBase::new(&rows, 7);
+            let order: Vec<usize> = (0..150).rev().collect();
+            let (levels, _) = levels_of::<u16>(&source, order.clone(), &|_| true, Isa::detect()).unwrap();
+            let finest = finest_of::<i32>(&source, &levels, &|_| true, Isa::detect()).unwrap();
+            for (i, j) in (0..150).flat_map(|i| (0..150).map(move |j| (i, j))) {
+                let exact = (source.product(order[i], order[j]) - finest.scale.low) / finest.scale.step;
+                let level = if i == j { 0.0 } else { exact };
+                assert!(
+                    (f64::from(finest.matrix.row(i)[j]) - level).abs() <= 0.5 + 1e-6,
+                    "{metric:?} {i} {j}"
+                );
+            }
+            assert!(finest_of::<i32>(&source, &levels, &|_| false, Isa::detect()).is_none());
+        }
+    }
 
     /// Rows for a metric; those of the ball of up to `size` of its radius, and up to its edge in all but a millionth.
     fn rows_for(metric: Metric, n: usize, dim: usize, size: f64, random: &mut ChaCha8Rng) -> Vec<f32> {

@@ -1,8 +1,9 @@
 //! δ of features at a base point, by whatever fits in the memory and the time there is.
 
 use super::best::Found;
-use super::features::{RowsAtBase, Unmade, levels_of};
+use super::features::{RowsAtBase, Unmade, finest_of, levels_of};
 use super::outline::outline;
+use super::pruned::GoesOn;
 use super::report::{Interval, Limits, Method, Status, Work};
 use super::seed::spread;
 use super::ways::{self, FEW, TWO_BYTES};
@@ -81,7 +82,8 @@ fn search_rows(
     }
     let order = order::spatial_order(&source, points);
     let (levels, diameter) = levels_of::<u16>(&source, order, &goes_on, isa)?;
-    Ok((ways::many(&levels, None, &source, 0.0, limits, isa).ok_or(Unmade::Unsure)?, diameter))
+    let finest = |goes_on: GoesOn<'_>| finest_of(&source, &levels, goes_on, isa);
+    Ok((ways::many(&levels, Some(&finest), &source, 0.0, limits, isa).ok_or(Unmade::Unsure)?, diameter))
 }
 
 /// What is certain of pairs that nobody has looked at.

@@ -102,8 +102,11 @@ impl Bounds {
     }
 }
 
-/// Levels of the same rows in more bits, made when they are needed.
-pub(crate) type Finest<'a> = &'a (dyn Fn() -> Levels<i32> + Sync);
+/// Whether what takes long goes on, told the share that is done.
+pub(crate) type GoesOn<'a> = &'a (dyn Fn(f64) -> bool + Sync);
+
+/// Levels of the same rows in more bits, made when they are needed; none if it was told to stop.
+pub(crate) type Finest<'a> = &'a (dyn Fn(GoesOn<'_>) -> Option<Levels<i32>> + Sync);
 
 /// Groups that foretell the steps and the survivors of all.
 const PROBES: usize = 16;
@@ -147,7 +150,14 @@ pub(crate) fn search(
     run.groups(&first, source, None, (u64::MAX, crowd), go);
     let foretold = run.steps.load(Ordering::Relaxed) * groups as u64 / first.len() as u64;
     if foretold <= most_steps && !run.out_of_time.load(Ordering::Relaxed) {
-        let finer = finest.filter(|_| run.crowded.load(Ordering::Relaxed)).map(|make| make());
+        let goes_on = |done| {
+            let at_least = best.value();
+            let at_most = run.ceiling().unwrap_or(at_least).max(at_least);
+            let on = go(Status { at_least, at_most, done });
+            run.out_of_time.fetch_or(!on, Ordering::Relaxed);
+            on
+        };
+        let finer = finest.filter(|_| run.crowded.load(Ordering::Relaxed)).and_then(|make| make(&goes_on));
         let open = |group: &usize| run.open[*group].load(Ordering::Relaxed);
         let rest: Vec<usize> = first.into_iter().filter(open).chain(rest).collect();
         run.groups(&rest, source, finer.as_ref(), (2 * most_steps, u64::MAX), go);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::best::{Best, Found};
 use super::levels::{Levels, Scale};
 use super::outline::outline;
+use super::pruned::GoesOn;
 use super::report::{Limits, Method, Status, Work};
 use super::source::{MatrixAtBase, Source};
 use super::survey::{Survey, common_unit};
@@ -70,9 +71,9 @@ pub(super) fn search(
         let order = order::spatial_order(&source, points);
         let scale = Scale::spread::<u16>(survey.low, survey.high);
         let levels = Levels::<u16>::of_matrix(distances, base, order, scale, isa);
-        let finest = || {
+        let finest = |_: GoesOn<'_>| {
             let scale = Scale::spread::<i32>(survey.low, survey.high);
-            Levels::<i32>::of_matrix(distances, base, levels.order.clone(), scale, isa)
+            Some(Levels::<i32>::of_matrix(distances, base, levels.order.clone(), scale, isa))
         };
         if let Some(done) = many(&levels, Some(&finest), &source, floor, limits, isa) {
             return done;
@@ -276,9 +277,9 @@ mod tests {
                     let order = order::spatial_order(&source, n);
                     let scale = Scale::spread::<u16>(survey.low, survey.high);
                     let levels = Levels::<u16>::of_matrix(&distances, base, order, scale, isa);
-                    let finest = || {
+                    let finest = |_: GoesOn<'_>| {
                         let scale = Scale::spread::<i32>(survey.low, survey.high);
-                        Levels::<i32>::of_matrix(&distances, base, levels.order.clone(), scale, isa)
+                        Some(Levels::<i32>::of_matrix(&distances, base, levels.order.clone(), scale, isa))
                     };
                     let (found, work, _) = many(&levels, None, &source, 0.0, Limits::NONE, isa).unwrap();
                     assert_eq!(found.value, want, "seed {seed} {isa:?} {work:?}");
