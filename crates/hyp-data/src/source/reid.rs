@@ -271,4 +271,23 @@ mod tests {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }
+
+    proptest::proptest! {
+        /// Both forms of a name say what was written into them, and no text makes the reader panic.
+        #[test]
+        fn a_name_says_who_and_where(
+            identity in 0_u32..100_000,
+            camera in 0_u32..1000,
+            sequence in 0_u32..100,
+            text in ".{0,40}",
+        ) {
+            let want = Some(Name { identity: Identity::Person(identity), camera });
+            proptest::prop_assert_eq!(parse(&format!("{identity:04}_c{camera}s{sequence}_000451_03.jpg")), want);
+            proptest::prop_assert_eq!(parse(&format!("{identity:04}_c{camera}_f0046182.jpg")), want);
+            let told = tags_of_name(&format!("{identity}_c{camera}_{text}"));
+            let person = (identity > 0).then(|| format!("{identity:04}"));
+            proptest::prop_assert_eq!(told, Some((person, format!("c{camera}"))));
+            let _ = tags_of_name(&text);
+        }
+    }
 }
