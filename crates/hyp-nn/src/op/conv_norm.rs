@@ -51,10 +51,7 @@ pub fn conv2d_batch_norm(
     epilogue: Epilogue,
 ) -> Result<(Tensor, BatchStatistics)> {
     let kernel = ConvNorm::new(x, weight, [gamma, beta], eps, options, epilogue)?;
-    let statistics = Arc::clone(&kernel.statistics);
-    let y = apply3(kernel, x, weight, &Tensor::cat(&[gamma, beta], 0)?)?;
-    let statistics = statistics.get().expect("invariant: forward has run").clone();
-    Ok((y, statistics))
+    kernel.apply([x, weight, &Tensor::cat(&[gamma, beta], 0)?])
 }
 
 /// [`conv2d_batch_norm`] with `other` added before the epilogue, the end of a residual block.
@@ -85,12 +82,9 @@ pub fn conv2d_batch_norm_add(
         let (normal, statistics) = conv2d_batch_norm(x, weight, [gamma, beta], eps, options, Epilogue::None)?;
         return Ok((add_then(&normal, other, epilogue)?, statistics));
     }
-    let statistics = Arc::clone(&kernel.statistics);
     // An operation has three inputs at most.
     let parameters = Tensor::cat(&[&weight.flatten_all()?, gamma, beta], 0)?;
-    let y = apply3(ConvNorm { adds: true, ..kernel }, x, &parameters, other)?;
-    let statistics = statistics.get().expect("invariant: forward has run").clone();
-    Ok((y, statistics))
+    ConvNorm { adds: true, ..kernel }.apply([x, &parameters, other])
 }
 
 /// The same with given statistics, as in evaluation: they are multiplied into weight and bias beforehand.
@@ -185,6 +179,13 @@ impl ConvNorm {
             statistics: Arc::new(OnceLock::new()),
             maps: OnceLock::new(),
         })
+    }
+
+    /// The result and the statistics by which it was normalised.
+    fn apply(self, [x, y, z]: [&Tensor; 3]) -> Result<(Tensor, BatchStatistics)> {
+        let statistics = Arc::clone(&self.statistics);
+        let result = apply3(self, x, y, z)?;
+        Ok((result, statistics.get().expect("invariant: forward has run").clone()))
     }
 
     fn inputs<'a, T: Element>(&self, inputs: &[View<'a, T>]) -> Inputs<'a, T> {

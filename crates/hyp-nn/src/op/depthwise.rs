@@ -4,6 +4,7 @@ use super::im2col::Plan;
 use super::kernel::Element;
 use super::scratch::scratch;
 use super::stored::Stored;
+use super::sums::sum_of_lanes;
 use super::wide::wide;
 
 /// Positions that are computed together, in registers.
@@ -195,15 +196,7 @@ fn dot<T: Element>(a: &[T], b: &[T]) -> T {
     for (sum, (a, b)) in sums.iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *sum += *a * *b;
     }
-    let mut left = RUN;
-    while left > 1 {
-        left /= 2;
-        for i in 0..left {
-            let other = sums[i + left];
-            sums[i] += other;
-        }
-    }
-    sums[0]
+    sum_of_lanes(sums)
 }
 
 /// Brings a line of positions to a map, without what stands between the rows.

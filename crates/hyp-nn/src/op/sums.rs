@@ -1,5 +1,7 @@
 //! Sums of many numbers in `f64`, in interleaved partial sums that fill the processor's vectors.
 
+use std::ops::AddAssign;
+
 use super::kernel::Element;
 
 /// Partial sums: so many that no addition waits for the one before it.
@@ -25,10 +27,17 @@ pub(super) fn sum_of_pairs<T: Element>(xs: &[T], ys: &[T], f: impl Fn(f64, f64) 
     for (lane, (x, y)) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest)) {
         *lane += f(x.to_f64(), y.to_f64());
     }
-    let mut half = LANES / 2;
+    sum_of_lanes(lanes)
+}
+
+/// The sum of partial sums, whose number is a power of two, in pairs: no addition waits for all before it.
+#[inline(always)]
+pub(super) fn sum_of_lanes<T: Copy + AddAssign, const N: usize>(mut lanes: [T; N]) -> T {
+    let mut half = N / 2;
     while half > 0 {
         for i in 0..half {
-            lanes[i] += lanes[i + half];
+            let other = lanes[i + half];
+            lanes[i] += other;
         }
         half /= 2;
     }
