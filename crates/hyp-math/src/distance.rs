@@ -68,6 +68,7 @@ fn distance_of(q: f64, z: f64) -> f64 {
 /// assert!((d - 4.0_f64.ln()).abs() < 1e-15); // 2 artanh(0.6) = ln(1.6/0.4)
 /// assert_eq!(distance(&[0.0], &[3.0], Curvature::FLAT), 6.0);
 /// ```
+#[inline(always)]
 pub fn distance<T: Real>(x: &[T], y: &[T], c: Curvature) -> T {
     T::from_f64(Pair::new(x, y, c).distance())
 }
@@ -95,6 +96,7 @@ pub fn distance_by_gaps(norm: f64, gaps: [f64; 2], c: Curvature) -> f64 {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn distance_vjp<T: Real>(
     x: &[T],
     y: &[T],
@@ -139,6 +141,7 @@ pub fn distance_vjp<T: Real>(
 /// let d: f64 = distance_to_origin(&[0.36, 0.48], Curvature::ONE);
 /// assert!((d - 4.0_f64.ln()).abs() < 1e-15); // norm 0.6
 /// ```
+#[inline(always)]
 pub fn distance_to_origin<T: Real>(x: &[T], c: Curvature) -> T {
     let sum = square(x);
     let norm = root(sum, || x.iter().map(|x| x.to_f64()));
@@ -151,6 +154,7 @@ pub fn distance_to_origin<T: Real>(x: &[T], c: Curvature) -> T {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn distance_to_origin_vjp<T: Real>(x: &[T], grad_out: T, c: Curvature, grad_x: &mut [T]) -> f64 {
     let sum = square(x);
     let norm = root(sum, || x.iter().map(|x| x.to_f64()));

@@ -26,6 +26,7 @@ use crate::{Curvature, Real};
 /// poincare_to_klein(&[0.5, 0.0], Curvature::ONE, &mut out);
 /// assert_eq!(out, [0.8, 0.0]); // 1 / 1.25
 /// ```
+#[inline(always)]
 pub fn poincare_to_klein<T: Real>(x: &[T], c: Curvature, out: &mut [T]) {
     let scale = 2.0 / (1.0 + times(c, square(x)));
     map1(out, x, |x| scale * x);
@@ -35,6 +36,7 @@ pub fn poincare_to_klein<T: Real>(x: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn poincare_to_klein_vjp<T: Real>(x: &[T], grad_out: &[T], c: Curvature, grad_x: &mut [T]) -> f64 {
     let sum = square(x);
     let scale = 2.0 / (1.0 + times(c, sum));
@@ -62,6 +64,7 @@ pub fn poincare_to_klein_vjp<T: Real>(x: &[T], grad_out: &[T], c: Curvature, gra
 /// klein_to_poincare(&[0.8], Curvature::ONE, &mut out);
 /// assert!((out[0] - 0.5).abs() < 1e-15); // 0.8 / (1 + √(1 − 0.64))
 /// ```
+#[inline(always)]
 pub fn klein_to_poincare<T: Real>(k: &[T], c: Curvature, out: &mut [T]) {
     let scale = 1.0 / (1.0 + gap(c, square(k)).sqrt());
     map1(out, k, |k| scale * k);
@@ -71,6 +74,7 @@ pub fn klein_to_poincare<T: Real>(k: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn klein_to_poincare_vjp<T: Real>(k: &[T], grad_out: &[T], c: Curvature, grad_k: &mut [T]) -> f64 {
     let sum = square(k);
     let root = gap(c, sum).sqrt();

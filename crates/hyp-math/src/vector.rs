@@ -25,7 +25,11 @@ pub(crate) fn sums1<T: Real, const K: usize>(x: &[T], f: impl Fn(f64) -> [f64; K
 
 /// K sums over two slices of one length at once.
 #[inline(always)]
-pub(crate) fn sums2<T: Real, const K: usize>(x: &[T], y: &[T], f: impl Fn(f64, f64) -> [f64; K]) -> [f64; K] {
+pub(crate) fn sums2<X: Real, Y: Real, const K: usize>(
+    x: &[X],
+    y: &[Y],
+    f: impl Fn(f64, f64) -> [f64; K],
+) -> [f64; K] {
     assert_eq!(x.len(), y.len(), "vectors of one operation must have one length");
     let mut lanes = [[0.0; LANES]; K];
     let (xs, x_rest) = x.as_chunks::<LANES>();
@@ -43,10 +47,10 @@ pub(crate) fn sums2<T: Real, const K: usize>(x: &[T], y: &[T], f: impl Fn(f64, f
 
 /// K sums over three slices of one length at once.
 #[inline(always)]
-pub(crate) fn sums3<T: Real, const K: usize>(
-    x: &[T],
-    y: &[T],
-    z: &[T],
+pub(crate) fn sums3<X: Real, Y: Real, Z: Real, const K: usize>(
+    x: &[X],
+    y: &[Y],
+    z: &[Z],
     f: impl Fn(f64, f64, f64) -> [f64; K],
 ) -> [f64; K] {
     assert_eq!(x.len(), y.len(), "vectors of one operation must have one length");
@@ -79,27 +83,27 @@ fn fold<const K: usize>(lanes: [[f64; LANES]; K]) -> [f64; K] {
 }
 
 /// ⟨x, y⟩.
-#[inline]
+#[inline(always)]
 pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> f64 {
     let [sum] = sums2(x, y, |x, y| [x * y]);
     sum
 }
 
 /// ‖x‖².
-#[inline]
+#[inline(always)]
 pub(crate) fn square<T: Real>(x: &[T]) -> f64 {
     let [sum] = sums1(x, |x| [x * x]);
     sum
 }
 
 /// ‖x‖, right to a few roundings for every finite x: a vector of tiny or huge numbers is scaled first.
-#[inline]
+#[inline(always)]
 pub(crate) fn norm<T: Real>(x: &[T]) -> f64 {
     root(square(x), || x.iter().map(|x| x.to_f64()))
 }
 
 /// ‖sx + y‖ for s = ±1, from its square where that is safe.
-#[inline]
+#[inline(always)]
 pub(crate) fn norm_of_sum<T: Real>(square: f64, s: f64, x: &[T], y: &[T]) -> f64 {
     root(square, || x.iter().zip(y).map(move |(x, y)| s * x.to_f64() + y.to_f64()))
 }
@@ -136,7 +140,7 @@ fn scaled_norm<I: Iterator<Item = f64>>(components: impl Fn() -> I) -> f64 {
 
 /// outᵢ = f(xᵢ).
 #[inline(always)]
-pub(crate) fn map1<T: Real>(out: &mut [T], x: &[T], f: impl Fn(f64) -> f64) {
+pub(crate) fn map1<T: Real, X: Real>(out: &mut [T], x: &[X], f: impl Fn(f64) -> f64) {
     assert_eq!(out.len(), x.len(), "the output must have the length of the input");
     for (o, x) in out.iter_mut().zip(x) {
         *o = T::from_f64(f(x.to_f64()));
@@ -155,7 +159,13 @@ pub(crate) fn map2<T: Real>(out: &mut [T], x: &[T], y: &[T], f: impl Fn(f64, f64
 
 /// outᵢ = f(xᵢ, yᵢ, zᵢ).
 #[inline(always)]
-pub(crate) fn map3<T: Real>(out: &mut [T], x: &[T], y: &[T], z: &[T], f: impl Fn(f64, f64, f64) -> f64) {
+pub(crate) fn map3<T: Real, Z: Real>(
+    out: &mut [T],
+    x: &[T],
+    y: &[T],
+    z: &[Z],
+    f: impl Fn(f64, f64, f64) -> f64,
+) {
     assert_eq!(out.len(), x.len(), "the output must have the length of the input");
     assert_eq!(out.len(), y.len(), "the output must have the length of the input");
     assert_eq!(out.len(), z.len(), "the output must have the length of the input");

@@ -18,8 +18,17 @@ macro_rules! group_wise {
             c: Curvature,
             out: &mut [T],
         ) {
-            Groups::new(points, weights, shots, dim)
-                .map(out, |points, weights, out| $one::$op(points, weights, dim, c, out));
+            struct One<'a, T>(&'a [T], Option<&'a [T]>, usize, Curvature, &'a mut [T]);
+            impl<T: Real> super::isa::Plain for One<'_, T> {
+                type Output = ();
+                #[inline(always)]
+                fn run(self) {
+                    let Self(points, weights, dim, c, out) = self;
+                    $one::$op(points, weights, dim, c, out);
+                }
+            }
+            super::groups::Groups::new(points, weights, shots, dim)
+                .map(out, |points, weights, out| super::isa::widest(One(points, weights, dim, c, out)));
         }
 
         group_wise!(gradient of $one::[$op, $vjp]);
@@ -43,12 +52,26 @@ macro_rules! group_wise {
             grad_points: &mut [T],
             grad_weights: Option<&mut [T]>,
         ) -> f64 {
-            Groups::new(points, weights, shots, dim).pull(
+            struct One<'a, T>(
+                (&'a [T], Option<&'a [T]>, &'a [T]),
+                usize,
+                Curvature,
+                (&'a mut [T], Option<&'a mut [T]>),
+            );
+            impl<T: Real> super::isa::Plain for One<'_, T> {
+                type Output = f64;
+                #[inline(always)]
+                fn run(self) -> f64 {
+                    let Self((points, weights, grad), dim, c, (by_points, by_weights)) = self;
+                    $one::$vjp(points, weights, grad, dim, c, by_points, by_weights)
+                }
+            }
+            super::groups::Groups::new(points, weights, shots, dim).pull(
                 grad_out,
                 grad_points,
                 grad_weights,
                 |points, weights, grad, by_points, by_weights| {
-                    $one::$vjp(points, weights, grad, dim, c, by_points, by_weights)
+                    super::isa::widest(One((points, weights, grad), dim, c, (by_points, by_weights)))
                 },
             )
         }

@@ -57,6 +57,17 @@ pub(super) trait Kernel {
     fn run<V: Vector, const ROWS: usize>(self) -> Self::Output;
 }
 
+/// A computation in plain numbers, which the compiler arranges for each instruction set by itself.
+///
+/// It computes the same bits in all of them: nothing is fused and no sum is reordered that the source does not fuse or
+/// reorder.
+pub(super) trait Plain {
+    /// What it returns.
+    type Output;
+    /// Runs it. It and what takes its time must be inlined always, or they keep the registers of the baseline.
+    fn run(self) -> Self::Output;
+}
+
 /// An instruction set that this processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Isa {
@@ -126,6 +137,32 @@ impl Isa {
             _ => unreachable!("invariant: tiles have 1, 2, 4 or 8 rows"),
         }
     }
+}
+
+/// Runs `work` in the widest registers of this processor.
+pub(super) fn widest<P: Plain>(work: P) -> P::Output {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: `detect` found the features of the callee.
+    unsafe {
+        match Isa::detect() {
+            Isa::Avx512 => return plain_avx512(work),
+            Isa::Avx2 => return plain_avx2(work),
+            Isa::Portable => {}
+        }
+    }
+    work.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]
+fn plain_avx512<P: Plain>(work: P) -> P::Output {
+    work.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn plain_avx2<P: Plain>(work: P) -> P::Output {
+    work.run()
 }
 
 #[cfg(target_arch = "x86_64")]

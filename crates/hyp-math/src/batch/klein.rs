@@ -1,6 +1,6 @@
 //! The Klein model, row by row.
 
-use super::{check_rows, row_wise::row_wise, rows::for_rows};
+use super::row_wise::row_wise;
 use crate::{Curvature, Real, klein};
 
 row_wise! {

@@ -5,6 +5,8 @@
 /// `[operation, gradient] (input grad_input, …) -> point` for operations that give a point, `-> number` for those that
 /// give one number. The functions for one point are those of the module that is named before them.
 macro_rules! row_wise {
+    // How many names there are.
+    (count $($name:ident)*) => { [$(stringify!($name)),*].len() };
     ($(#[$doc:meta])* $one:ident::[$op:ident, $vjp:ident]
      ($first:ident $grad_first:ident $(, $more:ident $grad_more:ident)*) -> point) => {
         $(#[$doc])*
@@ -14,12 +16,18 @@ macro_rules! row_wise {
         /// # Panics
         /// If `dim` is zero or a length does not fit.
         pub fn $op<T: Real>($first: &[T], $($more: &[T],)* dim: usize, c: Curvature, out: &mut [T]) {
-            for_rows(
-                check_rows($first, dim),
-                [($first, dim) $(, ($more, dim))*],
-                [(out, dim)],
-                |[$first $(, $more)*], [out]| $one::$op($first, $($more,)* c, out),
-            );
+            struct Op(Curvature);
+            impl<T: Real> super::rows::RowOp<T, { row_wise!(count $first $($more)*) }, 1> for Op {
+                #[inline(always)]
+                fn row(
+                    &self,
+                    [$first $(, $more)*]: [&[T]; row_wise!(count $first $($more)*)],
+                    [out]: [&mut [T]; 1],
+                ) -> impl Into<super::rows::Total> {
+                    $one::$op($first, $($more,)* self.0, out)
+                }
+            }
+            super::rows::over_rows(super::check_rows($first, dim), [($first, dim) $(, ($more, dim))*], [(out, dim)], &Op(c));
         }
 
         #[doc = concat!("The gradient of [`fn@", stringify!($op), "`]: overwrites the gradient by every input, returns \
@@ -38,13 +46,24 @@ macro_rules! row_wise {
             $grad_first: &mut [T],
             $($grad_more: &mut [T],)*
         ) -> f64 {
-            for_rows(
-                check_rows($first, dim),
+            struct Op(Curvature);
+            impl<T: Real> super::rows::RowOp<T, { row_wise!(count grad_out $first $($more)*) }, { row_wise!(count $first $($more)*) }>
+                for Op
+            {
+                #[inline(always)]
+                fn row(
+                    &self,
+                    [$first, $($more,)* grad_out]: [&[T]; row_wise!(count grad_out $first $($more)*)],
+                    [$grad_first $(, $grad_more)*]: [&mut [T]; row_wise!(count $first $($more)*)],
+                ) -> impl Into<super::rows::Total> {
+                    $one::$vjp($first, $($more,)* grad_out, self.0, $grad_first $(, $grad_more)*)
+                }
+            }
+            super::rows::over_rows(
+                super::check_rows($first, dim),
                 [($first, dim), $(($more, dim),)* (grad_out, dim)],
                 [($grad_first, dim) $(, ($grad_more, dim))*],
-                |[$first, $($more,)* grad_out], [$grad_first $(, $grad_more)*]| {
-                    $one::$vjp($first, $($more,)* grad_out, c, $grad_first $(, $grad_more)*)
-                },
+                &Op(c),
             )
             .one()
         }
@@ -58,12 +77,18 @@ macro_rules! row_wise {
         /// # Panics
         /// If `dim` is zero or a length does not fit.
         pub fn $op<T: Real>($first: &[T], $($more: &[T],)* dim: usize, c: Curvature, out: &mut [T]) {
-            for_rows(
-                check_rows($first, dim),
-                [($first, dim) $(, ($more, dim))*],
-                [(out, 1)],
-                |[$first $(, $more)*], [out]| out[0] = $one::$op($first, $($more,)* c),
-            );
+            struct Op(Curvature);
+            impl<T: Real> super::rows::RowOp<T, { row_wise!(count $first $($more)*) }, 1> for Op {
+                #[inline(always)]
+                fn row(
+                    &self,
+                    [$first $(, $more)*]: [&[T]; row_wise!(count $first $($more)*)],
+                    [out]: [&mut [T]; 1],
+                ) -> impl Into<super::rows::Total> {
+                    out[0] = $one::$op($first, $($more,)* self.0);
+                }
+            }
+            super::rows::over_rows(super::check_rows($first, dim), [($first, dim) $(, ($more, dim))*], [(out, 1)], &Op(c));
         }
 
         #[doc = concat!("The gradient of [`fn@", stringify!($op), "`]: overwrites the gradient by every input, returns \
@@ -82,13 +107,24 @@ macro_rules! row_wise {
             $grad_first: &mut [T],
             $($grad_more: &mut [T],)*
         ) -> f64 {
-            for_rows(
-                check_rows($first, dim),
+            struct Op(Curvature);
+            impl<T: Real> super::rows::RowOp<T, { row_wise!(count grad_out $first $($more)*) }, { row_wise!(count $first $($more)*) }>
+                for Op
+            {
+                #[inline(always)]
+                fn row(
+                    &self,
+                    [$first, $($more,)* grad_out]: [&[T]; row_wise!(count grad_out $first $($more)*)],
+                    [$grad_first $(, $grad_more)*]: [&mut [T]; row_wise!(count $first $($more)*)],
+                ) -> impl Into<super::rows::Total> {
+                    $one::$vjp($first, $($more,)* grad_out[0], self.0, $grad_first $(, $grad_more)*)
+                }
+            }
+            super::rows::over_rows(
+                super::check_rows($first, dim),
                 [($first, dim), $(($more, dim),)* (grad_out, 1)],
                 [($grad_first, dim) $(, ($grad_more, dim))*],
-                |[$first, $($more,)* grad_out], [$grad_first $(, $grad_more)*]| {
-                    $one::$vjp($first, $($more,)* grad_out[0], c, $grad_first $(, $grad_more)*)
-                },
+                &Op(c),
             )
             .one()
         }

@@ -1,7 +1,7 @@
 //! Operations of one point with every row of a matrix: translations by a bias, maps at a trainable base point.
 
 use super::{check_rows, rows::for_rows};
-use crate::{Curvature, Real, gyro, maps};
+use crate::{Curvature, Real, gyro, maps, vector::map1};
 
 /// `x ⊕ b` for every row of `x` and one bias `b`.
 ///
@@ -113,8 +113,11 @@ pub fn log_map_shared_vjp<T: Real>(
 
 /// The sum of all rows, in `f64` and in their order.
 fn sum_rows<T: Real>(rows: &[T], out: &mut [T]) {
-    let dim = out.len();
-    for (column, slot) in out.iter_mut().enumerate() {
-        *slot = T::from_f64(rows.iter().skip(column).step_by(dim).map(|v| v.to_f64()).sum());
+    let mut sums = vec![0.0; out.len()];
+    for row in rows.chunks_exact(out.len().max(1)) {
+        for (sum, value) in sums.iter_mut().zip(row) {
+            *sum += value.to_f64();
+        }
     }
+    map1(out, &sums, |sum| sum);
 }

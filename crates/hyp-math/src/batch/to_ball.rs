@@ -1,10 +1,13 @@
 //! From features to the ball in one pass: clip the norm, exponential map at the origin, project.
 
-use super::{check_rows, rows::for_rows};
+use super::{
+    check_rows,
+    rows::{RowOp, Total, over_rows},
+};
 use crate::{
     Curvature, Real,
     scalar::{tanhc, tanhc_slope},
-    vector::{dot, norm},
+    vector::{dot, map1, map2, norm},
 };
 
 /// Maps every row of `x` into the ball: clips its norm, applies the exponential map at 0, and projects.
@@ -34,12 +37,7 @@ use crate::{
 /// ```
 pub fn to_ball<T: Real>(x: &[T], dim: usize, c: Curvature, clip: Option<f64>, margin: f64, out: &mut [T]) {
     let limits = Limits::new(c, clip, margin);
-    for_rows(check_rows(x, dim), [(x, dim)], [(out, dim)], |[x], [out]| {
-        let factor = limits.factor(norm(x)).value;
-        for (slot, x) in out.iter_mut().zip(x) {
-            *slot = T::from_f64(factor * x.to_f64());
-        }
-    });
+    over_rows(check_rows(x, dim), [(x, dim)], [(out, dim)], &Value(limits));
 }
 
 /// The gradient of [`to_ball`]: overwrites `grad_x`, returns the derivative by c.
@@ -60,15 +58,31 @@ pub fn to_ball_vjp<T: Real>(
     grad_x: &mut [T],
 ) -> f64 {
     let limits = Limits::new(c, clip, margin);
-    for_rows(check_rows(x, dim), [(x, dim), (grad_out, dim)], [(grad_x, dim)], |[x, grad_out], [grad_x]| {
-        let factor = limits.factor(norm(x));
+    over_rows(check_rows(x, dim), [(x, dim), (grad_out, dim)], [(grad_x, dim)], &Gradient(limits)).one()
+}
+
+/// A row, mapped.
+struct Value(Limits);
+
+impl<T: Real> RowOp<T, 1, 1> for Value {
+    #[inline(always)]
+    fn row(&self, [x]: [&[T]; 1], [out]: [&mut [T]; 1]) -> impl Into<Total> {
+        let factor = self.0.factor(norm(x)).value;
+        map1(out, x, |x| factor * x);
+    }
+}
+
+/// The gradient by a row.
+struct Gradient(Limits);
+
+impl<T: Real> RowOp<T, 2, 1> for Gradient {
+    #[inline(always)]
+    fn row(&self, [x, grad_out]: [&[T]; 2], [grad_x]: [&mut [T]; 1]) -> impl Into<Total> {
+        let factor = self.0.factor(norm(x));
         let along = dot(x, grad_out);
-        for ((slot, x), grad) in grad_x.iter_mut().zip(x).zip(grad_out) {
-            *slot = T::from_f64(factor.value * grad.to_f64() + factor.by_half_square * along * x.to_f64());
-        }
+        map2(grad_x, x, grad_out, |x, grad| factor.value * grad + factor.by_half_square * along * x);
         along * factor.by_curvature
-    })
-    .one()
+    }
 }
 
 /// The norms at which rows are held.

@@ -96,6 +96,7 @@ fn add_vjp<T: Real>(
 /// mobius_add(&[0.5, 0.0], &[0.5, 0.0], Curvature::ONE, &mut out);
 /// assert!((out[0] - 0.8_f64).abs() < 1e-15); // along one line: (a + b) / (1 + ab)
 /// ```
+#[inline(always)]
 pub fn mobius_add<T: Real>(x: &[T], y: &[T], c: Curvature, out: &mut [T]) {
     add(1.0, x, y, c, out);
 }
@@ -104,6 +105,7 @@ pub fn mobius_add<T: Real>(x: &[T], y: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn mobius_add_vjp<T: Real>(
     x: &[T],
     y: &[T],
@@ -136,6 +138,7 @@ pub fn mobius_add_vjp<T: Real>(
 /// mobius_sub(&[0.5], &[0.8], Curvature::ONE, &mut out);
 /// assert!((out[0] - 0.5_f64).abs() < 1e-15); // (0.8 − 0.5) / (1 − 0.4)
 /// ```
+#[inline(always)]
 pub fn mobius_sub<T: Real>(x: &[T], y: &[T], c: Curvature, out: &mut [T]) {
     add(-1.0, x, y, c, out);
 }
@@ -144,6 +147,7 @@ pub fn mobius_sub<T: Real>(x: &[T], y: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn mobius_sub_vjp<T: Real>(
     x: &[T],
     y: &[T],

@@ -37,11 +37,13 @@ pub fn gap_at<T: Real>(x: &[T], c: Curvature) -> f64 {
 /// assert_eq!(conformal_factor(&[0.5, 0.5], Curvature::ONE), 4.0); // 2 / (1 − 1/2)
 /// assert_eq!(conformal_factor(&[0.5, 0.5], Curvature::FLAT), 2.0);
 /// ```
+#[inline(always)]
 pub fn conformal_factor<T: Real>(x: &[T], c: Curvature) -> T {
     T::from_f64(2.0 / gap_at(x, c))
 }
 
 /// Gradient of [`conformal_factor`]: c·λ²·x. Returns the gradient with respect to c.
+#[inline(always)]
 pub fn conformal_factor_vjp<T: Real>(x: &[T], grad_out: T, c: Curvature, grad_x: &mut [T]) -> f64 {
     let sum = square(x);
     let lambda = 2.0 / gap(c, sum);
@@ -64,12 +66,14 @@ pub fn conformal_factor_vjp<T: Real>(x: &[T], grad_out: T, c: Curvature, grad_x:
 /// use hyp_math::{Curvature, gyro::riemannian_factor};
 /// assert_eq!(riemannian_factor(&[0.5, 0.5], Curvature::ONE), 0.0625); // (1/2)² / 4
 /// ```
+#[inline(always)]
 pub fn riemannian_factor<T: Real>(x: &[T], c: Curvature) -> T {
     let gap = gap_at(x, c);
     T::from_f64(0.25 * gap * gap)
 }
 
 /// Gradient of [`riemannian_factor`]: −c(1 − c‖x‖²)·x. Returns the gradient with respect to c.
+#[inline(always)]
 pub fn riemannian_factor_vjp<T: Real>(x: &[T], grad_out: T, c: Curvature, grad_x: &mut [T]) -> f64 {
     let sum = square(x);
     let g = -grad_out.to_f64() * gap(c, sum);

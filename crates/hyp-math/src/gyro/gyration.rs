@@ -171,6 +171,7 @@ impl Gyration {
 /// gyration(&[0.5, 0.0], &[0.0, 0.5], &[0.0, 1.0], Curvature::ONE, &mut out);
 /// assert!((out[0] - 8.0 / 17.0).abs() < 1e-15 && (out[1] - 15.0 / 17.0).abs() < 1e-15);
 /// ```
+#[inline(always)]
 pub fn gyration<T: Real>(u: &[T], v: &[T], w: &[T], c: Curvature, out: &mut [T]) {
     Gyration::new(1.0, u, v, w, c).apply(1.0, u, v, w, out);
 }
@@ -179,6 +180,7 @@ pub fn gyration<T: Real>(u: &[T], v: &[T], w: &[T], c: Curvature, out: &mut [T])
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn gyration_vjp<T: Real>(
     u: &[T],
     v: &[T],

@@ -25,6 +25,7 @@ use crate::{Curvature, Real};
 /// mobius_scalar_mul(2.0, &[0.5], Curvature::ONE, &mut out);
 /// assert!((out[0] - 0.8).abs() < 1e-15); // 2 ⊗ x = x ⊕ x
 /// ```
+#[inline(always)]
 pub fn mobius_scalar_mul<T: Real>(r: T, x: &[T], c: Curvature, out: &mut [T]) {
     let r = r.to_f64();
     let sum = square(x);
@@ -38,6 +39,7 @@ pub fn mobius_scalar_mul<T: Real>(r: T, x: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn mobius_scalar_mul_vjp<T: Real>(
     r: T,
     x: &[T],

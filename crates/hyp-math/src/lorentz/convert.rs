@@ -24,6 +24,7 @@ use crate::{Curvature, Real};
 /// assert!((s[0] - 4.0 / 3.0).abs() < 1e-15); // sinh(ln 3)
 /// assert!((lorentz::time(&s, Curvature::ONE) - 5.0 / 3.0).abs() < 1e-15); // cosh(ln 3)
 /// ```
+#[inline(always)]
 pub fn from_poincare<T: Real>(x: &[T], c: Curvature, out: &mut [T]) {
     let scale = 2.0 / gap(c, square(x));
     map1(out, x, |x| scale * x);
@@ -33,6 +34,7 @@ pub fn from_poincare<T: Real>(x: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn from_poincare_vjp<T: Real>(x: &[T], grad_out: &[T], c: Curvature, grad_x: &mut [T]) -> f64 {
     let sum = square(x);
     let scale = 2.0 / gap(c, sum);
@@ -60,6 +62,7 @@ pub fn from_poincare_vjp<T: Real>(x: &[T], grad_out: &[T], c: Curvature, grad_x:
 /// lorentz::to_poincare(&[0.75], Curvature::ONE, &mut x);
 /// assert!((x[0] - 1.0 / 3.0).abs() < 1e-15); // 0.75 / (1 + √(1 + 0.5625))
 /// ```
+#[inline(always)]
 pub fn to_poincare<T: Real>(s: &[T], c: Curvature, out: &mut [T]) {
     let scale = 1.0 / (1.0 + (c.sqrt() * norm(s)).hypot(1.0));
     map1(out, s, |s| scale * s);
@@ -69,6 +72,7 @@ pub fn to_poincare<T: Real>(s: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn to_poincare_vjp<T: Real>(s: &[T], grad_out: &[T], c: Curvature, grad_s: &mut [T]) -> f64 {
     let length = norm(s);
     let root = (c.sqrt() * length).hypot(1.0);
@@ -90,6 +94,7 @@ pub fn to_poincare_vjp<T: Real>(s: &[T], grad_out: &[T], c: Curvature, grad_s: &
 /// use hyp_math::{Curvature, lorentz};
 /// assert_eq!(lorentz::time(&[0.75_f64], Curvature::ONE), 1.25); // √(1 + 0.5625)
 /// ```
+#[inline(always)]
 pub fn time<T: Real>(s: &[T], c: Curvature) -> T {
     T::from_f64((1.0 / c.sqrt()).hypot(norm(s)))
 }
@@ -98,6 +103,7 @@ pub fn time<T: Real>(s: &[T], c: Curvature) -> T {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn time_vjp<T: Real>(s: &[T], grad_out: T, c: Curvature, grad_s: &mut [T]) -> f64 {
     let inverse = grad_out.to_f64() / time_of(c, square(s));
     map1(grad_s, s, |s| inverse * s);
@@ -126,6 +132,7 @@ pub fn time_vjp<T: Real>(s: &[T], grad_out: T, c: Curvature, grad_s: &mut [T]) -
 /// lorentz::exp_map_zero(&[2.0_f64.ln()], Curvature::ONE, &mut s);
 /// assert!((s[0] - 0.75).abs() < 1e-15); // sinh(ln 2)
 /// ```
+#[inline(always)]
 pub fn exp_map_zero<T: Real>(u: &[T], c: Curvature, out: &mut [T]) {
     let scale = sinhc(c.sqrt() * norm(u));
     map1(out, u, |u| scale * u);
@@ -135,6 +142,7 @@ pub fn exp_map_zero<T: Real>(u: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn exp_map_zero_vjp<T: Real>(u: &[T], grad_out: &[T], c: Curvature, grad_u: &mut [T]) -> f64 {
     let length = norm(u);
     let t = c.sqrt() * length;
@@ -162,6 +170,7 @@ pub fn exp_map_zero_vjp<T: Real>(u: &[T], grad_out: &[T], c: Curvature, grad_u: 
 /// lorentz::log_map_zero(&[0.75], Curvature::ONE, &mut u);
 /// assert!((u[0] - 2.0_f64.ln()).abs() < 1e-15); // asinh(¾)
 /// ```
+#[inline(always)]
 pub fn log_map_zero<T: Real>(s: &[T], c: Curvature, out: &mut [T]) {
     let scale = asinhc(c.sqrt() * norm(s));
     map1(out, s, |s| scale * s);
@@ -171,6 +180,7 @@ pub fn log_map_zero<T: Real>(s: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn log_map_zero_vjp<T: Real>(s: &[T], grad_out: &[T], c: Curvature, grad_s: &mut [T]) -> f64 {
     let length = norm(s);
     let t = c.sqrt() * length;

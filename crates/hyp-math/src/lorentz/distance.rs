@@ -26,6 +26,7 @@ use crate::{Curvature, Real};
 /// let d = lorentz::distance(&[9.0_f64.sinh()], &[10.0_f64.sinh()], Curvature::ONE);
 /// assert!((d - 1.0).abs() < 1e-14);
 /// ```
+#[inline(always)]
 pub fn distance<T: Real>(x: &[T], y: &[T], c: Curvature) -> T {
     let pair = Pair::new(x, y, c);
     T::from_f64(pair.chord * asinhc(0.5 * c.sqrt() * pair.chord))
@@ -37,6 +38,7 @@ pub fn distance<T: Real>(x: &[T], y: &[T], c: Curvature) -> T {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn distance_vjp<T: Real>(
     x: &[T],
     y: &[T],
@@ -77,6 +79,7 @@ pub fn distance_vjp<T: Real>(
 /// let product = lorentz::inner(&[4.0_f64 / 3.0], &[-4.0 / 3.0], Curvature::ONE);
 /// assert!((product + 41.0 / 9.0).abs() < 1e-14);
 /// ```
+#[inline(always)]
 pub fn inner<T: Real>(x: &[T], y: &[T], c: Curvature) -> T {
     let chord = Pair::new(x, y, c).chord;
     T::from_f64(-1.0 / c.get() - 0.5 * chord * chord)
@@ -88,6 +91,7 @@ pub fn inner<T: Real>(x: &[T], y: &[T], c: Curvature) -> T {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn inner_vjp<T: Real>(
     x: &[T],
     y: &[T],

@@ -123,6 +123,7 @@ fn is_zero<T: Real>(v: &[T], square: f64) -> bool {
 /// exp_map_at(&[0.5], &[0.75 * 0.5 * 3.0_f64.ln()], Curvature::ONE, &mut out);
 /// assert!((out[0] - 0.8).abs() < 1e-15);
 /// ```
+#[inline(always)]
 pub fn exp_map_at<T: Real>(x: &[T], v: &[T], c: Curvature, out: &mut [T]) {
     let sums = squares(x, v);
     if c.is_flat() || is_zero(v, sums[1]) {
@@ -139,6 +140,7 @@ pub fn exp_map_at<T: Real>(x: &[T], v: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn exp_map_at_vjp<T: Real>(
     x: &[T],
     v: &[T],

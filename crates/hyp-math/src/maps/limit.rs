@@ -7,12 +7,14 @@ use crate::{Curvature, Real};
 ///
 /// It aims a little inside: by a rounding to `T`, and by the rounding errors of the two norms, so that the result,
 /// measured again, is within the limit.
+#[inline(always)]
 fn shrink<T: Real>(norm: f64, dim: usize, limit: f64) -> Option<f64> {
     // A norm of n terms in eight lanes is off by (n/8 + 3)/4 units at most, and the scaling by three halves.
     let slack = T::EPS + (4.0 + dim as f64 / 16.0) * f64::EPSILON;
     (norm > limit).then(|| limit * (1.0 - slack) / norm)
 }
 
+#[inline(always)]
 fn limit<T: Real>(x: &[T], limit: f64, out: &mut [T]) -> bool {
     assert_eq!(out.len(), x.len(), "the output must have the length of the input");
     let scale = shrink::<T>(norm(x), x.len(), limit);
@@ -24,6 +26,7 @@ fn limit<T: Real>(x: &[T], limit: f64, out: &mut [T]) -> bool {
 }
 
 /// The gradient of [`limit`] with respect to x; returns ⟨g, out⟩ if the point moves, and 0 if it does not.
+#[inline(always)]
 fn limit_vjp<T: Real>(x: &[T], grad_out: &[T], limit: f64, grad_x: &mut [T]) -> f64 {
     assert_eq!(grad_x.len(), x.len(), "the gradient must have the length of the input");
     let norm = norm(x);
@@ -61,6 +64,7 @@ fn limit_vjp<T: Real>(x: &[T], grad_out: &[T], limit: f64, grad_x: &mut [T]) -> 
 /// assert!(!project(&[0.3, 0.0], Curvature::ONE, 0.5, &mut out));
 /// assert_eq!(out, [0.3, 0.0]);
 /// ```
+#[inline(always)]
 pub fn project<T: Real>(x: &[T], c: Curvature, margin: f64, out: &mut [T]) -> bool {
     assert!((0.0..1.0).contains(&margin), "the margin must be in [0, 1)");
     limit(x, c.max_norm(margin), out)
@@ -72,6 +76,7 @@ pub fn project<T: Real>(x: &[T], c: Curvature, margin: f64, out: &mut [T]) -> bo
 ///
 /// # Panics
 /// As [`project`].
+#[inline(always)]
 pub fn project_vjp<T: Real>(x: &[T], grad_out: &[T], c: Curvature, margin: f64, grad_x: &mut [T]) -> f64 {
     assert!((0.0..1.0).contains(&margin), "the margin must be in [0, 1)");
     let g_out = limit_vjp(x, grad_out, c.max_norm(margin), grad_x);
@@ -97,6 +102,7 @@ pub fn project_vjp<T: Real>(x: &[T], grad_out: &[T], c: Curvature, margin: f64, 
 /// assert!(clip_norm(&[6.0, 8.0], 1.0, &mut out));
 /// assert!((out[0] - 0.6).abs() < 1e-15 && (out[1] - 0.8).abs() < 1e-15);
 /// ```
+#[inline(always)]
 pub fn clip_norm<T: Real>(v: &[T], max_norm: f64, out: &mut [T]) -> bool {
     assert!(max_norm >= 0.0, "the largest norm must not be negative");
     limit(v, max_norm, out)
@@ -106,6 +112,7 @@ pub fn clip_norm<T: Real>(v: &[T], max_norm: f64, out: &mut [T]) -> bool {
 ///
 /// # Panics
 /// As [`clip_norm`].
+#[inline(always)]
 pub fn clip_norm_vjp<T: Real>(v: &[T], grad_out: &[T], max_norm: f64, grad_v: &mut [T]) {
     assert!(max_norm >= 0.0, "the largest norm must not be negative");
     limit_vjp(v, grad_out, max_norm, grad_v);

@@ -28,6 +28,7 @@ use crate::{Curvature, Real};
 /// log_map_at(&[0.5], &[0.8], Curvature::ONE, &mut out);
 /// assert!((out[0] - 0.75 * 0.5 * 3.0_f64.ln()).abs() < 1e-15);
 /// ```
+#[inline(always)]
 pub fn log_map_at<T: Real>(x: &[T], y: &[T], c: Curvature, out: &mut [T]) {
     let pair = Pair::new(x, y, c);
     let h = asinhc_over_root(pair.z) / pair.gap_y;
@@ -39,6 +40,7 @@ pub fn log_map_at<T: Real>(x: &[T], y: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn log_map_at_vjp<T: Real>(
     x: &[T],
     y: &[T],

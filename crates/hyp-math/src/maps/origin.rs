@@ -26,6 +26,7 @@ use crate::{Curvature, Real};
 /// assert_eq!(out[0], 0.0);
 /// assert!((out[1] - 0.6).abs() < 1e-15); // artanh(0.6) = ln(4)/2
 /// ```
+#[inline(always)]
 pub fn exp_map_zero<T: Real>(v: &[T], c: Curvature, out: &mut [T]) {
     let scale = tanhc(c.sqrt() * norm(v));
     map1(out, v, |v| scale * v);
@@ -35,6 +36,7 @@ pub fn exp_map_zero<T: Real>(v: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn exp_map_zero_vjp<T: Real>(v: &[T], grad_out: &[T], c: Curvature, grad_v: &mut [T]) -> f64 {
     let norm = norm(v);
     let t = c.sqrt() * norm;
@@ -64,6 +66,7 @@ pub fn exp_map_zero_vjp<T: Real>(v: &[T], grad_out: &[T], c: Curvature, grad_v: 
 /// log_map_zero(&[0.0, 0.6], Curvature::ONE, &mut out);
 /// assert!((out[1] - 0.5 * 4.0_f64.ln()).abs() < 1e-15);
 /// ```
+#[inline(always)]
 pub fn log_map_zero<T: Real>(y: &[T], c: Curvature, out: &mut [T]) {
     let sum = square(y);
     let r = c.sqrt() * root(sum, || y.iter().map(|y| y.to_f64()));
@@ -75,6 +78,7 @@ pub fn log_map_zero<T: Real>(y: &[T], c: Curvature, out: &mut [T]) {
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn log_map_zero_vjp<T: Real>(y: &[T], grad_out: &[T], c: Curvature, grad_y: &mut [T]) -> f64 {
     let sum = square(y);
     let gap = gap(c, sum);

@@ -24,6 +24,7 @@ use crate::{Curvature, Real};
 /// parallel_transport(&[0.0, 0.0], &[0.6, 0.0], &[1.0, 2.0], Curvature::ONE, &mut out);
 /// assert!((out[0] - 0.64).abs() < 1e-15 && (out[1] - 1.28).abs() < 1e-15);
 /// ```
+#[inline(always)]
 pub fn parallel_transport<T: Real>(x: &[T], y: &[T], v: &[T], c: Curvature, out: &mut [T]) {
     let gyration = Gyration::new(-1.0, y, x, v, c);
     gyration.apply(gyration.gap_ratio(), y, x, v, out);
@@ -33,6 +34,7 @@ pub fn parallel_transport<T: Real>(x: &[T], y: &[T], v: &[T], c: Curvature, out:
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn parallel_transport_vjp<T: Real>(
     x: &[T],
     y: &[T],

@@ -2,11 +2,11 @@
 
 use super::Weights;
 use crate::scalar::{gap, times};
-use crate::vector::{square, sums2};
+use crate::vector::{map1, map3, square, sums2, sums3};
 use crate::{Curvature, Real};
 
-/// Up to so many points the spread is summed over pairs, which cancels nowhere; with more it costs too much.
-const PAIRWISE: usize = 64;
+/// Coordinates whose spread is summed side by side.
+const SIDE_BY_SIDE: usize = 32;
 
 /// The Einstein midpoint of the rows of `points`: the average of \[HIE\], weighted by Lorentz factors in the Klein model.
 ///
@@ -18,8 +18,8 @@ const PAIRWISE: usize = 64;
 /// **Shapes.** `points`: `[count, dim]`, `weights`: `[count]` or `None` for equal ones, `out`: `[dim]`.
 /// Many sets at once: [`crate::batch::einstein_midpoint`].
 /// **Domain.** Points of the ball, weights ≥ 0 and not all 0. `c = 0` gives the weighted mean.
-/// **Numerics.** t² − c‖s‖² cancels for a tight set near the boundary. For up to 64 points it is summed over pairs,
-/// (Σwᵢ)² + 4c Σᵢ﹤ⱼ wᵢwⱼ‖xᵢ−xⱼ‖²/((1−c‖xᵢ‖²)(1−c‖xⱼ‖²)), in which every term is positive. In `f64` throughout.
+/// **Numerics.** t² − c‖s‖² cancels for a tight set near the boundary. It is (Σwᵢ)² + cW Σ wᵢλᵢ‖xᵢ − x̄‖² with
+/// W = Σ wᵢλᵢ and x̄ = s/W, in which every term is positive. In `f64` throughout.
 ///
 /// # Panics
 /// If a length does not fit or there is no point.
@@ -33,6 +33,7 @@ const PAIRWISE: usize = 64;
 /// einstein_midpoint(&[0.8, 0.0, 0.0, 0.0], None, 2, Curvature::ONE, &mut out);
 /// assert!((out[0] - 0.5).abs() < 1e-15); // halfway: artanh ½ = ½ artanh 0.8
 /// ```
+#[inline(always)]
 pub fn einstein_midpoint<T: Real>(
     points: &[T],
     weights: Option<&[T]>,
@@ -41,12 +42,9 @@ pub fn einstein_midpoint<T: Real>(
     out: &mut [T],
 ) {
     assert_eq!(out.len(), dim, "out is one point");
-    let (weights, count) = Weights::new(points, weights, dim);
-    let mut factors = Factors::new(count);
-    let state = factors.fill(points, weights, dim, c);
-    for (j, slot) in out.iter_mut().enumerate() {
-        *slot = T::from_f64(state.coordinate(points, weights, factors.as_slice(), dim, j));
-    }
+    let (weights, _) = Weights::new(points, weights, dim);
+    let state = State::new(points, weights, dim, c);
+    map1(out, &state.middle, |m| m);
 }
 
 /// Gradients of [`einstein_midpoint`] with respect to the points and, if wanted, the weights, overwritten; returns the
@@ -56,6 +54,7 @@ pub fn einstein_midpoint<T: Real>(
 ///
 /// # Panics
 /// If a length does not fit or there is no point.
+#[inline(always)]
 pub fn einstein_midpoint_vjp<T: Real>(
     points: &[T],
     weights: Option<&[T]>,
@@ -71,50 +70,38 @@ pub fn einstein_midpoint_vjp<T: Real>(
     if let Some(grad) = &grad_weights {
         assert_eq!(grad.len(), count, "grad_weights has one entry per point");
     }
-    let mut factors = Factors::new(count);
-    let state = factors.fill(points, weights, dim, c);
-    let factors = factors.as_slice();
-    let middle: Vec<f64> = (0..dim).map(|j| state.coordinate(points, weights, factors, dim, j)).collect();
-    let along: f64 = middle.iter().zip(grad_out).map(|(m, g)| m * g.to_f64()).sum();
-    let middle_square: f64 = middle.iter().map(|m| m * m).sum();
+    let state = State::new(points, weights, dim, c);
+    let middle = &state.middle[..];
+    let [along, middle_square] = sums2(middle, grad_out, |m, g| [m * g, m * m]);
     // 1 − c‖m‖² = 2R/T with R the root and T the denominator. All that follows is in differences x − m: for points close
     // together next to the boundary the factors are huge, and what they multiply is nearly nothing.
     let tension = along * state.denominator / (2.0 * state.root);
     let mut by_c = tension * middle_square * state.excess / state.denominator;
     for (index, (x, grad_x)) in points.chunks_exact(dim).zip(grad_points.chunks_exact_mut(dim)).enumerate() {
-        let factor = factors[index];
+        let factor = state.factors[index];
         let share = weights.of(index) * factor / state.denominator;
-        let (mut across, mut chord, mut outward) = (0.0, 0.0, 0.0);
-        for ((x, m), g) in x.iter().zip(&middle).zip(grad_out) {
-            let (x, difference) = (x.to_f64(), x.to_f64() - m);
-            across += g.to_f64() * difference;
-            chord += difference * difference;
-            outward += (x + m) * difference;
-        }
+        let [across, chord, outward, square] = sums3(x, grad_out, middle, |x, g, m| {
+            let difference = x - m;
+            [g * difference, difference * difference, (x + m) * difference, x * x]
+        });
         // T times the derivative by λ, less the part that cancels against that of λ − 1 and of the root.
         let by_factor = across - tension * times(c, chord);
         let (own, inward) = (share * c.get() * factor * by_factor, 2.0 * share * c.get() * tension);
-        for (((slot, x), m), g) in grad_x.iter_mut().zip(x).zip(&middle).zip(grad_out) {
-            let x = x.to_f64();
-            *slot = T::from_f64(share * g.to_f64() + inward * (m - x) + own * x);
-        }
+        map3(grad_x, x, grad_out, middle, |x, g, m| share * g + inward * (m - x) + own * x);
         if let Some(grad) = &mut grad_weights {
             grad[index] = T::from_f64(factor / state.denominator * by_factor);
         }
-        by_c += share * (0.5 * factor * square(x) * by_factor - tension * outward);
+        by_c += share * (0.5 * factor * square * by_factor - tension * outward);
     }
     by_c
 }
 
-/// The conformal factors λ of the points, on the stack if they are few.
-struct Factors {
-    few: [f64; PAIRWISE],
-    many: Vec<f64>,
-    count: usize,
-}
-
-/// The sums of one midpoint.
+/// One midpoint, and what its gradient needs.
 struct State {
+    /// The conformal factors λ of the points.
+    factors: Vec<f64>,
+    /// The midpoint.
+    middle: Vec<f64>,
     /// √(t² − c‖s‖²).
     root: f64,
     /// t + √(t² − c‖s‖²).
@@ -123,69 +110,64 @@ struct State {
     excess: f64,
 }
 
-impl Factors {
-    fn new(count: usize) -> Self {
-        Self { few: [0.0; PAIRWISE], many: vec![0.0; if count > PAIRWISE { count } else { 0 }], count }
-    }
-
-    fn as_slice(&self) -> &[f64] {
-        if self.count > PAIRWISE { &self.many } else { &self.few[..self.count] }
-    }
-
-    fn fill<T: Real>(&mut self, points: &[T], weights: Weights<T>, dim: usize, c: Curvature) -> State {
-        let count = self.count;
-        let factors = if count > PAIRWISE { &mut self.many[..] } else { &mut self.few[..count] };
-        let mut t = 0.0;
+impl State {
+    #[inline(always)]
+    fn new<T: Real>(points: &[T], weights: Weights<T>, dim: usize, c: Curvature) -> Self {
+        let mut factors = Vec::with_capacity(points.len() / dim);
+        let mut sum = vec![0.0; dim];
+        let (mut t, mut total, mut mass) = (0.0, 0.0, 0.0);
         for (index, x) in points.chunks_exact(dim).enumerate() {
-            let sum = square(x);
-            factors[index] = 2.0 / gap(c, sum);
+            let square = square(x);
+            let (weight, factor) = (weights.of(index), 2.0 / gap(c, square));
             // λ − 1 = (1 + c‖x‖²)/(1 − c‖x‖²).
-            t += weights.of(index) * 0.5 * factors[index] * (1.0 + times(c, sum));
-        }
-        let total = weights.total(count);
-        // t² − c‖s‖² = (Σ wᵢ)² + what the pairs add.
-        let mut over = 0.0;
-        if count <= PAIRWISE {
-            for i in 0..count {
-                for j in 0..i {
-                    let (x, y) = (&points[i * dim..(i + 1) * dim], &points[j * dim..(j + 1) * dim]);
-                    let [chord] = sums2(x, y, |x, y| [(x - y) * (x - y)]);
-                    let pair = weights.of(i) * weights.of(j) * factors[i] * factors[j];
-                    over += pair * times(c, chord);
-                }
+            t += weight * 0.5 * factor * (1.0 + times(c, square));
+            total += weight;
+            mass += weight * factor;
+            for (sum, x) in sum.iter_mut().zip(x) {
+                *sum += weight * factor * x.to_f64();
             }
-        } else {
-            let mut s_square = 0.0;
-            for j in 0..dim {
-                let s: f64 =
-                    (0..count).map(|i| weights.of(i) * factors[i] * points[i * dim + j].to_f64()).sum();
-                s_square += s * s;
-            }
-            let reach = c.sqrt() * s_square.sqrt();
-            over = ((t - reach) * (t + reach) - total * total).max(0.0);
+            factors.push(factor);
         }
-        let square_root = total * total + over;
-        let root = square_root.sqrt();
-        State { root, denominator: t + root, excess: over / (root + total) }
+        let over = times(c, mass * spread(points, weights, &factors, dim, (&sum, mass)));
+        let root = (total * total + over).sqrt();
+        let denominator = t + root;
+        for coordinate in &mut sum {
+            *coordinate /= denominator;
+        }
+        Self { factors, middle: sum, root, denominator, excess: over / (root + total) }
     }
 }
 
-impl State {
-    #[inline(always)]
-    fn coordinate<T: Real>(
-        &self,
-        points: &[T],
-        weights: Weights<T>,
-        factors: &[f64],
-        dim: usize,
-        j: usize,
-    ) -> f64 {
-        let mut sum = 0.0;
-        for (index, factor) in factors.iter().enumerate() {
-            sum += weights.of(index) * factor * points[index * dim + j].to_f64();
+/// Σ wᵢλᵢ‖xᵢ − x̄‖² with x̄ = `sum`/`mass`, less what the rounding of x̄ has added.
+#[inline(always)]
+fn spread<T: Real>(
+    points: &[T],
+    weights: Weights<T>,
+    factors: &[f64],
+    dim: usize,
+    (sum, mass): (&[f64], f64),
+) -> f64 {
+    let mut spread = 0.0;
+    for (block, sum) in sum.chunks(SIDE_BY_SIDE).enumerate() {
+        let mut centre = [0.0; SIDE_BY_SIDE];
+        for (centre, sum) in centre.iter_mut().zip(sum) {
+            *centre = sum / mass;
         }
-        sum / self.denominator
+        let (mut squares, mut rest) = ([0.0; SIDE_BY_SIDE], [0.0; SIDE_BY_SIDE]);
+        for (index, x) in points.chunks_exact(dim).enumerate() {
+            let share = weights.of(index) * factors[index];
+            let x = &x[block * SIDE_BY_SIDE..][..sum.len()];
+            for (j, x) in x.iter().enumerate() {
+                let difference = x.to_f64() - centre[j];
+                squares[j] += share * difference * difference;
+                rest[j] += share * difference;
+            }
+        }
+        for (square, rest) in squares.iter().zip(rest) {
+            spread += (square - rest * rest / mass).max(0.0);
+        }
     }
+    spread
 }
 
 #[cfg(test)]
@@ -219,8 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn sums_over_pairs_and_over_points_agree() {
-        // 70 points take the other branch; 35 points of weight two are the same set.
+    fn a_point_of_weight_two_is_two_points() {
+        // 70 points, and 35 points of weight two.
         let c = Curvature::ONE;
         let points: Vec<f64> = ball_points(7, 35, 5, c, 0.9);
         let twice = [&points[..], &points[..]].concat();
