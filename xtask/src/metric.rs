@@ -70,6 +70,7 @@ pub(crate) const METRICS: &[Metric] = &[
     metric("fpr95_p_max", "percent", Lower, 2, "FPR at 95 % TPR of p_max"),
     metric("fpr95_pre_map_norm", "percent", Lower, 2, "FPR at 95 % TPR of the pre-map norm"),
     metric("margin_share", "percent", Neither, 2, "test embeddings on the ball's margin"),
+    metric("clip_share", "percent", Neither, 2, "test features that the clip shortens"),
     metric("median_distance_in", "distance", Neither, 3, "median d(x, 0), in domain"),
     metric("median_distance_out", "distance", Neither, 3, "median d(x, 0), out of domain"),
     metric(

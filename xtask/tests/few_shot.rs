@@ -63,6 +63,26 @@ fn own_pictures_go_from_training_to_answers() {
         assert!(text.contains(word), "`{word}` is missing in: {text}");
     }
 
+    let (code, text) = run(&bed, &train);
+    assert!(code == 1 && text.contains("holds a trained model") && text.contains("--resume"), "{text}");
+    let (code, text) =
+        run(&bed, &[&train[..], &["--resume", "--geometry", "euclidean", "--shot", "2"]].concat());
+    assert_eq!(code, 1, "{text}");
+    for word in
+        ["--geometry is euclidean and was poincare", "--shot is 2 and was 1", "--c is absent and was 0.05"]
+    {
+        assert!(text.contains(word), "`{word}` is missing in: {text}");
+    }
+    let (code, text) = run(&bed, &["train", "fewshot", "--images", &images, "--way", "1"]);
+    assert!(code == 1 && text.contains("--way 1"), "{text}");
+    // The same classes in every part, as folders of pictures for classification have them.
+    for part in ["train", "val", "test"] {
+        pictures(&bed, &format!("shared/{part}"), 3, 4, 0);
+    }
+    let (code, text) =
+        run(&bed, &["train", "fewshot", "--images", &path("shared"), "--way", "2", "--query", "2"]);
+    assert!(code == 1 && text.contains("the class `0`") && text.contains("has not seen"), "{text}");
+
     pictures(&bed, "support", 3, 3, 1);
     pictures(&bed, "query", 3, 2, 2);
     bed.write("query/1/broken.jpg", "no picture");
@@ -142,6 +162,11 @@ fn a_sweep_has_the_suggested_curvatures_and_goes_on() {
     assert_eq!(code, 0, "{text}");
     assert_eq!(changed(&bed), first, "a finished cell is kept");
     assert_eq!(bed.read(&format!("{folder}/sweep.csv")).lines().count(), 7);
+
+    // What is shipped has five classes for testing.
+    let wide = ["reproduce", "table7", "--scale", "smoke", "--row", "hyp-protonet/conv4/1shot/20way"];
+    let (code, text) = run(&bed, &wide);
+    assert_eq!(code, 0, "{text}");
 
     let (code, text) = run(&bed, &["sweep", "table7", "--grid", "lr=1"]);
     assert_eq!(code, 2, "{text}");

@@ -195,6 +195,8 @@ fn what_cannot_be_trained_or_embedded_is_said_with_the_remedy() {
     let large = ["--images", &images, "--height", "84", "--batch", "500"];
     says(&bed, &[&TRAIN[..], &large].concat(), 1, &["do not fill a batch of 500"]);
     says(&bed, &[&TRAIN[..], &["--images", &images, "--height", "128"]].concat(), 1, &["84 × 84"]);
+    says(&bed, &train(&["--images", &images, "--weights", "w.pth"]), 1, &["--weights", "--backbone"]);
+    says(&bed, &train(&["--images", &images, "--pictures-per-identity", "3"]), 1, &["give a multiple"]);
     // A list in which nobody who is looked for is seen by a second camera.
     let mut list = "path,identity,camera\n".to_owned();
     for person in 1..=12 {
@@ -235,6 +237,79 @@ fn what_cannot_be_trained_or_embedded_is_said_with_the_remedy() {
     says(&bed, &[&embed[..], &["emb.xlsx"]].concat(), 1, &["emb.xlsx", ".parquet", ".csv"]);
     says(&bed, &["embed", "--images", &images, "--out", "a.parquet"], 2, &["--model"]);
     assert!(!bed.root().join("emb.parquet").exists());
+}
+
+/// The people in the layout of the published archive, with the folder around it and what lies beside its parts.
+fn published(bed: &Bed, folder: &str) {
+    people(bed, "flat");
+    for entry in std::fs::read_dir(bed.root().join("flat")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let (identity, number): (usize, usize) =
+            (name[..4].parse().unwrap(), name[8..name.len() - 4].parse().unwrap());
+        let part = match (identity, number % 2) {
+            (1..=8, _) => "bounding_box_train",
+            (_, 0) => "query",
+            _ => "bounding_box_test",
+        };
+        let place = bed.root().join(folder).join(part);
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::copy(&path, place.join(&name)).unwrap();
+        let beside = bed.root().join(folder).join("gt_bbox");
+        std::fs::create_dir_all(&beside).unwrap();
+        std::fs::copy(&path, beside.join(&name)).unwrap();
+    }
+    bed.write(&format!("{folder}/readme.txt"), "about");
+}
+
+#[test]
+fn parts_that_are_given_are_kept_and_what_cannot_be_ranked_is_refused() {
+    let bed = Bed::new();
+    bed.write("Cargo.toml", "[workspace]\n");
+    published(&bed, "archive/Market");
+    let images = at(&bed, "archive");
+    let words =
+        ["as they are given", "8 identities on 32 pictures", "8 queries of 4 identities", "of 8 pictures"];
+    says(&bed, &train(&["--images", &images]), 0, &words);
+    let copy = |from: &str, to: &str| {
+        let to = bed.root().join("archive/Market").join(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(bed.root().join("flat").join(from), to).unwrap();
+    };
+    copy("0001_c1_0.png", "2019/0001_c1_0.png");
+    says(&bed, &train(&["--images", &images]), 1, &["lie in none of the parts", "0001_c1_0.png"]);
+    std::fs::remove_file(bed.root().join("archive/Market/2019/0001_c1_0.png")).unwrap();
+    copy("0001_c1_0.png", "query/0000_c1_0.png");
+    says(&bed, &train(&["--images", &images]), 1, &["show nobody in particular", "0000_c1_0.png"]);
+}
+
+#[test]
+fn a_model_is_not_overwritten_and_goes_on_as_it_was_begun() {
+    let bed = trained();
+    let images = at(&bed, "people");
+    let again = train(&["--images", &images]);
+    says(&bed, &again, 1, &["run holds a trained model", "--resume", "--out"]);
+    says(&bed, &[&again[..], &["--resume"]].concat(), 0, &["mAP"]);
+    let other = [&again[..], &["--resume", "--c", "1", "--erasing", "0.5"]].concat();
+    says(&bed, &other, 1, &["--c is 1.0 and was 0.00001", "--erasing is 0.5 and was 0.0"]);
+    std::fs::remove_file(bed.root().join("people/0001_c1_0.png")).unwrap();
+    says(&bed, &[&again[..], &["--resume"]].concat(), 1, &["--images shows other pictures"]);
+
+    // The description of the model, changed behind the index.
+    let index = at(&bed, "emb.parquet");
+    says(&bed, &["embed", "--model", "run", "--images", &images, "--out", &index], 0, &["c = 0.00001"]);
+    let mut described: serde_json::Value = serde_json::from_str(&bed.read("run/model.json")).unwrap();
+    described["geometry"]["c"] = 1.0.into();
+    bed.write("run/model.json", &described.to_string());
+    bed.write("elsewhere/readme.txt", "");
+    let picture = at(&bed, "elsewhere/0002_c1_copy.png");
+    std::fs::copy(bed.root().join("people/0002_c1_4.png"), &picture).unwrap();
+    says(
+        &bed,
+        &["search", "--index", &index, "--query", &picture],
+        1,
+        &["description of the model was changed"],
+    );
 }
 
 #[test]

@@ -160,6 +160,21 @@ fn unfetched(name: &str, attempts: &[(String, String)], remedy: &str) -> String 
 }
 
 impl DataError {
+    /// The file or folder that it is about, where there is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Missing { path, .. }
+            | Self::Corrupt { path, .. }
+            | Self::Invalid { path, .. }
+            | Self::Count { path, .. }
+            | Self::Checksum { path, .. }
+            | Self::NoRoom { path, .. }
+            | Self::Io { path, .. }
+            | Self::Panicked { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     pub(crate) fn missing(what: impl Into<String>, path: &Path, remedy: impl Into<String>) -> Self {
         Self::Missing { what: what.into(), path: path.to_owned(), remedy: remedy.into() }
     }

@@ -98,7 +98,7 @@ impl Loader {
 
     /// The batches of an epoch without its first `done` ones: for going on where a run was interrupted.
     pub fn epoch_from(&self, epoch: u64, done: usize) -> Epoch {
-        let mut plan = self.sampler.batches(epoch);
+        let mut plan = drawn(self.sampler.batches(epoch));
         plan.drain(..done.min(plan.len()));
         let shared = Arc::new(Shared {
             work: Arc::clone(&self.work),
@@ -137,10 +137,29 @@ pub struct Epoch {
     next: usize,
 }
 
+/// A picture in its batch.
+#[derive(Clone, Copy)]
+struct Draw {
+    position: usize,
+    /// How often the epoch has had it before: each time it is augmented anew.
+    before: u32,
+}
+
+/// The batches of an epoch with the count of each picture so far.
+fn drawn(batches: Vec<Vec<usize>>) -> Vec<Vec<Draw>> {
+    let mut counts: BTreeMap<usize, u32> = BTreeMap::new();
+    let mut draw = |position: usize| {
+        let count = counts.entry(position).or_default();
+        *count += 1;
+        Draw { position, before: *count - 1 }
+    };
+    batches.into_iter().map(|batch| batch.into_iter().map(&mut draw).collect()).collect()
+}
+
 struct Shared {
     work: Arc<Work>,
     epoch: u64,
-    plan: Vec<Vec<usize>>,
+    plan: Vec<Vec<Draw>>,
     prefetch: usize,
     state: Mutex<State>,
     changed: Condvar,
@@ -248,22 +267,23 @@ impl Drop for Epoch {
 }
 
 impl Work {
-    fn batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch, DataError> {
+    fn batch(&self, epoch: u64, draws: &[Draw]) -> Result<Batch, DataError> {
         let items = self.dataset.index().items();
         let channels = self.normalise.channels();
         let mut pixels = Vec::new();
         let (mut height, mut width) = (0, 0);
-        for (row, &position) in indices.iter().enumerate() {
+        for (row, &draw) in draws.iter().enumerate() {
+            let position = draw.position;
             let mut place = |h: usize, w: usize, bytes: &[u8]| {
                 if row == 0 {
                     (height, width) = (h, w);
-                    pixels = vec![0.0; indices.len() * channels * h * w];
+                    pixels = vec![0.0; draws.len() * channels * h * w];
                 } else if (h, w) != (height, width) {
                     return Err(DataError::Setting {
                         reason: format!(
                             "`{}` is {h} × {w} and `{}` is {height} × {width}; \
                              add a resize or crop step so that a batch has one size",
-                            items[position].source, items[indices[0]].source,
+                            items[position].source, items[draws[0].position].source,
                         ),
                     });
                 }
@@ -274,23 +294,25 @@ impl Work {
             match self.dataset.in_memory(position) {
                 Some((h, w, bytes)) if self.transform.is_identity() => place(h, w, bytes)?,
                 _ => {
-                    let image = self.picture(epoch, position)?;
+                    let image = self.picture(epoch, draw)?;
                     place(image.height(), image.width(), image.data())?;
                 }
             }
         }
         Ok(Batch {
             pixels,
-            shape: [indices.len(), channels, height, width],
-            labels: indices.iter().map(|&n| items[n].class).collect(),
-            indices: indices.to_vec(),
+            shape: [draws.len(), channels, height, width],
+            labels: draws.iter().map(|draw| items[draw.position].class).collect(),
+            indices: draws.iter().map(|draw| draw.position).collect(),
         })
     }
 
     /// Reads and transforms one picture; a decoder that panics becomes an error that names the file.
-    fn picture(&self, epoch: u64, position: usize) -> Result<crate::Image, DataError> {
+    fn picture(&self, epoch: u64, draw: Draw) -> Result<crate::Image, DataError> {
+        let Draw { position, before } = draw;
         self.dataset.catch(position, || {
-            let mut random = Random::keyed(Purpose::Augment, self.seed, epoch, position as u64);
+            let which = position as u64 | u64::from(before) << 32;
+            let mut random = Random::keyed(Purpose::Augment, self.seed, epoch, which);
             self.transform.apply(self.dataset.image(position)?, &mut random)
         })
     }

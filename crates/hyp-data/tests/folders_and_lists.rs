@@ -73,6 +73,21 @@ fn a_class_may_be_called_train_and_deeper_folders_belong_to_their_class() {
 }
 
 #[test]
+fn a_list_of_people_has_the_conventions_of_the_field() {
+    let root = tree(&["1.png", "2.png", "3.png"]);
+    let list = root.path().join("people.csv");
+    fs::write(&list, "path,identity,camera\n1.png,-1,c1\n2.png,0000,c1\n3.png,0,c2\n").unwrap();
+    let dataset = csv::load(&list, Colour::Grey).unwrap();
+    assert_eq!(
+        (dataset.index().identities(), dataset.index().classes()),
+        (&["0".into()][..], &["0".into(), "0000".into()][..])
+    );
+    assert_eq!(dataset.index().items().iter().map(|item| item.identity).collect::<Vec<_>>(), [None, Some(0)]);
+    fs::write(&list, "path,identity,camera\n1.png,-1,c1\n").unwrap();
+    assert!(message(csv::load(&list, Colour::Grey)).contains("nobody in particular"));
+}
+
+#[test]
 fn what_is_wrong_with_a_folder_is_said_with_its_name_and_a_remedy() {
     let root = tree(&["cat/1.png"]);
     let check = |word: &str, remedy: &str| {

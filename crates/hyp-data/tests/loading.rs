@@ -94,6 +94,19 @@ fn a_pictures_augmentation_does_not_depend_on_its_neighbours() {
 }
 
 #[test]
+fn a_picture_that_comes_again_is_augmented_anew_and_the_same_after_an_interruption() {
+    let (_root, dataset) = on_disk(5);
+    let sampler = Sequential { items: vec![4; 12], batch_size: 4 };
+    let steps = (random_transform(), Normalise::unit(3));
+    let loader = Loader::new(dataset, sampler, steps.0, steps.1, LoaderOptions::default());
+    let whole = epoch(&loader, 2);
+    let pixels = || whole.iter().flat_map(|batch| batch.pixels.chunks(3 * 12 * 12));
+    assert!(pixels().skip(1).any(|again| again != pixels().next().unwrap()), "all twelve are alike");
+    let rest: Vec<Batch> = loader.epoch_from(2, 1).collect::<Result<_, _>>().unwrap();
+    assert!(rest == whole[1..]);
+}
+
+#[test]
 fn an_interrupted_epoch_goes_on_with_the_same_batches() {
     let (_root, dataset) = on_disk(10);
     let loader = loader(&dataset, 1, 2, 2);

@@ -106,13 +106,24 @@ impl Geometry {
         }
     }
 
-    /// The same geometry with another curvature parameter; the same where there is none.
+    /// The largest norm of a feature before the exponential map; none where nothing is clipped.
+    pub fn clip(&self) -> Option<f64> {
+        match self {
+            Self::Poincare { clip, .. } | Self::Lorentz { clip, .. } => *clip,
+            _ => None,
+        }
+    }
+
+    /// The same geometry with another curvature parameter, not trained if that is 0; the same where there is none.
     pub fn with_c(self, value: f64) -> Self {
         match self {
             Self::Poincare { trainable_c, margin, clip, riemannian_gradient, .. } => {
+                let trainable_c = trainable_c && value > 0.0;
                 Self::Poincare { c: value, trainable_c, margin, clip, riemannian_gradient }
             }
-            Self::Lorentz { trainable_c, clip, .. } => Self::Lorentz { c: value, trainable_c, clip },
+            Self::Lorentz { trainable_c, clip, .. } => {
+                Self::Lorentz { c: value, trainable_c: trainable_c && value > 0.0, clip }
+            }
             other => other,
         }
     }

@@ -29,8 +29,18 @@ pub(crate) trait Experiment: Sized + Sync {
     /// What the data are.
     fn data(&self) -> BTreeMap<String, DataFacts>;
 
+    /// What the data of one row are that somebody may have otherwise: an outcome stands for these alone.
+    fn data_of(&self, _: &Self::Row) -> Result<BTreeMap<String, DataFacts>> {
+        Ok(BTreeMap::new())
+    }
+
     /// Says how long those jobs will take on this device, where that is long and can be measured in a few steps.
     fn forecast(&self, _: &[&Job<'_, Self::Row>]) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Why a row that nobody has asked for by name is left out, such as data that not everybody can have.
+    fn left_out(&self, _: &Self::Row) -> Result<Option<String>> {
         Ok(None)
     }
 

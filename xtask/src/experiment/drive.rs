@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::config::{Config, Plan};
 use super::contract::{Experiment, Interrupted, Job, Plots, RowTable};
@@ -21,12 +21,15 @@ pub(crate) fn run<E: Experiment>(
     environment: &Environment,
 ) -> Result<()> {
     let scale = options.scale;
-    let plan: Plan<E::Scale, E::Row> = Config::parse(file)?.plan(options, file)?;
+    let mut plan: Plan<E::Scale, E::Row> = Config::parse(file)?.plan(options, file)?;
     if options.print_config {
         return plan.print(scale, file);
     }
     println!("{} ({scale}): {}", plan.id, plan.title);
     let experiment = E::prepare(environment, &plan.id, scale, &plan.table)?;
+    if options.rows.is_empty() {
+        plan.rows = available(&experiment, plan.rows)?;
+    }
     let sha256 = |row: &E::Row| file.row_sha256(row.id(), scale).context("invariant: the row is in the file");
     let folder = environment.run_folder(&plan.id, scale);
     std::fs::create_dir_all(&folder).map_err(|error| {
@@ -49,7 +52,8 @@ pub(crate) fn run<E: Experiment>(
     }
     let mut left = Vec::new();
     for (job, config_sha256) in &jobs {
-        if !(job.resume && outcome::is_done(&job.folder, config_sha256)?) {
+        let is_done = || outcome::is_done(&job.folder, config_sha256, &experiment.data_of(job.row)?);
+        if !(job.resume && is_done()?) {
             left.push(job);
         }
     }
@@ -59,17 +63,42 @@ pub(crate) fn run<E: Experiment>(
     let progress = Progress::new(&plan.rows, plan.seeds.len());
     let outcomes = pool::run(&jobs, options.jobs, &environment.stop, |(job, config_sha256)| {
         let outcome = complete(&experiment, job, config_sha256, environment)
-            .with_context(|| format!("row {}, seed {}", job.row.id(), job.seed))?;
-        progress.note(job.row.id(), job.seed, &outcome);
-        Ok(outcome)
+            .with_context(|| format!("row {}, seed {}", job.row.id(), job.seed));
+        match outcome {
+            Ok(outcome) => {
+                progress.note(job.row.id(), job.seed, &outcome);
+                Ok(Some(outcome))
+            }
+            // The others can come to their end.
+            Err(error) if diverged(&error) => {
+                println!("{error:#}");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     })?;
     if outcomes.len() < jobs.len() || environment.stop.load(Ordering::SeqCst) {
         return Err(Interrupted.into());
     }
     let mut rows = Vec::new();
     let mut runs: Vec<Run> = Vec::new();
+    let mut without = Vec::new();
     for (row, of_row) in plan.rows.iter().zip(outcomes.chunks(plan.seeds.len())) {
-        rows.extend(tally::rows(row.id(), &plan.seeds, of_row, plan.not_comparable.as_ref(), &mut runs)?);
+        match of_row.iter().cloned().collect::<Option<Vec<Outcome>>>() {
+            Some(of_row) => {
+                rows.extend(tally::rows(
+                    row.id(),
+                    &plan.seeds,
+                    &of_row,
+                    plan.not_comparable.as_ref(),
+                    &mut runs,
+                )?);
+            }
+            None => without.push(row.id()),
+        }
+    }
+    if rows.is_empty() {
+        bail!("every row diverged, so there is nothing to record");
     }
     let record = Record {
         schema: SCHEMA,
@@ -90,7 +119,31 @@ pub(crate) fn run<E: Experiment>(
     };
     experiment.draw(&outcome::finished(&plan.all_rows, &folder, sha256)?, &plots)?;
     println!("plots: {}.*", environment.shown(&plots.stem("")));
+    if !without.is_empty() {
+        bail!("{} diverged and have no record; what each said stands above", without.join(", "));
+    }
     Ok(())
+}
+
+/// Whether a training has become infinite or not a number.
+pub(super) fn diverged(error: &anyhow::Error) -> bool {
+    use hyp_nn::Error::{Metric, NonFinite};
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(NonFinite { .. } | Metric { .. })))
+}
+
+/// The rows that can run here; why others cannot is said once for each reason.
+fn available<E: Experiment>(experiment: &E, rows: Vec<E::Row>) -> Result<Vec<E::Row>> {
+    let (mut kept, mut reasons) = (Vec::new(), BTreeMap::new());
+    for row in rows {
+        match experiment.left_out(&row)? {
+            None => kept.push(row),
+            Some(reason) => *reasons.entry(reason).or_insert(0) += 1,
+        }
+    }
+    for (reason, count) in reasons {
+        println!("{count} rows are left out: {reason}");
+    }
+    Ok(kept)
 }
 
 /// Merges the rows into the record that stands, writes it and shows the new rows.
@@ -103,6 +156,11 @@ fn save(new: Record, file: &ConfigFile, options: &Options, environment: &Environ
     // Another run may be about to add its own rows.
     let _held = Held::take(&environment.run_folder(&new.id, new.scale).join("record"), &environment.stop)?;
     let old = record::read(&path)?;
+    if let Some(old) = &old
+        && record::on_other_data(old, &new)
+    {
+        println!("the data are not those of {}; its other rows are dropped", environment.shown(&path));
+    }
     let paper = Paper::read(&environment.root, &new.id)?;
     let rows: Vec<String> = new.rows.iter().map(|row| row.id.clone()).collect();
     let mut merged = record::merge(old, new, file);
@@ -138,5 +196,25 @@ impl Progress {
             let done = left.values().filter(|seeds| **seeds == 0).count();
             println!("{row}, seed {seed}: {:.1} s; {done} of {} rows done", outcome.wall_s, self.rows);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::diverged;
+
+    #[test]
+    fn a_training_that_becomes_infinite_is_told_from_other_errors() {
+        let infinite = hyp_nn::Error::Metric {
+            name: "accuracy".to_owned(),
+            epoch: 1,
+            found: "NaN".to_owned(),
+            remedy: "lower the rate",
+        };
+        let error = Err::<(), _>(infinite).context("row a, seed 0").unwrap_err();
+        assert!(diverged(&error));
+        assert!(!diverged(&anyhow::anyhow!("the disk is full")));
     }
 }

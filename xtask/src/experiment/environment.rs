@@ -113,7 +113,7 @@ impl Environment {
         let Some(root) = self.data_root.as_deref() else { return Err(self.to_fetch(name, id)) };
         match read(root) {
             Err(error @ DataError::Missing { .. }) => {
-                Err(anyhow::Error::from(error).context(self.to_fetch(name, id).to_string()))
+                Err(anyhow::anyhow!("{}\n  what was looked for:  {error}", self.to_fetch(name, id)))
             }
             other => other.with_context(|| format!("the data set {name} cannot be used")),
         }

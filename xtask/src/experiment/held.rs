@@ -15,6 +15,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The right to work in a folder; given back when dropped, and by the system when the process dies.
 pub(crate) struct Held {
     _file: File,
+    /// Whether another run had it first.
+    pub(crate) waited: bool,
 }
 
 impl Held {
@@ -32,7 +34,7 @@ impl Held {
         let mut told = false;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
+                Ok(()) => return Ok(Self { _file: file, waited: told }),
                 Err(TryLockError::WouldBlock) if stop.load(Ordering::SeqCst) => {
                     return Err(Interrupted.into());
                 }
@@ -61,11 +63,13 @@ mod tests {
     fn one_thread_at_a_time_works_in_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         let job = folder.path().join("row/seed0");
-        let (inside, done, stop) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+        let [inside, done, waited] = [0; 3].map(AtomicUsize::new);
+        let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
                     let held = Held::take(&job, &stop).unwrap();
+                    waited.fetch_add(usize::from(held.waited), Ordering::SeqCst);
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two are inside");
                     std::thread::sleep(std::time::Duration::from_millis(20));
                     inside.fetch_sub(1, Ordering::SeqCst);
@@ -74,7 +78,7 @@ mod tests {
                 });
             }
         });
-        assert_eq!(done.into_inner(), 3);
+        assert_eq!((done.into_inner(), waited.into_inner()), (3, 2));
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! One job from its folder to its outcome.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::Environment;
 use super::contract::{Experiment, Finished, Job, Metrics, RowTable};
 use super::held::Held;
-use crate::record::Run;
+use crate::record::{DataFacts, Run, hexadecimal};
 use crate::{metric, workspace};
 
 /// What a job leaves in its folder when it is done.
@@ -18,6 +20,9 @@ use crate::{metric, workspace};
 pub(crate) struct Outcome {
     /// Hash of what decided the job.
     pub(crate) config_sha256: String,
+    /// Hash of the data it was measured on; empty where the config decides them.
+    #[serde(default)]
+    data_sha256: String,
     /// The runs that had a part in it: more than one if the job was interrupted, or rests on another job's work.
     pub(crate) runs: Vec<Run>,
     /// Seconds that the job took; of a resumed job, the last part.
@@ -37,13 +42,15 @@ pub(crate) fn complete<E: Experiment>(
     config_sha256: &str,
     environment: &Environment,
 ) -> Result<Outcome> {
+    let data_sha256 = hash_of(&experiment.data_of(job.row)?);
     let _held = Held::take(&job.folder, job.stop)?;
     if job.resume
         && let Some(outcome) = read(&job.folder, config_sha256)?
+        && outcome.data_sha256 == data_sha256
     {
         return Ok(outcome);
     }
-    prepare_folder(job, config_sha256)?;
+    prepare_folder(job, &format!("{config_sha256}\n{data_sha256}"))?;
     note_runs(&job.folder, std::slice::from_ref(&environment.run))?;
     let start = Instant::now();
     let metrics = experiment.job(job)?;
@@ -54,11 +61,17 @@ pub(crate) fn complete<E: Experiment>(
     if let Some(name) = metrics.keys().find(|name| metric::find(name).is_none()) {
         bail!("the metric {name} has no line in metric.rs; add one");
     }
-    let outcome =
-        Outcome { config_sha256: config_sha256.to_owned(), runs: runs(&job.folder)?, wall_s, metrics };
+    let config_sha256 = config_sha256.to_owned();
+    let outcome = Outcome { config_sha256, data_sha256, runs: runs(&job.folder)?, wall_s, metrics };
     let text = serde_json::to_string_pretty(&outcome).context("invariant: an outcome is plain data")?;
     workspace::write_atomic(&job.folder.join(FILE), text.as_bytes())?;
     Ok(outcome)
+}
+
+/// One hash of all data of a row; empty where there are none.
+pub(crate) fn hash_of(data: &BTreeMap<String, DataFacts>) -> String {
+    let parts: Vec<String> = data.iter().map(|(name, facts)| format!("{name} {}\n", facts.sha256)).collect();
+    if parts.is_empty() { String::new() } else { hexadecimal(&Sha256::digest(parts.concat())) }
 }
 
 /// Remembers in the job's folder that those runs had a part in it.
@@ -73,8 +86,18 @@ pub(crate) fn note_runs(folder: &Path, more: &[Run]) -> Result<()> {
     workspace::write_atomic(&folder.join(RUNS), text.as_bytes())
 }
 
+/// Forgets the runs of a folder that is begun anew.
+pub(crate) fn forget_runs(folder: &Path) -> Result<()> {
+    match std::fs::remove_file(folder.join(RUNS)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot delete {}", folder.join(RUNS).display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The runs that had a part in the job so far.
-fn runs(folder: &Path) -> Result<Vec<Run>> {
+pub(crate) fn runs(folder: &Path) -> Result<Vec<Run>> {
     let path = folder.join(RUNS);
     if !path.is_file() {
         return Ok(Vec::new());
@@ -83,15 +106,15 @@ fn runs(folder: &Path) -> Result<Vec<Run>> {
         .with_context(|| format!("{} is damaged; run without `--resume`", path.display()))
 }
 
-/// Empties the job's folder unless it is to go on with the same config.
-fn prepare_folder<R>(job: &Job<'_, R>, config_sha256: &str) -> Result<()> {
+/// Empties the job's folder unless it is to go on with the same config and data.
+fn prepare_folder<R>(job: &Job<'_, R>, deciding: &str) -> Result<()> {
     let mark = job.folder.join("config.sha256");
-    let same = std::fs::read_to_string(&mark).is_ok_and(|text| text.trim() == config_sha256);
+    let same = std::fs::read_to_string(&mark).is_ok_and(|text| text.trim() == deciding.trim());
     if job.folder.is_dir() && !(job.resume && same) {
         std::fs::remove_dir_all(&job.folder)
             .with_context(|| format!("cannot empty {}", job.folder.display()))?;
     }
-    workspace::write_atomic(&mark, config_sha256.as_bytes())
+    workspace::write_atomic(&mark, deciding.as_bytes())
 }
 
 /// The outcome in a job's folder, when it was measured with this config.
@@ -107,9 +130,13 @@ fn read(folder: &Path, config_sha256: &str) -> Result<Option<Outcome>> {
     Ok((outcome.config_sha256 == config_sha256).then_some(outcome))
 }
 
-/// Whether a job's folder holds an outcome that was measured with this config.
-pub(crate) fn is_done(folder: &Path, config_sha256: &str) -> Result<bool> {
-    Ok(read(folder, config_sha256)?.is_some())
+/// Whether a job's folder holds an outcome that was measured with this config and on these data.
+pub(crate) fn is_done(
+    folder: &Path,
+    config_sha256: &str,
+    data: &BTreeMap<String, DataFacts>,
+) -> Result<bool> {
+    Ok(read(folder, config_sha256)?.is_some_and(|outcome| outcome.data_sha256 == hash_of(data)))
 }
 
 /// Every job of an experiment that was done with the config as it stands, in the order of rows and seeds.
@@ -135,4 +162,91 @@ pub(crate) fn finished<R: RowTable>(
         }
     }
     Ok(finished)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::experiment::contract::{Plots, ScaleTable};
+    use crate::record::Scale;
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Nothing;
+
+    impl ScaleTable for Nothing {
+        fn rows(&self) -> Option<&[String]> {
+            None
+        }
+
+        fn seeds(&self) -> Option<usize> {
+            None
+        }
+    }
+
+    impl RowTable for Nothing {
+        fn id(&self) -> &'static str {
+            "row"
+        }
+    }
+
+    /// Counts how often it is run, on data of this hash.
+    struct Counting {
+        hash: &'static str,
+        runs: AtomicUsize,
+    }
+
+    impl Experiment for Counting {
+        type Scale = Nothing;
+        type Row = Nothing;
+
+        fn prepare(_: &Environment, _: &str, _: Scale, _: &Nothing) -> Result<Self> {
+            bail!("it is made by the test")
+        }
+
+        fn data(&self) -> BTreeMap<String, DataFacts> {
+            let facts = DataFacts { sha256: self.hash.to_owned(), images: 1, classes: 1, note: None };
+            BTreeMap::from([("pictures".to_owned(), facts)])
+        }
+
+        fn data_of(&self, _: &Nothing) -> Result<BTreeMap<String, DataFacts>> {
+            Ok(self.data())
+        }
+
+        fn job(&self, _: &Job<'_, Nothing>) -> Result<Metrics> {
+            let before = self.runs.fetch_add(1, Ordering::SeqCst);
+            Ok(Metrics::from([("accuracy".to_owned(), before as f64)]))
+        }
+
+        fn draw(&self, _: &[Finished<Nothing>], _: &Plots) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_outcome_stands_for_its_config_and_its_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let environment = Environment {
+            root: folder.path().to_owned(),
+            data_root: None,
+            stop: Arc::clone(&stop),
+            device: "cpu".to_owned(),
+            run: Run::here(folder.path(), false),
+        };
+        let run = |hash: &'static str, config: &str, resume: bool| {
+            let experiment = Counting { hash, runs: AtomicUsize::new(0) };
+            let (row, place) = (Nothing, folder.path().join("row/seed0"));
+            let job = Job { row: &row, seed: 0, folder: place, resume, side_by_side: false, stop: &stop };
+            complete(&experiment, &job, config, &environment).unwrap();
+            experiment.runs.into_inner()
+        };
+        assert_eq!(run("a", "config", true), 1);
+        assert_eq!(run("a", "config", true), 0, "it is done");
+        assert_eq!(run("b", "config", true), 1, "on other pictures");
+        assert_eq!(run("b", "other", true), 1, "by another config");
+        assert_eq!(run("b", "other", false), 1, "anew");
+    }
 }

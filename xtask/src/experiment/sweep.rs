@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::config::{Config, Plan};
 use super::contract::{Experiment, Interrupted, Job, Metrics, RowTable};
+use super::drive::diverged;
 use super::few_shot::FewShot;
 use super::few_shot::config::{FewShotRow, FewShotScale};
 use super::outcome::complete;
@@ -23,6 +24,10 @@ use crate::{metric, workspace};
 
 /// The values that the paper speaks of; every sweep has them.
 const RECOMMENDED: [f64; 2] = [0.33, 0.05];
+
+/// Curvature parameters beyond these are flat, or beyond what `f32` can hold.
+const SMALLEST: f64 = 1e-12;
+const LARGEST: f64 = 1e6;
 
 /// Options of `sweep`.
 #[derive(Clone, Debug, Args)]
@@ -62,8 +67,10 @@ impl FromStr for Grid {
         };
         let number = |word: &str| {
             let value: Option<f64> = word.trim().parse().ok();
-            let value = value.filter(|value| *value >= 0.0 && value.is_finite());
-            value.ok_or_else(|| format!("`{word}` is no curvature parameter; give numbers from 0 on"))
+            let value = value.filter(|value| *value == 0.0 || (SMALLEST..=LARGEST).contains(value));
+            value.ok_or_else(|| {
+                format!("`{word}` is no curvature parameter to try; give 0 or numbers from {SMALLEST:e} to {LARGEST:e}")
+            })
         };
         values.split(',').map(number).collect::<Result<_, _>>().map(Self)
     }
@@ -118,20 +125,27 @@ fn run(root: &Path, options: &SweepOptions) -> Result<()> {
     let base = file.row_sha256(row.id(), options.scale).context("invariant: the row is in the file")?;
     println!("{} ({}): {} over c, in {}", plan.id, options.scale, row.id(), environment.shown(&folder));
 
-    let cell = |c: f64| -> Result<Cell> {
+    let cell = |c: f64| -> Result<Option<Cell>> {
         let cell = row.at_c(format!("{}/c={c}", row.id()), c);
         let job = job_of(&cell, c, options.seed, &folder, &environment);
         let sha256 = hexadecimal(&Sha256::digest(format!("{base} c={c}").as_bytes()));
-        let outcome =
-            complete(&experiment, &job, &sha256, &environment).with_context(|| format!("c = {c}"))?;
+        let outcome = complete(&experiment, &job, &sha256, &environment).with_context(|| format!("c = {c}"));
+        if let Err(error) = &outcome
+            && diverged(error)
+        {
+            println!("{error:#}");
+            return Ok(None);
+        }
+        let outcome = outcome?;
         println!(
             "c = {c}: validation {:.2} %, test {:.2} %",
             outcome.metrics["validation_accuracy"], outcome.metrics["accuracy"]
         );
-        Ok(Cell { c, metrics: outcome.metrics })
+        Ok(Some(Cell { c, metrics: outcome.metrics }))
     };
     // The flat limit comes first: its features know nothing of a curvature, and their δ suggests one.
-    let mut cells = vec![cell(0.0)?];
+    let mut cells =
+        vec![cell(0.0)?.context("the flat model diverged, so that nothing suggests a curvature")?];
     let suggestion = suggested(&experiment, row, options.seed, &folder, &environment)?;
     println!(
         "δ_rel of the training features of the flat model: {:.3}; c(X) = {:.4} with 0.144, {:.4} with 0.0568",
@@ -142,10 +156,14 @@ fn run(root: &Path, options: &SweepOptions) -> Result<()> {
     values.retain(|c| *c > 0.0);
     values.sort_by(f64::total_cmp);
     values.dedup();
+    let mut lost = Vec::new();
     for c in values {
-        cells.push(cell(c)?);
+        match cell(c)? {
+            Some(cell) => cells.push(cell),
+            None => lost.push(c),
+        }
     }
-    finish(&cells, &suggestion, &folder, &environment)
+    finish(&cells, &lost, &suggestion, &folder, &environment)
 }
 
 fn job_of<'a>(
@@ -169,7 +187,8 @@ fn suggested(
 ) -> Result<Suggestion> {
     let flat = row.at_c(format!("{}/c=0", row.id()), 0.0);
     let pictures = experiment.pictures_for(&flat)?;
-    let model = experiment.trained(&job_of(&flat, 0.0, seed, folder, environment), &pictures)?.model;
+    let (trained, _) = experiment.trained(&job_of(&flat, 0.0, seed, folder, environment), &pictures)?;
+    let model = trained.model;
     let features = embed(&model, &pictures.train_in_order(), |_| ())?;
     let size = Protocol::khrulkov2020(seed).size.min(features.len());
     let protocol = Protocol { size, replacement: Replacement::Without, ..Protocol::khrulkov2020(seed) };
@@ -189,8 +208,15 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// Writes the table and the plot, and compares the suggested c with the best.
-fn finish(cells: &[Cell], suggestion: &Suggestion, folder: &Path, environment: &Environment) -> Result<()> {
-    let shown = ["validation_accuracy", "accuracy", "accuracy_interval", "best_epoch", "margin_share"];
+fn finish(
+    cells: &[Cell],
+    diverged: &[f64],
+    suggestion: &Suggestion,
+    folder: &Path,
+    environment: &Environment,
+) -> Result<()> {
+    let shown =
+        ["validation_accuracy", "accuracy", "accuracy_interval", "best_epoch", "margin_share", "clip_share"];
     let words = |name: &str| metric::find(name).map_or(name, |metric| metric.words).to_owned();
     let header: Vec<String> = std::iter::once("c".to_owned()).chain(shown.map(words)).collect();
     println!("| {} |\n|{}", header.join(" | "), " --- |".repeat(header.len()));
@@ -201,6 +227,10 @@ fn finish(cells: &[Cell], suggestion: &Suggestion, folder: &Path, environment: &
         println!("| {} | {} |", cell.c, table.join(" | "));
         let numbers = shown.map(|name| value(name).map_or(String::new(), |v| v.to_string()));
         let _ = writeln!(csv, "{},{}", cell.c, numbers.join(","));
+    }
+    for c in diverged {
+        println!("| {c} | diverged |{}", " |".repeat(shown.len() - 1));
+        let _ = writeln!(csv, "{c}{}", ",".repeat(shown.len()));
     }
     workspace::write_atomic(&folder.join("sweep.csv"), csv.as_bytes())?;
     let best = cells
@@ -250,7 +280,7 @@ mod tests {
     #[test]
     fn a_grid_is_a_list_of_curvatures() {
         assert_eq!("c=0.001,0.5".parse(), Ok(Grid(vec![0.001, 0.5])));
-        for wrong in ["lr=1", "c=", "c=-1", "c=nan", "0.1"] {
+        for wrong in ["lr=1", "c=", "c=-1", "c=nan", "0.1", "c=1e-300", "c=1e300"] {
             assert!(wrong.parse::<Grid>().is_err(), "{wrong}");
         }
         assert_eq!(rounded(0.123_456), 0.123);

@@ -8,4 +8,4 @@ mod weights;
 pub(crate) use bar::bar;
 pub(crate) use cache::{Place, extract};
 pub(crate) use encoder::Encoder;
-pub(crate) use weights::{Weights, published, sha256_of};
+pub(crate) use weights::{Weights, published, refuse_strangers, sha256_of};

@@ -7,7 +7,7 @@ use hyp_data::{Manifest, checksum};
 use hyp_nn::ParameterStore;
 use hyp_nn::backbone::AnyBackbone;
 use hyp_nn::candle_core::Device;
-use hyp_nn::weights::WeightsFile;
+use hyp_nn::weights::{LoadReport, WeightsFile};
 
 use super::Encoder;
 
@@ -42,18 +42,30 @@ impl Weights {
                 let mut store = ParameterStore::blank(device);
                 let network = encoder.build(&mut store)?;
                 let report = WeightsFile::open(path)?.load(&store, &encoder.matching())?;
-                if !report.unexpected.is_empty() {
-                    bail!(
-                        "{} holds tensors that {} does not have ({}); give the weights of that network",
-                        path.display(),
-                        encoder.name(),
-                        report.unexpected.join(", ")
-                    );
-                }
+                refuse_strangers(&report, path, encoder.name())?;
                 Ok(network)
             }
         }
     }
+}
+
+/// Refuses a file with tensors that the network does not have: it is that of another, perhaps deeper one.
+pub(crate) fn refuse_strangers(report: &LoadReport, path: &Path, network: &str) -> Result<()> {
+    const SHOWN: usize = 5;
+    let strangers = &report.unexpected;
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    let more = if strangers.len() > SHOWN {
+        format!(" and {} more", strangers.len() - SHOWN)
+    } else {
+        String::new()
+    };
+    bail!(
+        "{} holds tensors that {network} does not have ({}{more}); give the weights of that network",
+        path.display(),
+        strangers[..strangers.len().min(SHOWN)].join(", ")
+    )
 }
 
 /// The file of the weights that a manifest describes, in a data root; none if it is not there.

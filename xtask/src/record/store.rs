@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{ConfigFile, Paper, Record, Row, SCHEMA, Scale, judge};
+use super::{ConfigFile, DataFacts, Paper, Record, Row, SCHEMA, Scale, judge};
 use crate::workspace;
 
 /// Where the record of an experiment stands. Smoke runs prove nothing about the paper and stay in the run folder.
@@ -45,9 +45,18 @@ pub(crate) fn read_all(root: &Path) -> Result<Vec<(String, Record)>> {
     Ok(records)
 }
 
-/// Puts new rows in the place of old ones of the same row and metric, and drops rows that the config has no more.
+/// Whether two records speak of different data by one name.
+pub(crate) fn on_other_data(old: &Record, new: &Record) -> bool {
+    let differs = |(name, facts): (&String, &DataFacts)| {
+        old.data.get(name).is_some_and(|before| before.sha256 != facts.sha256)
+    };
+    new.data.iter().any(differs)
+}
+
+/// Puts new rows in the place of old ones of the same row and metric, and drops rows that the config has no more, and all
+/// old rows if they were measured on other data.
 pub(crate) fn merge(old: Option<Record>, new: Record, config: &ConfigFile) -> Record {
-    let Some(old) = old else {
+    let Some(old) = old.filter(|old| !on_other_data(old, &new)) else {
         return arranged(new, config);
     };
     let mut merged = Record { runs: Vec::new(), data: old.data.clone(), rows: Vec::new(), ..new.clone() };

@@ -209,6 +209,11 @@ pub(crate) fn print(root: &Path, file: &str, record: Record) -> Result<()> {
     let config = ConfigFile::read(root, &record.id)?;
     let shown = Shown { file: file.to_owned(), record, paper, config };
     print!("{}", markdown::measured(&shown));
+    for (name, facts) in &shown.record.data {
+        if let Some(note) = &facts.note {
+            println!("{name}: {note}");
+        }
+    }
     if let Some(paper) = &shown.paper {
         print!("{}", markdown::cited(paper));
     }

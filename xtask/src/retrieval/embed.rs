@@ -74,11 +74,12 @@ fn run(root: &Path, options: &EmbedOptions) -> Result<()> {
     let reading = ReadOptions { colour: embedder.sight.colour(), unusable: Unusable::SkipNames };
     let (labels, loaded) = own::load(&options.images, options.labels.map(Labels::from), reading)?;
     let home = own::home(&options.images);
+    let (space, c, dim) = Space::of_model(&embedder);
     let about = About {
         version: VERSION,
-        space: Space::of(embedder.metric),
-        c: embedder.metric.curvature().get(),
-        dim: embedder.dim(),
+        space,
+        c,
+        dim,
         home: std::path::absolute(if home.as_os_str().is_empty() { Path::new(".") } else { &home })
             .unwrap_or_else(|_| home.clone()),
         labels,

@@ -79,7 +79,7 @@ impl Found<'_> {
             let is_match = |row: usize| {
                 query.itself != Some(row)
                     && query.known.same(&self.known[row]) == Some(true)
-                    && !(other_cameras && query.known.camera == self.known[row].camera)
+                    && !(other_cameras && query.known.by_one_camera(&self.known[row]))
             };
             if (0..entries.len()).any(is_match) {
                 return None;

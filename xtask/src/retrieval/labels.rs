@@ -26,6 +26,11 @@ impl Known {
         Self { identity, camera: entries.cameras[row].clone() }
     }
 
+    /// Whether one camera is known to have taken both.
+    pub(super) fn by_one_camera(&self, other: &Self) -> bool {
+        self.camera.is_some() && self.camera == other.camera
+    }
+
     /// Whether both show the same; none if one of them is not known.
     pub(super) fn same(&self, other: &Self) -> Option<bool> {
         Some(self.identity.as_ref()? == other.identity.as_ref()?)
@@ -78,6 +83,9 @@ mod tests {
         assert_eq!(tags[1].camera, tags[0].camera);
         assert_eq!(all[0].same(&all[0]), Some(true));
         assert_eq!(all[0].same(&all[1]), None);
+        assert!(
+            all[0].by_one_camera(&all[1]) && !known(Some("a"), None).by_one_camera(&known(Some("a"), None))
+        );
     }
 
     #[test]

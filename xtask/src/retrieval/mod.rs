@@ -4,7 +4,6 @@
 
 #[cfg(feature = "parquet")]
 mod embed;
-#[cfg(feature = "parquet")]
 mod embedder;
 #[cfg(feature = "parquet")]
 mod found;
@@ -22,6 +21,7 @@ use hyp_data::source::own::Labels;
 
 #[cfg(feature = "parquet")]
 pub(crate) use embed::{EmbedOptions, embed};
+pub(crate) use embedder::{Embedder, Place};
 #[cfg(feature = "parquet")]
 pub(crate) use search::{SearchOptions, search};
 pub(crate) use sight::{Seen, Sight, stack};

@@ -13,9 +13,10 @@ use hyp_reid::{Metric, Set, Tag, evaluate_rows, top};
 
 use super::embedder::{Embedder, Place};
 use super::found::{Answer, Found};
-use super::index::{self, About, Entries};
+use super::index::{self, About, Entries, Space};
 use super::labels::{Known, Numbers};
 use crate::plot::{RankSheet, save_png};
+use crate::workspace;
 
 /// Options of `search`.
 #[derive(Clone, Debug, Args)]
@@ -65,7 +66,15 @@ pub(crate) fn search(root: &Path, options: &SearchOptions) -> Result<ExitCode> {
     if options.top == 0 {
         bail!("--top 0 would find nothing; give at least 1");
     }
+    if let Some(png) = &options.png
+        && workspace::extension(&png.to_string_lossy()) != "png"
+    {
+        bail!("--png {} does not end in .png, which is what is written; give it that ending", png.display());
+    }
     let (about, entries) = index::read(&options.index)?;
+    if options.other_cameras && entries.cameras.iter().all(Option::is_none) {
+        println!("the index names no cameras, so that --other-cameras leaves nothing out");
+    }
     let metric = metric(&about, options.metric)?;
     let home = options.images.clone().unwrap_or_else(|| about.home.clone());
     let queries = queries(root, options, &about, &entries, &home)?;
@@ -197,6 +206,14 @@ fn open(root: &Path, options: &SearchOptions, about: &About) -> Result<Embedder>
             options.index.display(),
             embedder.weights_sha256,
             about.weights_sha256
+        );
+    }
+    let (own, of_index) = (Space::of_model(&embedder), (about.space, about.c, about.dim));
+    if own != of_index {
+        bail!(
+            "the model of {shown} gives {own:?} and {} holds {of_index:?} (space, c, numbers): the description of the model was \
+             changed since; embed the pictures again",
+            options.index.display()
         );
     }
     Ok(embedder)

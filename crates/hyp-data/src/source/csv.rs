@@ -12,6 +12,9 @@ use crate::source::reid::DISTRACTOR;
 use crate::source::{Loaded, ReadOptions, Unusable, tree};
 use crate::split::Split;
 
+/// The identity of pictures that show nobody in particular.
+const NOBODY: &str = "-1";
+
 /// The columns that are read.
 pub const COLUMNS: [&str; 5] = ["path", "class", "identity", "camera", "split"];
 
@@ -20,7 +23,9 @@ pub const COLUMNS: [&str; 5] = ["path", "class", "identity", "camera", "split"];
 /// - The first line names the columns, in any order; `path` must be there, `class` or `identity`, and no others than
 ///   [`COLUMNS`]. Where there is no column `class`, the identity is the class, and [`DISTRACTOR`] where there is none.
 /// - A path is relative to the CSV file's folder; however it is spelled (`./`, `..`, from the root), it is one path.
-/// - An empty cell of `identity`, `camera` or `split` says that there is none.
+/// - An empty cell of `identity`, `camera` or `split` says that there is none. As in the names of Market-1501's files,
+///   the identity `0000` is nobody who is looked for (none either), and lines of the identity `-1`, which shows nobody in
+///   particular, are passed over.
 /// - Items are sorted by path, classes, identities and cameras by name, so the order of the lines means nothing.
 ///
 /// # Errors
@@ -102,19 +107,20 @@ fn read_rows(path: &Path, problems: &mut Vec<DataError>) -> Result<Vec<Row>, Dat
     };
     let header = reader.headers().map_err(broken)?.clone();
     let columns = find_columns(&header, path)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut passed_over) = (Vec::new(), 0);
     for record in reader.records() {
         match record.map_err(broken).and_then(|record| read_row(&record, &columns, path)) {
+            Ok(row) if row.identity.as_deref() == Some(NOBODY) => passed_over += 1,
             Ok(row) => rows.push(row),
             Err(problem) => problems.push(problem),
         }
     }
     if rows.is_empty() && problems.is_empty() {
-        return Err(DataError::missing(
-            "line with a picture",
-            path,
-            "add one below the line of column names",
-        ));
+        let remedy = match passed_over {
+            0 => "add one below the line of column names".to_owned(),
+            all => format!("its {all} lines have the identity {NOBODY}, which shows nobody in particular"),
+        };
+        return Err(DataError::missing("line with a picture", path, remedy));
     }
     Ok(rows)
 }
@@ -138,6 +144,7 @@ fn read_row(
         }
         None => cell(2).unwrap_or_else(|| DISTRACTOR.to_owned()),
     };
+    let identity = cell(2).filter(|name| name != DISTRACTOR);
     if !tree::is_picture(&name) {
         return Err(wrong(format!(
             "`{shown}` is not named like a PNG, JPEG, GIF, BMP or WebP picture; convert it or remove the line"
@@ -158,7 +165,7 @@ fn read_row(
             ))
         })?),
     };
-    Ok(Row { line, path: plain(Path::new(&name), folder), class, identity: cell(2), camera: cell(3), split })
+    Ok(Row { line, path: plain(Path::new(&name), folder), class, identity, camera: cell(3), split })
 }
 
 /// The plainest form of a path relative to `folder`, so that one path is known again however it is spelled.

@@ -22,7 +22,7 @@ pub enum Labels {
     List,
     /// In the names of the files, `0002_c1s1_000451_03.jpg`: see [`reid`].
     Names,
-    /// In folders, `IDENTITY/CAMERA/PICTURE`.
+    /// In folders, `IDENTITY/CAMERA/PICTURE`, below folders of the parts if there are such.
     Cameras,
     /// In folders, `CLASS/PICTURE`: see [`folder`].
     Classes,
@@ -100,12 +100,13 @@ const PLACES: &str = "name a folder that holds IDENTITY/CAMERA/PICTURE";
 
 /// Pictures in folders of cameras in folders of identities.
 fn cameras(tree: &Tree, problems: &mut Vec<DataError>) -> Result<Index, DataError> {
+    let parts = reid::Parts::of(tree);
     let mut listed = Vec::with_capacity(tree.files.len());
     for entry in &tree.files {
         if !folder::has_picture_name(entry, problems) {
             continue;
         }
-        let [identity, camera, _, ..] = &entry.parts[..] else {
+        let Some([identity, camera, _, ..]) = entry.parts.get(parts.depth()..) else {
             let reason = "it does not lie in a folder of its camera in a folder of its identity";
             let remedy = "move it to IDENTITY/CAMERA/, or list the pictures in a CSV file";
             problems.push(DataError::corrupt(&entry.source.path(), reason, remedy));
@@ -113,7 +114,8 @@ fn cameras(tree: &Tree, problems: &mut Vec<DataError>) -> Result<Index, DataErro
         };
         let (identity, camera) = (Some(identity.clone()), Some(camera.clone()));
         let class = identity.clone().unwrap_or_default();
-        listed.push(Listed { identity, camera, ..Listed::new(entry.source.clone(), class) });
+        let split = parts.split_of(entry);
+        listed.push(Listed { identity, camera, split, ..Listed::new(entry.source.clone(), class) });
     }
     if listed.is_empty() && problems.is_empty() {
         return Err(DataError::missing("picture in IDENTITY/CAMERA/", &tree.root, PLACES));
@@ -235,7 +237,41 @@ mod tests {
         let (_, loaded) =
             load(folder(&[&parts[..], &["holiday.png"]].concat()).path(), None, NAMES_ONLY).unwrap();
         assert!(loaded.skipped[0].to_string().contains("holiday.png"));
-        assert!(loaded.dataset.index().items().iter().all(|item| item.split.is_none()));
+        assert_eq!(splits_of(&loaded), [Some(Gallery), Some(Query), Some(Train)]);
+        // As the published archive is laid out, with the folder around it, its annotations and its second pictures.
+        let published = [
+            "M/bounding_box_train/0001_c1_1.png",
+            "M/bounding_box_test/0000_c1_1.png",
+            "M/bounding_box_test/0002_c2_1.png",
+            "M/query/0002_c1_1.png",
+            "M/gt_bbox/0001_c1_1.png",
+            "M/gt_query/0002_c1_1_good.png",
+            "M/readme.txt",
+        ];
+        let (_, loaded) = load(folder(&published).path(), None, NAMES_ONLY).unwrap();
+        assert_eq!(splits_of(&loaded), [Some(Gallery), Some(Gallery), Some(Train), Some(Query)]);
+        // Beside parts there is a picture of none.
+        let stray = [&parts[..], &["2019/0003_c1_1.png"]].concat();
+        let (_, loaded) = load(folder(&stray).path(), None, NAMES_ONLY).unwrap();
+        assert_eq!(splits_of(&loaded), [None, Some(Gallery), Some(Query), Some(Train)]);
+    }
+
+    fn splits_of(loaded: &Loaded) -> Vec<Option<crate::Split>> {
+        loaded.dataset.index().items().iter().map(|item| item.split).collect()
+    }
+
+    #[test]
+    fn folders_of_cameras_may_lie_in_parts() {
+        use crate::Split::{Gallery, Query, Train};
+        let names = ["set/train/anna/door/1.png", "set/query/bert/door/1.png", "set/gallery/bert/hall/1.png"];
+        let (_, loaded) = load(folder(&names).path(), Some(Labels::Cameras), NAMES_ONLY).unwrap();
+        assert_eq!(loaded.dataset.index().identities(), ["anna", "bert"]);
+        assert_eq!(loaded.dataset.index().cameras(), ["door", "hall"]);
+        assert_eq!(splits_of(&loaded), [Some(Gallery), Some(Query), Some(Train)]);
+        // A part is no identity.
+        let shallow =
+            load(folder(&["train/anna/1.png"]).path(), Some(Labels::Cameras), NAMES_ONLY).unwrap_err();
+        assert!(shallow.to_string().contains("1.png"), "{shallow}");
     }
 
     #[test]

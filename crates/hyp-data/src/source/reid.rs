@@ -49,6 +49,9 @@ impl Variant {
 pub const FOLDERS: [(&str, Split); 3] =
     [("bounding_box_train", Split::Train), ("query", Split::Query), ("bounding_box_test", Split::Gallery)];
 
+/// Folders of the published archives whose pictures show the same people once more: drawn by hand, for another protocol.
+const BESIDE: [&str; 2] = ["gt_bbox", "gt_query"];
+
 /// The class and identity of distractors.
 pub const DISTRACTOR: &str = "0000";
 
@@ -111,7 +114,8 @@ pub fn read(path: &Path) -> Result<Dataset, DataError> {
 }
 
 /// As [`read`], with a choice of what becomes of files that cannot be used; folders called `train`, `query` and
-/// `gallery`, or as in the published archives, are the parts if every picture lies in one.
+/// `gallery`, or as in the published archives, are the parts. A folder that holds all others is passed through, and what
+/// the published archives have beside their parts is passed over.
 ///
 /// # Errors
 /// As [`read`]; where files are skipped, only if the root cannot be read or nothing usable is left.
@@ -121,9 +125,9 @@ pub fn read_with(path: &Path, options: ReadOptions) -> Result<Loaded, DataError>
 
 /// The pictures whose names say identity and camera.
 fn index(tree: &Tree, problems: &mut Vec<DataError>) -> Result<Index, DataError> {
-    let has_parts = tree.files.iter().all(|entry| part_of(entry).is_some());
+    let parts = Parts::of(tree);
     let mut listed = Vec::with_capacity(tree.files.len());
-    for entry in &tree.files {
+    for entry in tree.files.iter().filter(|entry| !parts.is_beside(entry)) {
         let Some(name) = name_of(entry) else {
             let reason = "its name does not say identity and camera, as `0002_c1s1_000451_03.jpg` does";
             let remedy = "rename it, or list such pictures in a CSV file";
@@ -135,7 +139,7 @@ fn index(tree: &Tree, problems: &mut Vec<DataError>) -> Result<Index, DataError>
         }
         let (identity, camera) = (name.person(), Some(name.camera()));
         let class = identity.clone().unwrap_or_else(|| DISTRACTOR.to_owned());
-        let split = has_parts.then(|| part_of(entry)).flatten();
+        let split = parts.split_of(entry);
         listed.push(Listed { identity, camera, split, ..Listed::new(entry.source.clone(), class) });
     }
     if listed.is_empty() && problems.is_empty() {
@@ -158,11 +162,61 @@ pub(super) fn has_names(tree: &Tree) -> bool {
     2 * named > all
 }
 
-/// The part that the folder above everything else of a picture's path names.
-fn part_of(entry: &Entry) -> Option<Split> {
-    let top = entry.parts.first().filter(|_| entry.parts.len() > 1)?;
-    let published = FOLDERS.iter().find(|(name, _)| name == top).map(|(_, split)| *split);
-    published.or_else(|| Split::from_name(top))
+/// Which folders of a tree are parts.
+pub(super) struct Parts {
+    /// Folders around everything else.
+    around: usize,
+    /// Whether the folders below those are parts.
+    are_named: bool,
+}
+
+impl Parts {
+    /// By the folders of the pictures.
+    pub(super) fn of(tree: &Tree) -> Self {
+        let folders: Vec<&[String]> = tree
+            .files
+            .iter()
+            .filter_map(|entry| entry.parts.split_last())
+            .filter(|(file, _)| tree::is_picture(file))
+            .map(|(_, folders)| folders)
+            .collect();
+        let is_part = |folders: &&[String], around: usize| {
+            folders.get(around).is_some_and(|name| part_named(name).is_some())
+        };
+        let mut around = 0;
+        loop {
+            if folders.iter().any(|folders| is_part(folders, around)) {
+                return Self { around, are_named: true };
+            }
+            let mut tops = folders.iter().map(|folders| folders.get(around));
+            match tops.next() {
+                Some(Some(first)) if tops.all(|top| top == Some(first)) => around += 1,
+                _ => return Self { around: 0, are_named: false },
+            }
+        }
+    }
+
+    /// Folders above those that say who is seen.
+    pub(super) fn depth(&self) -> usize {
+        self.around + usize::from(self.are_named)
+    }
+
+    /// The part of a picture; none where there are no parts, or where it lies beside them.
+    pub(super) fn split_of(&self, entry: &Entry) -> Option<Split> {
+        let (_, folders) = entry.parts.split_last().filter(|_| self.are_named)?;
+        part_named(folders.get(self.around)?)
+    }
+
+    /// Whether a file belongs to what the published archives have beside their parts.
+    fn is_beside(&self, entry: &Entry) -> bool {
+        self.are_named && entry.parts.get(self.around).is_some_and(|name| BESIDE.contains(&name.as_str()))
+    }
+}
+
+/// The part that the name of a folder means.
+fn part_named(folder: &str) -> Option<Split> {
+    let published = FOLDERS.iter().find(|(name, _)| *name == folder).map(|(_, split)| *split);
+    published.or_else(|| Split::from_name(folder))
 }
 
 /// The identity and camera that the name of a file says, as in `0002_c1s1_000451_03.jpg`; none if it says neither, and no

@@ -2,6 +2,7 @@
 
 use hyp_nn::{
     Init, Manifold, ParameterStore,
+    backbone::{Embedded, ResNet, ResNetConfig, ResNetDepth},
     candle_core::{DType, Device, Tensor, safetensors},
     train::save_weights,
     weights::{Matching, WeightsFile},
@@ -58,6 +59,46 @@ fn a_model_is_filled_by_name_and_the_rest_is_listed() {
     assert_eq!(report.ignored, ["module.bn.num_batches_tracked"]);
     assert_eq!(store.parameter("conv.weight").unwrap().var.to_vec2::<f32>().unwrap(), [[0.5; 3]; 2]);
     assert_eq!(store.parameter("head.a").unwrap().var.to_vec1::<f32>().unwrap(), [1.0; 4]);
+}
+
+/// ResNet-50 in torchvision's names, with the classifier of 1000 classes: as a model with it, and without it under a new
+/// embedding.
+#[test]
+fn a_residual_network_is_filled_with_and_without_the_classifier_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("resnet50.safetensors");
+    let network = |seed, name: &str, dim| {
+        let mut store = ParameterStore::new(seed, &Device::Cpu);
+        let backbone = ResNet::new(&mut store, ResNetConfig::torchvision(ResNetDepth::Fifty)).unwrap();
+        Embedded::named(&mut store, backbone, name, dim).unwrap();
+        store
+    };
+    let whole = network(1, "fc", 1000);
+    save_weights(&path, &whole).unwrap();
+    let file = WeightsFile::open(&path).unwrap();
+    let first = |store: &ParameterStore, name: &str| {
+        store.parameter(name).unwrap().var.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0]
+    };
+
+    let again = network(2, "fc", 1000);
+    let report = file.load(&again, &Matching::default()).unwrap();
+    assert!(report.fresh.is_empty() && report.ignored.is_empty() && report.unexpected.is_empty());
+    for name in ["conv1.weight", "layer4.2.conv3.weight", "fc.weight"] {
+        assert_eq!(first(&again, name), first(&whole, name), "{name}");
+    }
+
+    let other = network(2, "embedding", 128);
+    let matching = Matching { fresh: &["embedding."], unwanted: &["fc."], ..Matching::default() };
+    let report = file.load(&other, &matching).unwrap();
+    assert_eq!(report.ignored, ["fc.bias", "fc.weight"]);
+    assert_eq!(report.fresh, ["embedding.bias", "embedding.weight"]);
+    assert!(report.unexpected.is_empty());
+    assert_eq!(first(&other, "layer1.0.downsample.0.weight"), first(&whole, "layer1.0.downsample.0.weight"));
+    // Of a deeper network, what this one does not have is listed.
+    let shallow = ParameterStore::new(0, &Device::Cpu);
+    assert!(
+        file.compare(&shallow, &Matching::default()).unexpected.iter().any(|name| name == "conv1.weight")
+    );
 }
 
 #[test]

@@ -20,6 +20,11 @@ pub(crate) enum BackboneTable {
 }
 
 impl BackboneTable {
+    /// Whether it takes colour pictures only.
+    pub(crate) fn is_for_colour(self) -> bool {
+        matches!(self, Self::Resnet12 | Self::Resnet18)
+    }
+
     /// Declares the parameters in `store`, for pictures of so many channels: grey ones are 28 × 28, colour ones 84 × 84.
     pub(crate) fn build(self, store: &mut ParameterStore, channels: usize) -> Result<AnyBackbone> {
         Ok(match self {

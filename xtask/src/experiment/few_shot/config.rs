@@ -68,6 +68,13 @@ pub(crate) enum DataTable {
     },
 }
 
+impl DataTable {
+    /// Whether its pictures have one channel.
+    pub(crate) fn is_grey(&self) -> bool {
+        matches!(self, Self::Digits | Self::Omniglot { .. })
+    }
+}
+
 /// [`Filter`] with an order, so that data can be kept by their table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -123,6 +130,13 @@ impl FewShotRow {
     /// The same row under another name and with another curvature parameter.
     pub(crate) fn at_c(&self, id: String, c: f64) -> Self {
         Self { id, geometry: self.geometry.with_c(c), ..self.clone() }
+    }
+
+    /// The same row with validation and test episodes of no more classes than these.
+    pub(crate) fn with_way_at_most(&self, [validation, test]: [usize; 2]) -> Self {
+        let narrowed = |shape: ShapeTable, most: usize| ShapeTable { way: shape.way.min(most), ..shape };
+        let validate = narrowed(self.validate(), validation);
+        Self { test: narrowed(self.test, test), validate: Some(validate), ..self.clone() }
     }
 
     /// A row of a person's own making.

@@ -1,6 +1,7 @@
 //! How long a run will take on this device, from a few steps measured before it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -13,7 +14,7 @@ use super::FewShot;
 use super::config::FewShotRow;
 use super::model::{self, Length};
 use super::pictures::Pictures;
-use crate::experiment::contract::{Job, RowTable};
+use crate::experiment::contract::{Interrupted, Job, RowTable};
 
 /// Steps that are not counted: the first touches fresh memory.
 const WARM_UP: usize = 1;
@@ -29,7 +30,12 @@ pub(super) fn forecast(experiment: &FewShot, jobs: &[&Job<'_, FewShotRow>]) -> R
     let mut costs: BTreeMap<String, (f64, usize)> = BTreeMap::new();
     let mut trainings: BTreeMap<String, usize> = BTreeMap::new();
     for job in jobs {
-        let training = experiment.training_folder(job).display().to_string();
+        if job.stop.load(Ordering::SeqCst) {
+            return Err(Interrupted.into());
+        }
+        let pictures = experiment.pictures_for(job.row)?;
+        let row = experiment.fitting(job.row, &pictures);
+        let training = experiment.training_folder(&row, job.seed, &pictures).display().to_string();
         *trainings.entry(training.clone()).or_default() += 1;
         if trainings[&training] > 1 {
             continue;
@@ -40,7 +46,6 @@ pub(super) fn forecast(experiment: &FewShot, jobs: &[&Job<'_, FewShotRow>]) -> R
             *count += 1;
             continue;
         }
-        let pictures = experiment.pictures_for(job.row)?;
         let seconds = training_seconds(experiment, job.row, &pictures)
             .with_context(|| format!("row {}", job.row.id()))?;
         costs.insert(kind, (seconds, 1));

@@ -13,15 +13,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Result, bail};
+use hyp_data::Dataset;
 use hyp_nn::candle_core::Device;
 use sha2::{Digest, Sha256};
 
 use self::config::{DataTable, FewShotRow, FewShotScale};
 use self::model::{Length, Place, Trained};
 use self::pictures::Pictures;
-use super::Environment;
 use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable};
+use super::outcome::{forget_runs, hash_of, note_runs, runs};
+use super::{Environment, Held};
 use crate::record::{DataFacts, Scale, hexadecimal};
+use crate::workspace;
 
 /// The runner of the few-shot tables.
 pub(crate) struct FewShot {
@@ -32,12 +35,12 @@ pub(crate) struct FewShot {
     device: Device,
     /// What was read, by what was asked for.
     pictures: Mutex<BTreeMap<DataTable, Arc<Pictures>>>,
-    /// One lock for each training, so that rows that share one do not train it twice.
-    trainings: Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
     /// Trainings that this program has finished.
     done: Mutex<BTreeSet<String>>,
 }
 
+/// In the folder of a training that came to its end.
+const FINISHED: &str = "finished";
 const POISONED: &str = "invariant: no worker panics with the lock held";
 
 impl Experiment for FewShot {
@@ -52,7 +55,6 @@ impl Experiment for FewShot {
             table: table.clone(),
             device: hyp_nn::device::by_name(&environment.device)?,
             pictures: Mutex::default(),
-            trainings: Mutex::default(),
             done: Mutex::default(),
         };
         experiment.pictures_of(&table.data)?;
@@ -64,17 +66,23 @@ impl Experiment for FewShot {
         pictures.values().flat_map(|pictures| pictures.facts.clone()).collect()
     }
 
+    fn data_of(&self, row: &FewShotRow) -> Result<BTreeMap<String, DataFacts>> {
+        Ok(self.pictures_for(row)?.facts.clone())
+    }
+
     fn forecast(&self, jobs: &[&Job<'_, FewShotRow>]) -> Result<Option<String>> {
         forecast::forecast(self, jobs)
     }
 
     fn job(&self, job: &Job<'_, FewShotRow>) -> Result<Metrics> {
         let pictures = self.pictures_for(job.row)?;
-        let trained = self.trained(job, &pictures)?;
-        let mut metrics = model::test(&trained.model, job.row, &pictures, self.table.test_episodes)?;
+        let (trained, training) = self.trained(job, &pictures)?;
+        note_runs(&job.folder, &runs(&training)?)?;
+        saved::Saved::new(job.row, &pictures).write(&job.folder, &training)?;
+        let row = self.fitting(job.row, &pictures);
+        let mut metrics = model::test(&trained.model, &row, &pictures, self.table.test_episodes)?;
         metrics.extend(trained.metrics);
         figures::write_curve(&job.folder, &trained.curve)?;
-        saved::Saved::new(job.row, &pictures).write(&job.folder, &self.training_folder(job))?;
         Ok(metrics)
     }
 
@@ -86,7 +94,12 @@ impl Experiment for FewShot {
 impl FewShot {
     /// The pictures of a row.
     pub(crate) fn pictures_for(&self, row: &FewShotRow) -> Result<Arc<Pictures>> {
-        let pictures = self.pictures_of(row.data.as_ref().unwrap_or(&self.table.data))?;
+        let mut table = row.data.as_ref().unwrap_or(&self.table.data);
+        if self.scale == Scale::Smoke && table.is_grey() && row.backbone.is_for_colour() {
+            // What is shipped has no colour.
+            table = &DataTable::SyntheticFolder;
+        }
+        let pictures = self.pictures_of(table)?;
         let (wanted, classes) = (row.train.way, pictures.train.index().classes().len());
         if self.scale == Scale::Full && classes < wanted {
             bail!(
@@ -108,31 +121,49 @@ impl FewShot {
         Ok(pictures)
     }
 
-    /// The model of a job; rows that differ only in their test share one training.
-    pub(crate) fn trained(&self, job: &Job<'_, FewShotRow>, pictures: &Pictures) -> Result<Trained> {
-        let folder = self.training_folder(job);
+    /// The row, at smoke with episodes that are no wider than what is shipped.
+    fn fitting(&self, row: &FewShotRow, pictures: &Pictures) -> FewShotRow {
+        if self.scale != Scale::Smoke {
+            return row.clone();
+        }
+        let classes = |part: &Dataset| part.index().classes().len();
+        row.with_way_at_most([classes(&pictures.validation), classes(&pictures.test)])
+    }
+
+    /// The model of a job and the folder of its training, which rows share that differ only in their test.
+    pub(crate) fn trained(
+        &self,
+        job: &Job<'_, FewShotRow>,
+        pictures: &Pictures,
+    ) -> Result<(Trained, PathBuf)> {
+        let row = self.fitting(job.row, pictures);
+        let folder = self.training_folder(&row, job.seed, pictures);
         let key = folder.display().to_string();
-        let lock = Arc::clone(self.trainings.lock().expect(POISONED).entry(key.clone()).or_default());
-        let _alone = lock.lock().expect(POISONED);
-        let place = Place {
-            resume: job.resume || self.done.lock().expect(POISONED).contains(&key),
-            folder,
-            progress: !job.side_by_side,
-            stop: job.stop,
-        };
+        let held = Held::take(&folder, job.stop)?;
+        // What another row has trained, or another run while this one waited, is used.
+        let known = held.waited || self.done.lock().expect(POISONED).contains(&key);
+        let resume = job.resume || known;
+        let finished = folder.join(FINISHED);
+        if !resume {
+            forget_runs(&folder)?;
+        }
+        if !(resume && finished.is_file()) {
+            note_runs(&folder, std::slice::from_ref(&self.environment.run))?;
+        }
+        let place = Place { resume, folder: folder.clone(), progress: !job.side_by_side, stop: job.stop };
         let trained =
-            model::train(job.row, job.seed, pictures, &Length::from(&self.table), &place, &self.device)?;
+            model::train(&row, job.seed, pictures, &Length::from(&self.table), &place, &self.device)?;
+        workspace::write_atomic(&finished, b"")?;
         self.done.lock().expect(POISONED).insert(key);
-        Ok(trained)
+        Ok((trained, folder))
     }
 
     /// `runs/ID.SCALE/trained/HASH/seedN`: the hash is of everything that decides the weights.
-    fn training_folder(&self, job: &Job<'_, FewShotRow>) -> PathBuf {
-        let row = job.row;
+    fn training_folder(&self, row: &FewShotRow, seed: u64, pictures: &Pictures) -> PathBuf {
         let data = row.data.as_ref().unwrap_or(&self.table.data);
         // The validation episodes choose the epoch, so they count as well.
         let deciding = (
-            (&row.geometry, &row.backbone, &row.train, row.validate(), data),
+            (&row.geometry, &row.backbone, &row.train, row.validate(), data, hash_of(&pictures.facts)),
             (
                 self.table.epochs,
                 self.table.episodes,
@@ -143,6 +174,6 @@ impl FewShot {
         let text = serde_json::to_string(&deciding).expect("invariant: a config is plain data");
         let hash = hexadecimal(&Sha256::digest(text.as_bytes()));
         let folder = self.environment.run_folder(&self.id, self.scale).join("trained");
-        folder.join(&hash[..12]).join(format!("seed{}", job.seed))
+        folder.join(&hash[..12]).join(format!("seed{seed}"))
     }
 }

@@ -101,6 +101,8 @@ pub(crate) fn train(
     place: &Place<'_>,
     device: &Device,
 ) -> Result<Trained> {
+    // A part that is too thin for its episodes is refused before anything is trained.
+    drawn(&pictures.test, row.test, 1).context("the test part cannot be asked")?;
     let (loader, shape) = episodes(row, pictures, length, seed)?;
     let validation = Validation {
         pictures: pictures.in_order(&pictures.validation),
@@ -162,6 +164,10 @@ pub(crate) fn test(model: &Model, row: &FewShotRow, pictures: &Pictures, episode
     ]);
     if let Some(share) = space.margin_share(&embeddings.points, embeddings.dim) {
         metrics.insert("margin_share".to_owned(), 100.0 * share);
+    }
+    if let Some(clip) = row.geometry.clip() {
+        let clipped = embeddings.pre_map_norm.iter().filter(|norm| **norm > clip).count();
+        metrics.insert("clip_share".to_owned(), 100.0 * clipped as f64 / embeddings.len().max(1) as f64);
     }
     Ok(metrics)
 }

@@ -93,6 +93,7 @@ impl Pictures {
 
     /// The three parts of a data set in the form its network needs.
     pub(crate) fn new(dataset: &Dataset, form: Form, name: &str) -> Result<Self> {
+        classes_differ(dataset.index(), form.note.is_some(), name)?;
         let part = |split: Split| dataset.subset(&dataset.index().positions(split));
         let prepared = |split: Split| -> Result<Arc<Dataset>> {
             let part = part(split);
@@ -140,6 +141,27 @@ impl Pictures {
         let train = Arc::clone(&self.train);
         Loader::new(train, sampler, steps, self.scale.normalise(), LoaderOptions::default())
     }
+}
+
+/// Refuses a class in two parts: a few-shot classifier is validated and tested on classes that it has not seen. Validation
+/// may share those of the training where the form of the pictures says so.
+fn classes_differ(index: &Index, shares_validation: bool, name: &str) -> Result<()> {
+    let mut part_of: BTreeMap<u32, Split> = BTreeMap::new();
+    for item in index.items() {
+        let Some(mut split) = item.split else { continue };
+        if shares_validation && split == Split::Validation {
+            split = Split::Train;
+        }
+        let first = *part_of.entry(item.class).or_insert(split);
+        if first != split {
+            bail!(
+                "the class `{}` of {name} is in the {first} and in the {split} part; a few-shot classifier is tested on classes \
+                 that it has not seen, so give the parts different classes, or class folders without parts",
+                index.classes()[item.class as usize]
+            );
+        }
+    }
+    Ok(())
 }
 
 /// How pictures are made ready.
@@ -244,9 +266,9 @@ pub(crate) fn part_folder(
     if path.is_dir() {
         return Ok(path);
     }
-    let remedy =
-        "put class folders or the published archive there, or run `--scale full` on the whole data set"
-            .to_owned();
+    let remedy = "this scale takes class folders, or the published archive, from there; `--scale full` takes the whole data \
+                  set, which `fetch` brings"
+        .to_owned();
     Err(hyp_data::DataError::Missing { what: what.to_owned(), path, remedy })
 }
 

@@ -52,6 +52,10 @@ impl Experiment for MnistOod {
         self.pictures.facts.clone()
     }
 
+    fn data_of(&self, _: &OodRow) -> Result<BTreeMap<String, DataFacts>> {
+        Ok(self.data())
+    }
+
     fn job(&self, job: &Job<'_, OodRow>) -> Result<Metrics> {
         let trained = model::train(job, &self.pictures, self.epochs, &self.device)?;
         let evaluation = Evaluation {

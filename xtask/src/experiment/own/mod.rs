@@ -6,6 +6,7 @@ mod answers;
 mod people;
 mod predict;
 mod queries;
+mod settings;
 mod train;
 
 pub(crate) use people::{TrainReidOptions, train_reid};

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use hyp_data::source::own::{self, Labels};
 use hyp_data::source::{ReadOptions, Unusable, reid};
 use hyp_data::{Colour, Dataset, Split, SplitRule};
 use hyp_nn::Geometry;
 use hyp_reid::Tag;
+use serde_json::json;
 
 use super::Course;
+use super::settings::{self, Settings, typed};
 use super::train::finished;
 use crate::experiment::Environment;
 use crate::experiment::contract::Job;
@@ -106,25 +108,47 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
     if !(0.0..=1.0).contains(&options.erasing) {
         bail!("--erasing {} is no share; give a number from 0 to 1, such as 0.5", options.erasing);
     }
+    if options.backbone == BackboneTable::Conv4 && options.weights.is_some() {
+        bail!("conv4 begins with weights drawn by the seed; leave --weights out, or give another --backbone");
+    }
     if options.backbone == BackboneTable::Conv4 && (options.height, options.width) != (84, 84) {
         bail!("conv4 takes pictures of 84 × 84; give --height 84 --width 84, or another --backbone");
     }
     let environment = Environment::of_command(root, options.data_root.as_deref(), &options.course.device)?;
     let dataset = in_parts(read(options)?, options)?;
-    let tags_of = |split| tags(&dataset.subset(&dataset.index().positions(split)));
-    has_matches(&tags_of(Split::Query), &tags_of(Split::Gallery), &options.images)?;
+    let of = |split| dataset.index().positions(split).len();
+    if of(Split::Gallery) == 0 {
+        return Err(without_match(of(Split::Query), &options.images));
+    }
     let pictures = Pictures::new(&dataset, "own pictures")?;
-    let people = |part: &Dataset| {
-        part.index().items().iter().filter_map(|item| item.identity).collect::<BTreeSet<_>>().len()
-    };
+    has_matches(&tags(&pictures.query), &tags(&pictures.gallery), &options.images)?;
+    let (trained, asked) = (people(&pictures.train), people(&pictures.query));
     println!(
         "{} identities on {} pictures for training; {} queries of {} identities, a gallery of {} pictures",
-        people(&pictures.train),
+        trained.len(),
         pictures.train.len(),
         pictures.query.len(),
-        people(&pictures.query),
+        asked.len(),
         pictures.gallery.len()
     );
+    let both: Vec<&u32> = trained.intersection(&asked).collect();
+    if let Some(first) = both.first() {
+        println!(
+            "{} of the {} identities that are looked for are trained on too, such as {}: the measures below say how well \
+             known identities are found, not new ones",
+            both.len(),
+            asked.len(),
+            dataset.index().identities()[**first as usize]
+        );
+    }
+    if let Some(each) = options.pictures_per_identity
+        && (each == 0 || !options.batch.is_multiple_of(each) || options.batch / each < 2)
+    {
+        bail!(
+            "--batch {} does not hold two or more identities of --pictures-per-identity {each}; give a multiple of it",
+            options.batch
+        );
+    }
     if pictures.train.len() < options.batch {
         bail!(
             "{} pictures for training do not fill a batch of {}; give a smaller --batch, or more pictures",
@@ -150,6 +174,8 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
         weights: options.weights.clone(),
     };
     let folder = root.join(&options.out);
+    let _held =
+        settings::begin(&folder, &options.out, &options.course, settings(options, &dataset), &environment)?;
     let job = Job {
         row: &row,
         seed: options.course.seed,
@@ -167,6 +193,34 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
     println!("rankings as pictures: {}", folder.join("ranks.png").display());
     println!("use it: cargo xtask embed --model {} --images DIR --out emb.parquet", options.out.display());
     Ok(())
+}
+
+/// What decides the model.
+fn settings(options: &TrainReidOptions, dataset: &Dataset) -> Settings {
+    let weights = options.weights.as_ref().map(|path| path.display().to_string());
+    let curvature = matches!(options.geometry, Space::Poincare).then_some(options.c);
+    let settings = json!({
+        "geometry": typed(&options.geometry),
+        "c": curvature,
+        "dim": options.dim,
+        "backbone": typed(&options.backbone),
+        "weights": weights,
+        "height": options.height,
+        "width": options.width,
+        "epochs": options.epochs,
+        "batch": options.batch,
+        "pictures-per-identity": options.pictures_per_identity,
+        "erasing": options.erasing,
+        "lr": options.lr,
+        "seed": options.course.seed,
+        "images": dataset.index().fingerprint(),
+    });
+    serde_json::from_value(settings).expect("invariant: an object is a map")
+}
+
+/// The identities on the pictures of a part.
+fn people(part: &Dataset) -> BTreeSet<u32> {
+    part.index().items().iter().filter_map(|item| item.identity).collect()
 }
 
 /// The pictures with identities as classes; what cannot be used is named and left out.
@@ -201,6 +255,20 @@ fn in_parts(dataset: Dataset, options: &TrainReidOptions) -> Result<Dataset> {
     let index = dataset.index();
     let has = |split| !index.positions(split).is_empty();
     if [Split::Train, Split::Query, Split::Gallery].into_iter().all(has) {
+        let of_none = index.items().iter().filter(|item| item.split.is_none());
+        if let Some(first) = of_none.clone().next() {
+            bail!(
+                "{} of the pictures of {} lie in none of the parts train, query and gallery, such as {}; move them into \
+                 one, or out of the folder",
+                of_none.count(),
+                options.images.display(),
+                first.source
+            );
+        }
+        println!("parts: train, query and gallery, as they are given");
+        if options.train_identities.is_some() {
+            println!("--train-identities has no meaning for parts that are given");
+        }
         return Ok(dataset);
     }
     if index.items().iter().any(|item| item.split.is_some()) {
@@ -210,7 +278,7 @@ fn in_parts(dataset: Dataset, options: &TrainReidOptions) -> Result<Dataset> {
             options.images.display()
         );
     }
-    let all = index.items().iter().filter_map(|item| item.identity).collect::<BTreeSet<_>>().len();
+    let all = people(&dataset).len();
     if all < 3 {
         bail!(
             "{} shows {all} identities; two or more are trained with and others are looked for, so give at least 3",
@@ -218,7 +286,17 @@ fn in_parts(dataset: Dataset, options: &TrainReidOptions) -> Result<Dataset> {
         );
     }
     let train = options.train_identities.unwrap_or((2 * all / 3).max(2));
+    println!("parts: cut by identity, the first {train} of {all} by name for training");
     Ok(dataset.with_split(&SplitRule::Identities { train }, &options.images)?)
+}
+
+/// What is said where no query can be found.
+fn without_match(queries: usize, images: &Path) -> anyhow::Error {
+    anyhow!(
+        "none of the {queries} queries of {} has a match in the gallery that another camera took; of each identity that is \
+         looked for, give two pictures by each of two cameras, or a CSV list with a column split",
+        images.display()
+    )
 }
 
 /// Refuses queries of which none can be found, and counts those that cannot.
@@ -232,12 +310,7 @@ fn has_matches(queries: &[Tag], gallery: &[Tag], images: &Path) -> Result<()> {
     };
     let with = queries.iter().filter(found).count();
     if with == 0 {
-        bail!(
-            "none of the {} queries of {} has a match in the gallery that another camera took; of each identity that is \
-             looked for, give two pictures by each of two cameras, or a CSV list with a column split",
-            queries.len(),
-            images.display()
-        );
+        return Err(without_match(queries.len(), images));
     }
     if with < queries.len() {
         println!(

@@ -1,4 +1,4 @@
-//! `predict`: new pictures by a trained model and a handful of examples of each class.
+//! `predict`: new pictures by a trained or published model and a handful of examples of each class.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,28 +6,37 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use hyp_data::source::{ReadOptions, Unusable, folder};
-use hyp_data::transform::Transform;
-use hyp_data::{Loader, LoaderOptions, sample};
-use hyp_fewshot::{Embeddings, Frozen, embed};
-use hyp_nn::backbone::Backbone;
+use hyp_fewshot::{Frozen, Geometry};
+use hyp_math::Curvature;
+use rayon::prelude::*;
 
 use super::answers::{self, Answer};
 use super::queries::{self, Query};
-use crate::experiment::few_shot::model::Model;
-use crate::experiment::few_shot::saved::Saved;
-use crate::retrieval::{Seen, stack};
-use crate::workspace;
+use crate::experiment::{Environment, SavedFewShot};
+use crate::features::{Encoder, published};
+use crate::retrieval::{Embedder, Place, Seen, left_out};
+use crate::{fetch, workspace};
 
 /// Options of `predict`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PredictOptions {
     /// The folder of a run: of `train fewshot`, or of one row and seed of a few-shot table.
-    #[arg(long, value_name = "RUN")]
-    model: PathBuf,
-    /// A folder with one folder of examples for each class.
+    #[arg(long, value_name = "RUN", required_unless_present = "encoder", conflicts_with = "encoder")]
+    model: Option<PathBuf>,
+    /// A published network in place of a run; pictures are compared by the angle between its features, and d(x, 0) is
+    /// twice their norm.
+    #[arg(long, value_enum, value_name = "NAME")]
+    encoder: Option<Encoder>,
+    /// The published network's weights, .pth or .safetensors; those that `fetch` brings when absent.
+    #[arg(long, value_name = "FILE", requires = "encoder")]
+    weights: Option<PathBuf>,
+    /// The folder that holds the weights; `HYP_DATA` names the same thing [default: data/cache].
+    #[arg(long, value_name = "DIR")]
+    data_root: Option<PathBuf>,
+    /// A folder or zip archive with one folder of examples for each class.
     #[arg(long, value_name = "DIR")]
     support: PathBuf,
-    /// A folder of pictures to classify.
+    /// A folder or zip archive of pictures to classify.
     #[arg(long, value_name = "DIR")]
     query: PathBuf,
     /// Give no answer for a picture that is nearer to the origin than this share of the examples, from 0 to 1.
@@ -46,6 +55,17 @@ pub(crate) struct PredictOptions {
 
 /// Pictures embedded at a time.
 const BATCH: usize = 64;
+/// Factor on the cosine of the angle between features of a published network.
+const COSINE_SCALE: f64 = 10.0;
+/// Distances whose quotient is nearer to 1 are equal up to the rounding of an embedding in `f32`.
+const ROUNDING: f64 = 1e-5;
+
+/// A model that answers.
+struct Asked {
+    embedder: Embedder,
+    space: Frozen,
+    temperature: f64,
+}
 
 /// Prototypes of the classes shown.
 struct Prototypes {
@@ -63,14 +83,11 @@ pub(crate) fn predict(root: &Path, options: &PredictOptions) -> Result<ExitCode>
     {
         bail!("--reject {share} is no share; give a number from 0 to 1, such as 0.1");
     }
-    let folder = if options.model.is_dir() { options.model.clone() } else { root.join(&options.model) };
-    let saved = Saved::read(&folder)?;
-    let model = saved.load(&folder, &hyp_nn::device::by_name(&options.device)?)?;
-    let space = model.space.frozen()?;
-    let prototypes = prototypes(&model, &saved, &space, &options.support)?;
-    let queries = queries::read(&options.query, &saved.sight())?;
-    let below = options.reject.map(|share| threshold(&prototypes.distances, share));
-    let found = answer_all(&model, &space, &prototypes, queries, below, &saved)?;
+    let asked = open(root, options)?;
+    let prototypes = prototypes(&asked, &options.support)?;
+    let below = options.reject.map(|share| threshold(&prototypes.distances, share)).transpose()?;
+    let queries = queries::read(&options.query, &asked.embedder.sight)?;
+    let found = answer_all(&asked, &prototypes, queries, below)?;
     print!("{}", answers::table(&found));
     summary(&found, &prototypes, below);
     if let Some(path) = &options.csv {
@@ -85,57 +102,92 @@ pub(crate) fn predict(root: &Path, options: &PredictOptions) -> Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the examples and averages those of each class; files that cannot be used are named and left out.
-fn prototypes(model: &Model, saved: &Saved, space: &Frozen, folder: &Path) -> Result<Prototypes> {
-    let colour = saved.sight().colour();
-    let loaded = folder::load_with(folder, ReadOptions { colour, unusable: Unusable::Skip })?;
-    for problem in &loaded.skipped {
-        println!("left out of the examples: {problem}");
+/// Reads the model: a run's, or a published network.
+fn open(root: &Path, options: &PredictOptions) -> Result<Asked> {
+    if let Some(encoder) = options.encoder {
+        let environment = Environment::of_command(root, options.data_root.as_deref(), &options.device)?;
+        let data_root = environment.data_root.as_deref();
+        let weights = options.weights.clone().or_else(|| published(encoder.name(), data_root));
+        let weights = weights.ok_or_else(|| {
+            fetch::missing(encoder.name(), data_root, "where they lie elsewhere: --weights FILE")
+        })?;
+        let embedder = Embedder::open(&Place::Published { encoder, weights }, &options.device)?;
+        let space = Frozen::new(Geometry::Cosine { scale: COSINE_SCALE }, Curvature::FLAT);
+        return Ok(Asked { embedder, space, temperature: 1.0 });
     }
-    let dataset = std::sync::Arc::new(loaded.dataset.preload(&saved.prepare)?);
-    let index = dataset.index().clone();
+    let run = options.model.as_ref().context("invariant: a run is named where no encoder is")?;
+    let folder = if run.is_dir() { run.clone() } else { root.join(run) };
+    let saved = SavedFewShot::read(&folder)?;
+    let embedder = Embedder::open(&Place::Run { folder }, &options.device)?;
+    let space = Frozen::new(saved.geometry, embedder.metric.curvature());
+    Ok(Asked { embedder, space, temperature: saved.temperature })
+}
+
+/// Reads the examples and averages those of each class; files that cannot be used are named and left out.
+fn prototypes(asked: &Asked, folder: &Path) -> Result<Prototypes> {
+    let sight = &asked.embedder.sight;
+    let loaded = folder::load_with(folder, ReadOptions { colour: sight.colour(), unusable: Unusable::Skip })?;
+    left_out(&loaded.skipped);
+    let dataset = loaded.dataset;
+    let index = dataset.index();
     if index.classes().len() < 2 {
         bail!("{} shows {} class; give examples of at least two", folder.display(), index.classes().len());
     }
-    let sampler = sample::Sequential { items: (0..dataset.len()).collect(), batch_size: BATCH };
-    let options = LoaderOptions { workers: 1, ..LoaderOptions::default() };
-    let loader = Loader::new(dataset, sampler, Transform::default(), saved.scale.normalise(), options);
-    let Embeddings { points, dim, .. } = embed(model, &loader, |_| ())?;
+    let seen: Vec<Seen> = (0..dataset.len())
+        .into_par_iter()
+        .map(|at| dataset.image(at).and_then(|image| sight.see(image)))
+        .collect::<Result<_, _>>()?;
+    let mut points = Vec::new();
+    for batch in seen.chunks(BATCH) {
+        points.extend(asked.embedder.points(&batch.iter().collect::<Vec<_>>())?);
+    }
+    let dim = asked.embedder.dim();
     let mut all = vec![0.0; index.classes().len() * dim];
     for (class, prototype) in all.chunks_exact_mut(dim).enumerate() {
         let of_class = index.items().iter().zip(points.chunks_exact(dim));
         let of_class: Vec<&[f32]> =
             of_class.filter(|(item, _)| item.class as usize == class).map(|(_, point)| point).collect();
-        space.prototypes(&of_class.concat(), of_class.len(), dim, prototype);
+        asked.space.prototypes(&of_class.concat(), of_class.len(), dim, prototype);
     }
-    let mut distances = space.distance_to_origin(&points, dim);
+    let mut distances = asked.space.distance_to_origin(&points, dim);
     distances.sort_by(f64::total_cmp);
     Ok(Prototypes { classes: index.classes().to_vec(), points: all, dim, distances })
 }
 
 /// The distance that this share of the examples lies below.
-fn threshold(distances: &[f64], share: f64) -> f64 {
+///
+/// # Errors
+/// If many examples are at one distance, the largest, and the share falls among them: what lies below is then a matter of
+/// rounding.
+fn threshold(distances: &[f64], share: f64) -> Result<f64> {
+    let largest = distances.last().copied().unwrap_or(0.0);
     let at = (share * distances.len() as f64) as usize;
-    distances.get(at).or(distances.last()).copied().unwrap_or(0.0)
+    let threshold = distances.get(at).copied().unwrap_or(largest);
+    let edge = largest * (1.0 - ROUNDING);
+    let at_edge = distances.iter().filter(|distance| **distance >= edge).count();
+    if at_edge > 1 && threshold >= edge {
+        bail!(
+            "{at_edge} of the {} examples are at one distance from the origin, {largest:.3}, so that --reject {share} would \
+             choose by rounding: the model's space keeps all points at one norm, or its c or clip is too tight; leave --reject \
+             out, or train with a smaller --c",
+            distances.len()
+        );
+    }
+    Ok(threshold)
 }
 
 fn answer_all(
-    model: &Model,
-    space: &Frozen,
+    asked: &Asked,
     prototypes: &Prototypes,
     queries: Vec<Query>,
     below: Option<f64>,
-    saved: &Saved,
 ) -> Result<Vec<Answer>> {
     let mut found = Vec::with_capacity(queries.len());
     for batch in queries.chunks(BATCH) {
         let good: Vec<&Seen> = batch.iter().filter_map(|query| query.seen.as_ref().ok()).collect();
         let mut said = Vec::new().into_iter();
         if !good.is_empty() {
-            let images = stack(&good, model.store.device())?;
-            let points = model.space.embedding(&model.backbone.forward(&images, false)?)?;
-            let points = points.detach().flatten_all()?.to_vec1::<f32>()?;
-            said = said_of(space, prototypes, &points, saved.temperature).into_iter();
+            said = said_of(asked, prototypes, &asked.embedder.points(&good)?).into_iter();
         }
         for query in batch {
             let mut answer = Answer {
@@ -162,19 +214,14 @@ fn answer_all(
 }
 
 /// Class, probability and distance to the origin of each point.
-fn said_of(
-    space: &Frozen,
-    prototypes: &Prototypes,
-    points: &[f32],
-    temperature: f64,
-) -> Vec<(usize, f64, f64)> {
+fn said_of(asked: &Asked, prototypes: &Prototypes, points: &[f32]) -> Vec<(usize, f64, f64)> {
     let (dim, way) = (prototypes.dim, prototypes.classes.len());
     let mut logits = vec![0.0; points.len() / dim * way];
-    space.logits(points, &prototypes.points, dim, &mut logits);
-    let distances = space.distance_to_origin(points, dim);
+    asked.space.logits(points, &prototypes.points, dim, &mut logits);
+    let distances = asked.space.distance_to_origin(points, dim);
     let answer = |(row, distance): (&[f32], f64)| {
         let best = (0..way).fold(0, |best, at| if row[at] > row[best] { at } else { best });
-        let sum: f64 = row.iter().map(|logit| (f64::from(logit - row[best]) / temperature).exp()).sum();
+        let sum: f64 = row.iter().map(|logit| (f64::from(logit - row[best]) / asked.temperature).exp()).sum();
         (best, 1.0 / sum, distance)
     };
     logits.chunks_exact(way).zip(distances).map(answer).collect()
@@ -184,11 +231,15 @@ fn summary(found: &[Answer], prototypes: &Prototypes, below: Option<f64>) {
     let damaged = found.iter().filter(|answer| answer.error.is_some()).count();
     let rejected = found.iter().filter(|answer| answer.rejected).count();
     println!("{} pictures, {} classes; {damaged} could not be used", found.len(), prototypes.classes.len());
-    if let Some(below) = below {
-        println!("{rejected} rejected: d(x, 0) below {below:.3}");
-    }
     let unknown =
         |answer: &&Answer| answer.folder.as_ref().is_some_and(|name| !prototypes.classes.contains(name));
+    if let Some(below) = below {
+        println!("{rejected} rejected: d(x, 0) below {below:.3}");
+        let of_unknown = found.iter().filter(unknown).filter(|answer| answer.rejected).count();
+        if of_unknown > 0 {
+            println!("{of_unknown} of them lie in folders of classes that were not shown");
+        }
+    }
     let unknown = found.iter().filter(unknown).count();
     if let Some((right, asked)) = answers::score(found, &prototypes.classes) {
         println!("{right} of {asked} answers are the name of the picture's folder");
@@ -197,5 +248,24 @@ fn summary(found: &[Answer], prototypes: &Prototypes, below: Option<f64>) {
                 "{unknown} pictures lie in folders of classes that were not shown; their answers cannot be right"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::threshold;
+
+    #[test]
+    fn a_share_of_examples_at_one_distance_is_no_threshold() {
+        let spread = [1.0, 2.0, 3.0, 4.0];
+        assert_eq!(threshold(&spread, 0.0).unwrap(), 1.0);
+        assert_eq!(threshold(&spread, 0.5).unwrap(), 3.0);
+        assert_eq!(threshold(&spread, 1.0).unwrap(), 4.0);
+        // Half of them held at the margin: below it there is a threshold, at it there is none.
+        let held = [1.0, 2.0, 3.999_999, 4.0];
+        assert_eq!(threshold(&held, 0.25).unwrap(), 2.0);
+        let text = threshold(&held, 0.5).unwrap_err().to_string();
+        assert!(text.contains("2 of the 4 examples") && text.contains("--c"), "{text}");
+        threshold(&[2.0; 8], 0.0).unwrap_err();
     }
 }

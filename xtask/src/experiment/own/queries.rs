@@ -1,9 +1,10 @@
-//! The pictures that are asked about: all files below a folder, each decoded or with the reason why not.
+//! The pictures that are asked about: all files of a folder or archive, each decoded or with the reason why not.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use hyp_data::Image;
+use anyhow::{Context, Result};
+use hyp_data::DataError;
+use hyp_data::source::{ReadOptions, Unusable, folder, own};
 use rayon::prelude::*;
 
 use crate::retrieval::{Seen, Sight};
@@ -20,40 +21,25 @@ pub(super) struct Query {
 
 /// Reads every file below `root` in the order of their names; hidden ones are passed over.
 pub(super) fn read(root: &Path, sight: &Sight) -> Result<Vec<Query>> {
-    let mut files = Vec::new();
-    walk(root, &mut files)?;
-    if files.is_empty() {
-        bail!("{} holds no file; put the pictures to classify there", root.display());
-    }
-    let query = |path: PathBuf| {
-        let relative = path.strip_prefix(root).unwrap_or(&path);
-        let folder = relative.parent().and_then(Path::file_name);
-        Query {
-            name: relative.display().to_string(),
-            folder: folder.map(|name| name.to_string_lossy().into_owned()),
-            seen: seen(&path, sight).map_err(|error| format!("{error:#}")),
-        }
+    let options = ReadOptions { colour: sight.colour(), unusable: Unusable::SkipNames };
+    let loaded = folder::load_unlabelled(root, options).context("the pictures to classify cannot be read")?;
+    let dataset = loaded.dataset;
+    let query = |name: String, seen: Result<Seen, DataError>| {
+        let folder = Path::new(&name).parent().and_then(Path::file_name);
+        let folder = folder.map(|name| name.to_string_lossy().into_owned());
+        Query { name, folder, seen: seen.map_err(|error| error.to_string()) }
     };
-    Ok(files.into_par_iter().map(query).collect())
-}
-
-fn seen(path: &Path, sight: &Sight) -> Result<Seen> {
-    let bytes = std::fs::read(path)?;
-    Ok(sight.see(Image::decode(&bytes, sight.colour(), path)?)?)
-}
-
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let entries = std::fs::read_dir(folder).with_context(|| {
-        format!("cannot list {}; name the folder that holds the pictures", folder.display())
-    })?;
-    let mut paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    paths.sort();
-    for path in paths {
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
-        }
-        if path.is_dir() { walk(&path, files)? } else { files.push(path) }
+    let see = |at: usize| {
+        let name = own::name_of(&dataset.index().items()[at].source, root);
+        query(name, dataset.checked_image(at).and_then(|image| sight.see(image)))
+    };
+    let mut queries: Vec<Query> = (0..dataset.len()).into_par_iter().map(see).collect();
+    for problem in loaded.skipped {
+        let name = problem
+            .path()
+            .map_or(String::new(), |path| path.strip_prefix(root).unwrap_or(path).display().to_string());
+        queries.push(query(name, Err(problem)));
     }
-    Ok(())
+    queries.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(queries)
 }

@@ -5,11 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use hyp_data::source::{ReadOptions, Unusable, folder};
+use hyp_data::source::own::{self, Labels};
+use hyp_data::source::{ReadOptions, Unusable};
 use hyp_data::{Colour, Dataset, Random, Split, SplitRule};
 use hyp_fewshot::{Encoding, Flat, Geometry};
+use serde_json::json;
 
 use super::Course;
+use super::settings::{self, Settings, typed};
 use crate::experiment::Environment;
 use crate::experiment::contract::Interrupted;
 use crate::experiment::few_shot::backbone::BackboneTable;
@@ -22,8 +25,9 @@ use crate::metric;
 /// Options of `train fewshot`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TrainOptions {
-    /// A folder with one folder of pictures for each class, or with train, val and test folders of such.
-    #[arg(long, value_name = "DIR")]
+    /// A folder or zip archive with one folder of pictures for each class, or with train, val and test folders of such whose
+    /// classes differ; or a CSV list with the columns path, class and, if there are parts, split.
+    #[arg(long, value_name = "DIR|LIST.csv")]
     images: PathBuf,
     /// The folder of the run, which `predict --model` takes.
     #[arg(long, default_value = "runs/own", value_name = "DIR")]
@@ -90,6 +94,8 @@ enum Net {
 
 const VALIDATION_EPISODES: usize = 200;
 const TEST_EPISODES: usize = 1000;
+/// Per cent of the pictures on the margin from which on it is said.
+const MANY_HELD: f64 = 10.0;
 
 /// Trains, tests, and says how to use the model.
 pub(crate) fn train(root: &Path, options: &TrainOptions) -> Result<ExitCode> {
@@ -109,13 +115,20 @@ pub(super) fn finished(result: Result<()>) -> Result<ExitCode> {
 }
 
 fn run(root: &Path, options: &TrainOptions) -> Result<()> {
-    if options.epochs == 0 || options.episodes == 0 {
-        bail!("without epochs and episodes nothing is learnt; give at least 1 of each");
+    if [options.epochs, options.episodes, options.shot, options.query, options.dim].contains(&0) {
+        bail!("--epochs, --episodes, --shot, --query and --dim must be at least 1");
+    }
+    if options.way < 2 {
+        bail!("--way {} leaves nothing to tell apart; give at least 2", options.way);
     }
     let environment = Environment::of_command(root, None, &options.course.device)?;
     let device = hyp_nn::device::by_name(&options.course.device)?;
     let read = ReadOptions { colour: Colour::Rgb, unusable: Unusable::Skip };
-    let loaded = folder::load_with(&options.images, read)?;
+    let labels = match own::guess(&options.images)? {
+        Labels::List => Labels::List,
+        _ => Labels::Classes,
+    };
+    let (_, loaded) = own::load(&options.images, Some(labels), read)?;
     for problem in &loaded.skipped {
         println!("left out: {problem}");
     }
@@ -132,6 +145,8 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     );
     let row = row(options, parts.map(|part| classes(part)));
     let folder = root.join(&options.out);
+    let _held =
+        settings::begin(&folder, &options.out, &options.course, settings(options, &dataset), &environment)?;
     let place = Place {
         folder: folder.clone(),
         resume: options.course.resume,
@@ -145,12 +160,21 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
         train_way_at_most: None,
     };
     let trained = model::train(&row, options.course.seed, &pictures, &length, &place, &device)?;
-    let tested = model::test(&trained.model, &row, &pictures, TEST_EPISODES)?;
     Saved::new(&row, &pictures).write(&folder, &folder)?;
+    let tested = model::test(&trained.model, &row, &pictures, TEST_EPISODES)?;
     for name in ["validation_accuracy", "accuracy", "accuracy_interval", "best_epoch"] {
         let value = trained.metrics.get(name).or(tested.get(name)).context("invariant: they are measured")?;
         let words = metric::find(name).map_or(name, |metric| metric.words);
         println!("{words}: {}", metric::format(name, *value));
+    }
+    if let Some(held) = tested.get("margin_share").filter(|held| **held > MANY_HELD) {
+        println!(
+            "{held:.0} % of the test pictures are held at the margin of the ball, where their distances to the origin are \
+             equal; a smaller --c keeps them inside"
+        );
+    }
+    if let Some(note) = pictures.facts.values().find_map(|facts| facts.note.as_ref()) {
+        println!("{note}");
     }
     println!(
         "{}-way {}-shot, on classes that were not trained on; guessing gives {:.1} %",
@@ -163,6 +187,27 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
         options.out.display()
     );
     Ok(())
+}
+
+/// What decides the model.
+fn settings(options: &TrainOptions, dataset: &Dataset) -> Settings {
+    let curvature = matches!(options.geometry, Space::Poincare | Space::Lorentz).then_some(options.c);
+    let dim = matches!(options.backbone, Net::Conv4).then_some(options.dim);
+    let settings = json!({
+        "geometry": typed(&options.geometry),
+        "c": curvature,
+        "backbone": typed(&options.backbone),
+        "dim": dim,
+        "way": options.way,
+        "shot": options.shot,
+        "query": options.query,
+        "epochs": options.epochs,
+        "episodes": options.episodes,
+        "lr": options.lr,
+        "seed": options.course.seed,
+        "images": dataset.index().fingerprint(),
+    });
+    serde_json::from_value(settings).expect("invariant: an object is a map")
 }
 
 /// The data set with parts: its own, or three fifths of the classes for training and a fifth each for the other two.

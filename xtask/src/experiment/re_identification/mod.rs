@@ -48,6 +48,21 @@ impl Experiment for ReIdentification {
         pictures.values().flat_map(|pictures| pictures.facts.clone()).collect()
     }
 
+    fn data_of(&self, row: &ReidRow) -> Result<BTreeMap<String, DataFacts>> {
+        Ok(self.pictures_of(row.people)?.facts.clone())
+    }
+
+    fn left_out(&self, row: &ReidRow) -> Result<Option<String>> {
+        if row.people != DataSet::Duke || self.pictures_of(DataSet::Duke).is_ok() {
+            return Ok(None);
+        }
+        Ok(Some(
+            "DukeMTMC-reID was withdrawn by its authors, and a whole copy is not in the data root; \
+             `--row duke` says what it needs"
+                .to_owned(),
+        ))
+    }
+
     fn job(&self, job: &Job<'_, ReidRow>) -> Result<Metrics> {
         let pictures = self.pictures_of(job.row.people)?;
         model::run(job, &Recipe::from(&self.table), &pictures, &self.environment)

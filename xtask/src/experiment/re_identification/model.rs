@@ -23,7 +23,7 @@ use super::ranks::{self, Ranked};
 use super::saved::Saved;
 use crate::experiment::Environment;
 use crate::experiment::contract::{Interrupted, Job, Metrics};
-use crate::features::{Encoder, published};
+use crate::features::{Encoder, published, refuse_strangers};
 use crate::fetch;
 
 /// A network with an embedding and a head.
@@ -109,7 +109,8 @@ fn build(
         let file = recipe.weights.clone().or_else(|| published(name, data_root));
         let file = file.ok_or_else(|| fetch::missing(name, data_root, instead))?;
         let matching = Matching { fresh: &["embedding.", "head"], ..matching };
-        WeightsFile::open(&file)?.load(&store, &matching)?;
+        let report = WeightsFile::open(&file)?.load(&store, &matching)?;
+        refuse_strangers(&report, &file, name)?;
     }
     let (backbone, head) = model;
     Ok(Classifier { store, backbone, head })
@@ -173,8 +174,8 @@ pub(crate) fn run(
     let Some(last) = report.epochs.last() else {
         bail!("no epoch was trained; give `epochs` at least 1");
     };
-    let mut metrics = test(&task.model, recipe, pictures, &job.folder)?;
     Saved::new(row, recipe, classes).write(&job.folder)?;
+    let mut metrics = test(&task.model, recipe, pictures, &job.folder)?;
     metrics.insert("train_loss".to_owned(), last.train_loss);
     Ok(metrics)
 }

@@ -53,9 +53,14 @@ impl Pictures {
     }
 
     /// The three parts of a data set; `title` is its name in records and messages.
+    ///
+    /// Pictures of nobody in particular are no class to train: they are left out of the training part.
     pub(crate) fn new(dataset: &Dataset, title: &str) -> Result<Self> {
         let part = |split: Split| -> Result<Arc<Dataset>> {
-            let part = dataset.subset(&dataset.index().positions(split));
+            let index = dataset.index();
+            let is_used = |at: &usize| split != Split::Train || index.items()[*at].identity.is_some();
+            let positions: Vec<usize> = index.positions(split).into_iter().filter(is_used).collect();
+            let part = dataset.subset(&positions);
             if part.is_empty() {
                 bail!(
                     "{title} has no {split} pictures; check the folders, or the number of people for training"
@@ -64,12 +69,39 @@ impl Pictures {
             Ok(Arc::new(part))
         };
         let (train, query, gallery) = (part(Split::Train)?, part(Split::Query)?, part(Split::Gallery)?);
+        can_be_ranked(&query, &gallery, title)?;
         let mut facts = BTreeMap::new();
         for (part, dataset) in [("train", &train), ("query", &query), ("gallery", &gallery)] {
             facts.insert(format!("{title}, {part}"), describe(dataset)?);
         }
         Ok(Self { train, query, gallery, facts })
     }
+}
+
+/// Refuses queries of nobody in particular, for which everything would be wrong, and pictures without a camera, of which
+/// nobody can say whether the query's camera took them.
+fn can_be_ranked(query: &Dataset, gallery: &Dataset, title: &str) -> Result<()> {
+    let without_identity = query.index().items().iter().filter(|item| item.identity.is_none());
+    let count = without_identity.clone().count();
+    if let Some(first) = without_identity.clone().next() {
+        bail!(
+            "{count} of the {} queries of {title} show nobody in particular, such as {}, so that no answer to them is \
+             right; say who is seen, or move them to the gallery",
+            query.len(),
+            first.source
+        );
+    }
+    let all = || query.index().items().iter().chain(gallery.index().items());
+    if let Some(first) = all().find(|item| item.camera.is_none()) {
+        bail!(
+            "{} of the {} queries and gallery pictures of {title} name no camera, such as {}; pictures by the query's own \
+             camera are left out of a ranking, so give each picture its camera",
+            all().filter(|item| item.camera.is_none()).count(),
+            query.len() + gallery.len(),
+            first.source
+        );
+    }
+    Ok(())
 }
 
 /// Where the training part may lie: alone in a folder of its own, or where the whole data set does.
@@ -86,13 +118,14 @@ pub(super) fn in_order(part: &Arc<Dataset>, [height, width]: [usize; 2], normali
     Loader::new(Arc::clone(part), sampler, steps, normalise, LoaderOptions::default())
 }
 
-/// Who is on each picture of a part, and which camera took it; distractors are one more identity.
+/// Who is on each picture of a query or gallery part, and which camera took it; distractors are one more identity, which no
+/// query has.
 pub(crate) fn tags(part: &Dataset) -> Vec<Tag> {
     let index = part.index();
     let nobody = index.identities().len() as u32;
     let tag = |item: &Item| Tag {
         identity: item.identity.unwrap_or(nobody),
-        camera: item.camera.unwrap_or(u32::MAX),
+        camera: item.camera.expect("invariant: Pictures::new has looked"),
     };
     index.items().iter().map(tag).collect()
 }

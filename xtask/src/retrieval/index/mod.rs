@@ -12,7 +12,7 @@ use hyp_math::Curvature;
 use hyp_reid::Metric;
 use serde::{Deserialize, Serialize};
 
-use super::embedder::Place;
+use super::embedder::{Embedder, Place};
 use crate::workspace;
 
 pub(crate) use self::parquet::read;
@@ -53,6 +53,11 @@ pub(crate) enum Space {
 }
 
 impl Space {
+    /// The space of a model's points, its c, and the numbers of a point.
+    pub(crate) fn of_model(model: &Embedder) -> (Self, f64, usize) {
+        (Self::of(model.metric), model.metric.curvature().get(), model.dim())
+    }
+
     pub(crate) fn of(metric: Metric) -> Self {
         match metric {
             Metric::Hyperbolic(_) => Self::Poincare,
@@ -131,6 +136,9 @@ impl Writer {
     /// The end of the name tells the form.
     pub(crate) fn checked(path: &Path) -> Result<()> {
         match workspace::extension(&path.to_string_lossy()).as_str() {
+            "parquet" | "csv" if path.is_dir() => {
+                bail!("{} is a folder; name a file for the index", path.display())
+            }
             "parquet" | "csv" => Ok(()),
             _ => bail!(
                 "{} ends in neither .parquet nor .csv; give an index one of these endings (`search` reads .parquet)",

@@ -16,6 +16,7 @@ use parquet::schema::parser::parse_message_type;
 
 use super::draft::Draft;
 use super::{About, Entries, VERSION, derived};
+use crate::workspace;
 
 /// The columns; a name that is not known is absent.
 const SCHEMA: &str = "message pictures {
@@ -113,6 +114,9 @@ fn levels(elements: usize, length: usize) -> (Vec<i16>, Vec<i16>) {
 /// What an index says of itself, and its rows.
 pub(crate) fn read(path: &Path) -> Result<(About, Entries)> {
     let shown = path.display();
+    if workspace::extension(&path.to_string_lossy()) == "csv" {
+        bail!("{shown} is a list of text; `search` reads .parquet, which `embed --out emb.parquet` writes");
+    }
     let file = File::open(path).with_context(|| format!("cannot open the index {shown}; {AGAIN}"))?;
     let reader = SerializedFileReader::new(file)
         .with_context(|| format!("{shown} is no whole Parquet file; copy it again, or {AGAIN}"))?;

@@ -1,0 +1,106 @@
+//! What a training of own pictures was begun with: `--resume` goes on with nothing else, and no model is overwritten.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use serde_json::{Map, Value};
+
+use super::Course;
+use crate::experiment::{Environment, Held, MODEL_FILE};
+use crate::workspace;
+
+/// The file in the folder of the run.
+const FILE: &str = "settings.json";
+
+/// What options a training was begun with, by the names that a person types.
+pub(super) type Settings = Map<String, Value>;
+
+/// The name of a choice as a person types it.
+pub(super) fn typed(choice: &impl ValueEnum) -> String {
+    choice.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
+}
+
+/// Takes the folder of a run for this training, and notes what it is begun with.
+///
+/// # Errors
+/// With `--resume`, if the run was begun with something else; without it, if the folder holds a trained model.
+pub(super) fn begin(
+    folder: &Path,
+    out: &Path,
+    course: &Course,
+    settings: Settings,
+    environment: &Environment,
+) -> Result<Held> {
+    let held = Held::take(folder, &environment.stop)?;
+    let path = folder.join(FILE);
+    if !course.resume && folder.join(MODEL_FILE).is_file() {
+        bail!(
+            "{} holds a trained model; give another --out, `--resume` to go on with that one, or delete the folder",
+            out.display()
+        );
+    }
+    if course.resume && path.is_file() {
+        let before: Settings = serde_json::from_str(&workspace::read(&path)?)
+            .with_context(|| format!("{} is damaged; give another --out", path.display()))?;
+        let differences = differences(&before, &settings);
+        if !differences.is_empty() {
+            bail!(
+                "`--resume` goes on with what {} was begun with, but {}; give the same, or another --out",
+                out.display(),
+                differences.join(", ")
+            );
+        }
+        return Ok(held);
+    }
+    let text = serde_json::to_string_pretty(&settings).context("invariant: settings are plain data")?;
+    workspace::write_atomic(&path, text.as_bytes())?;
+    Ok(held)
+}
+
+/// A phrase for each option that is not as it was.
+fn differences(before: &Settings, now: &Settings) -> Vec<String> {
+    let shown = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => "absent".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    };
+    let names = before.keys().chain(now.keys().filter(|name| !before.contains_key(*name)));
+    let differing = names.filter(|name| before.get(*name) != now.get(*name));
+    differing
+        .map(|name| {
+            if name == "images" {
+                return "--images shows other pictures, or otherwise divided".to_owned();
+            }
+            format!("--{name} is {} and was {}", shown(now.get(name)), shown(before.get(name)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Settings, differences};
+
+    #[test]
+    fn what_differs_is_named_as_it_is_typed() {
+        let settings = |value: serde_json::Value| -> Settings { value.as_object().unwrap().clone() };
+        let before =
+            settings(json!({"c": 0.1, "lr": 0.001, "images": "a", "geometry": "poincare", "dim": 2}));
+        let now =
+            settings(json!({"c": 1.0, "lr": 0.001, "images": "b", "geometry": "cosine", "erasing": 0.5}));
+        let found = differences(&before, &now);
+        for phrase in [
+            "--c is 1.0 and was 0.1",
+            "--images shows other pictures",
+            "--geometry is cosine and was poincare",
+            "--dim is absent and was 2",
+            "--erasing is 0.5 and was absent",
+        ] {
+            assert!(found.iter().any(|text| text.starts_with(phrase)), "{phrase} is missing in {found:?}");
+        }
+        assert_eq!(found.len(), 5);
+        assert!(differences(&now, &now).is_empty());
+    }
+}
