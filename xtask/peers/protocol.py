@@ -13,7 +13,7 @@ A script declares contenders and serves them:
 
 The first line written is `{"versions": [...], "rows": {row: [contender, ...]}}`. Then every request gets one line:
 A run that would take hours does a part of the work, and its attribute `scale` says by how much its time is multiplied;
-the contender's name says so too. `{"row", "contender", "seconds", "most"}` is answered by `{"times": [milliseconds, ...]}`, `{"forget": row}` by `{}`,
+the contender's name says so too. `{"row", "contender", "seconds", "most", "warm"}` is answered by `{"times": [milliseconds, ...]}`, `{"forget": row}` by `{}`,
 `{"memory": row, "contender"}` by `{"memory": megabytes}`, measured in a process of its own, and a failure by `{"error": text}`.
 """
 
@@ -83,9 +83,12 @@ def _answer(request, ready):
     key = (request["row"], request["contender"])
     if key not in ready:
         ready[key] = _makers[key[0]][key[1]]()
+        time.sleep(0.03)  # until the caller's threads are asleep
         ready[key]()  # not counted
+    elif request["warm"]:
+        time.sleep(0.03)
+        ready[key]()  # not counted: the caller has worked in the caches meanwhile
     run, times, spent = ready[key], [], 0.0
-    time.sleep(0.03)  # until the caller's threads are asleep
     while len(times) < request["most"]:
         start = time.perf_counter()
         run()

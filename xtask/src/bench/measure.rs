@@ -25,6 +25,8 @@ const SETTLE: Duration = Duration::from_millis(30);
 pub(super) struct Visit {
     pub(super) seconds: f64,
     pub(super) most: usize,
+    /// Whether a run that is not counted comes first: the one before has worked in the caches meanwhile.
+    pub(super) warm: bool,
 }
 
 /// What is measured, and what it takes.
@@ -137,7 +139,7 @@ impl<'a> Bench<'a> {
 
     /// Times `work` and the contenders that the peers' script has under the same key, one visit each in every round.
     ///
-    /// The first run of each is not counted, unless it is the only one.
+    /// The first run of each is not counted, nor the first of a visit after another's, unless it is the only one.
     pub(super) fn row(&mut self, row: Row, mut work: impl FnMut() -> Result<()>) -> Result<()> {
         let Row { key, title, work: amount, once, memory } = row;
         if !self.wants(key) {
@@ -151,8 +153,8 @@ impl<'a> Bench<'a> {
             }
             return Ok(());
         }
-        let visit = Visit { seconds: VISIT, most: MOST };
         let names = self.peer.as_ref().map_or_else(Vec::new, |peer| peer.contenders(key));
+        let visit = Visit { seconds: VISIT, most: MOST, warm: !once && !names.is_empty() };
         let mut ours = Vec::new();
         let mut theirs = vec![Vec::new(); names.len()];
         if !once {
@@ -205,6 +207,9 @@ fn beside(peers: &[(String, Times)]) -> String {
 
 /// Runs `work` until the visit is full, at least once.
 fn repeat(visit: Visit, times: &mut Vec<f64>, work: &mut impl FnMut() -> Result<()>) -> Result<()> {
+    if visit.warm {
+        work()?;
+    }
     let mut spent = 0.0;
     for _ in 0..visit.most {
         let start = Instant::now();

@@ -78,9 +78,10 @@ impl Peer {
 
     /// Times in milliseconds of one visit; the first visit makes one more run that is not counted.
     pub(super) fn visit(&mut self, row: &str, contender: &str, visit: Visit) -> Result<Vec<f64>> {
-        let Visit { seconds, most } = visit;
-        let answer =
-            self.ask(json!({ "row": row, "contender": contender, "seconds": seconds, "most": most }))?;
+        let Visit { seconds, most, warm } = visit;
+        let answer = self.ask(
+            json!({ "row": row, "contender": contender, "seconds": seconds, "most": most, "warm": warm }),
+        )?;
         if answer.times.is_empty() {
             bail!("{contender} gave no time for {row}");
         }
@@ -151,7 +152,7 @@ mod tests {
         .unwrap();
         assert_eq!(peer.versions(), ["Thing 1.0"]);
         assert_eq!((peer.contenders("a"), peer.contenders("b")), (vec!["Thing".to_owned()], vec![]));
-        let visit = Visit { seconds: 0.1, most: 3 };
+        let visit = Visit { seconds: 0.1, most: 3, warm: true };
         assert_eq!(peer.visit("a", "Thing", visit).unwrap(), [1.5, 2.5]);
         assert_eq!(peer.memory("a", "Thing").unwrap(), 12.5);
         let error = peer.visit("a", "Thing", visit).unwrap_err().to_string();
