@@ -27,8 +27,9 @@ pub enum DeltaError {
     },
     /// A distance is infinite, as between the parts of a disconnected graph, or too large to be added up.
     #[error(
-        "the distance from point {row} to point {column} is {value}, and sums of such distances overflow; \
-         measure each connected part on its own, or rescale"
+        "the distance from point {row} to point {column} is {}, and sums of such distances overflow; \
+         measure each connected part on its own, or rescale",
+        figure(*value)
     )]
     Unbounded {
         /// Row of the matrix.
@@ -40,8 +41,9 @@ pub enum DeltaError {
     },
     /// A distance is below zero.
     #[error(
-        "the distance from point {row} to point {column} is {value}; \
-         distances are not negative: give distances, not similarities"
+        "the distance from point {row} to point {column} is {}; \
+         distances are not negative: give distances, not similarities",
+        figure(*value)
     )]
     Negative {
         /// Row of the matrix.
@@ -52,7 +54,7 @@ pub enum DeltaError {
         value: f64,
     },
     /// A point has a distance from itself.
-    #[error("point {row} is at distance {value} from itself; set the diagonal to zero")]
+    #[error("point {row} is at distance {} from itself; set the diagonal to zero", figure(*value))]
     Diagonal {
         /// The point.
         row: usize,
@@ -61,8 +63,10 @@ pub enum DeltaError {
     },
     /// The two distances between two points differ.
     #[error(
-        "the distance from point {row} to point {column} is {upper} but {lower} on the way back; \
-         average the matrix with its transpose if the two differ by rounding only"
+        "the distance from point {row} to point {column} is {} but {} on the way back; \
+         average the matrix with its transpose if the two differ by rounding only",
+        figure(*upper),
+        figure(*lower)
     )]
     Asymmetric {
         /// The smaller index.
@@ -83,7 +87,10 @@ pub enum DeltaError {
         found: usize,
     },
     /// A feature is NaN, infinite or so large that its square overflows.
-    #[error("feature {column} of point {row} is {value}; remove the point, or mend or rescale the features")]
+    #[error(
+        "feature {column} of point {row} is {}; remove the point, or mend or rescale the features",
+        figure(*value)
+    )]
     BadFeature {
         /// The point.
         row: usize,
@@ -102,8 +109,10 @@ pub enum DeltaError {
     },
     /// A point is not inside the Poincaré ball.
     #[error(
-        "point {row} has norm {norm}, outside the open ball of radius {radius}; \
-         project the points first, or give the curvature they were made with"
+        "point {row} has norm {}, outside the open ball of radius {}; \
+         project the points first, or give the curvature they were made with",
+        figure(*norm),
+        figure(*radius)
     )]
     OutsideBall {
         /// The point.
@@ -114,7 +123,7 @@ pub enum DeltaError {
         radius: f64,
     },
     /// A sample without replacement is larger than the set.
-    #[error("cannot draw {requested} of {available} points without replacement; ask for fewer points")]
+    #[error("cannot draw {requested} of {available} points without replacement; ask for at most {available}")]
     SampleTooLarge {
         /// Points to draw.
         requested: usize,
@@ -137,4 +146,24 @@ pub enum DeltaError {
         /// The draw.
         draw: usize,
     },
+}
+
+/// All digits of a number, with an exponent where it would be long without.
+fn figure(value: f64) -> String {
+    let readable = value == 0.0 || (1e-4..1e6).contains(&value.abs());
+    if readable || !value.is_finite() { value.to_string() } else { format!("{value:e}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_any_size_are_short() {
+        let text = DeltaError::Unbounded { row: 1, column: 2, value: 1e308 }.to_string();
+        assert!(text.contains("is 1e308, and"), "{text}");
+        let text = DeltaError::BadFeature { row: 1, column: 2, value: f64::INFINITY }.to_string();
+        assert!(text.contains("is inf; remove"), "{text}");
+        assert_eq!([0.0, -0.25, 12.0, 2e-300].map(figure), ["0", "-0.25", "12", "2e-300"]);
+    }
 }

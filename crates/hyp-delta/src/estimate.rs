@@ -1,5 +1,6 @@
 //! δ at a base point, δ over all base points, and the diameter they are compared with.
 
+use crate::curvature::{BallConstant, suggested_curvature};
 use crate::distance::DistanceMatrix;
 use crate::error::DeltaError;
 use crate::exact::{delta_all_bases_on, delta_at_base_on, delta_of_features_on};
@@ -25,11 +26,28 @@ pub struct Hyperbolicity {
 }
 
 impl Hyperbolicity {
-    /// δ relative to the diameter, 2δ / diam: between 0 for a tree and 1. None where all points coincide.
+    /// δ relative to the diameter, 2δ / diam: between 0 for a tree and 1, or up to 2 where the triangle inequality
+    /// fails. None where all points coincide.
     ///
     /// **Source.** \[HIE\] Sec. 3.1. Copies of the released code older than January 2022 lack the factor 2.
     pub fn delta_rel(&self) -> Option<f64> {
         (self.diameter > 0.0).then(|| 2.0 * self.delta / self.diameter)
+    }
+
+    /// The curvature that [`Hyperbolicity::delta_rel`] suggests: ∞ of a tree. None where all points coincide.
+    ///
+    /// **Source.** \[HIE\] Sec. 3.2, (5).
+    ///
+    /// # Examples
+    /// ```
+    /// use hyp_delta::{BallConstant, DistanceMatrix, delta_at_base};
+    /// let square = DistanceMatrix::from_fn(4, |i, j| (j - i).min(4 - (j - i)) as f64)?;
+    /// let found = delta_at_base(&square, 0);
+    /// assert_eq!(found.suggested_curvature(BallConstant::Printed), Some(0.144 * 0.144));
+    /// # Ok::<(), hyp_delta::DeltaError>(())
+    /// ```
+    pub fn suggested_curvature(&self, constant: BallConstant) -> Option<f64> {
+        self.delta_rel().map(|relative| suggested_curvature(relative, constant))
     }
 }
 

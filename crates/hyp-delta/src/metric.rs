@@ -110,9 +110,17 @@ impl DistanceMatrix {
     }
 }
 
-/// Checked rows in double precision, prepared for one metric.
+/// Checked rows of features in double precision, prepared for one metric: for who wants a few distances and no matrix.
+///
+/// # Examples
+/// ```
+/// use hyp_delta::{Metric, metric::Rows};
+/// let rows = Rows::new(&[0.0_f32, 0.0, 3.0, 4.0], 2, Metric::Euclidean)?;
+/// assert_eq!((rows.points(), rows.distance(0, 1)), (2, 5.0));
+/// # Ok::<(), hyp_delta::DeltaError>(())
+/// ```
 #[derive(Debug, Clone)]
-pub(crate) struct Rows {
+pub struct Rows {
     values: Vec<f64>,
     /// 1 − c‖x‖² of each row of the ball; none for other metrics.
     gaps: Vec<f64>,
@@ -122,7 +130,10 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// Checks the features; where only directions count, scales the rows to norm 1.
-    pub(crate) fn new<T>(features: &[T], dim: usize, metric: Metric) -> Result<Self, DeltaError>
+    ///
+    /// # Errors
+    /// As [`DistanceMatrix::from_features`].
+    pub fn new<T>(features: &[T], dim: usize, metric: Metric) -> Result<Self, DeltaError>
     where
         T: Copy + Into<f64> + Sync,
     {
@@ -153,7 +164,8 @@ impl Rows {
         Self { values, gaps, ..*self }
     }
 
-    pub(crate) fn points(&self) -> usize {
+    /// Number of points.
+    pub fn points(&self) -> usize {
         self.values.len() / self.dim
     }
 
@@ -183,8 +195,11 @@ impl Rows {
         }
     }
 
-    /// The distance of two rows; the same bits for (i, j) and (j, i).
-    pub(crate) fn distance(&self, i: usize, j: usize) -> f64 {
+    /// The distance of two rows; the same bits for (i, j) and (j, i), and those of the matrix.
+    ///
+    /// # Panics
+    /// If there is no point `i` or `j`.
+    pub fn distance(&self, i: usize, j: usize) -> f64 {
         self.distance_by_square(squared_distance(self.row(i), self.row(j)), i, j)
     }
 

@@ -3,6 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::curvature::{BallConstant, suggested_curvature};
 use crate::distance::DistanceMatrix;
 use crate::error::DeltaError;
 use crate::estimate::{Hyperbolicity, delta_at_base, delta_of_features};
@@ -108,7 +109,8 @@ impl Protocol {
 pub struct SampledHyperbolicity {
     /// The protocol that was followed.
     pub protocol: Protocol,
-    /// The result of each draw; base, witness and diameter pair are indices into the whole set.
+    /// The result of each draw, fewer than the protocol's where it had to end early; base, witness and diameter pair are
+    /// indices into the whole set.
     pub draws: Vec<Hyperbolicity>,
     /// Mean of δ_rel over the draws.
     pub mean: f64,
@@ -116,10 +118,31 @@ pub struct SampledHyperbolicity {
     ///
     /// It is the spread between draws, not an error of the whole set's δ_rel: δ is a maximum, which samples miss.
     pub std: f64,
-    /// Lower bound on the δ of the whole set: a quadruple of a sample is a quadruple of the set.
+    /// Lower bound on the δ of the whole set over *all* base points: a quadruple of a sample is a quadruple of the set.
+    ///
+    /// It bounds δ at no one base point, because each draw has a base point of its own: that may be half as much.
     pub delta_at_least: f64,
     /// Lower bound on the diameter of the whole set.
     pub diameter_at_least: f64,
+}
+
+impl SampledHyperbolicity {
+    /// The curvature that the mean of δ_rel suggests: ∞ where it is zero.
+    ///
+    /// **Source.** \[HIE\] Sec. 3.2, (5).
+    ///
+    /// # Examples
+    /// ```
+    /// use hyp_delta::{BallConstant, DistanceMatrix, Protocol, Replacement, sample::estimate_matrix};
+    /// let cycle = DistanceMatrix::from_fn(16, |i, j| (j - i).min(16 - (j - i)) as f64)?;
+    /// let whole = Protocol { draws: 2, size: 16, replacement: Replacement::Without, seed: 0 };
+    /// let c = estimate_matrix(&cycle, &whole)?.suggested_curvature(BallConstant::Printed);
+    /// assert_eq!(c, 0.144 * 0.144); // δ_rel is 1
+    /// # Ok::<(), hyp_delta::DeltaError>(())
+    /// ```
+    pub fn suggested_curvature(&self, constant: BallConstant) -> f64 {
+        suggested_curvature(self.mean, constant)
+    }
 }
 
 /// δ_rel by the given protocol, where `distances` makes the distance matrix of the points of a draw.
@@ -150,17 +173,25 @@ pub fn estimate<F>(
 where
     F: Fn(&[usize]) -> Result<DistanceMatrix, DeltaError>,
 {
-    estimate_by(points, protocol, |chosen| Ok(delta_at_base(&distances(chosen)?, 0)))
+    estimate_by(points, protocol, &|_| true, |chosen| Ok(delta_at_base(&distances(chosen)?, 0)))
 }
 
 /// [`estimate`], where `measure` finds δ of the points of a draw at the first of them.
-fn estimate_by<F>(points: usize, protocol: &Protocol, measure: F) -> Result<SampledHyperbolicity, DeltaError>
+fn estimate_by<F>(
+    points: usize,
+    protocol: &Protocol,
+    goes_on: &dyn Fn(usize) -> bool,
+    measure: F,
+) -> Result<SampledHyperbolicity, DeltaError>
 where
     F: Fn(&[usize]) -> Result<Hyperbolicity, DeltaError>,
 {
     let mut draws = Vec::with_capacity(protocol.draws);
     let mut relative = Vec::with_capacity(protocol.draws);
     for (draw, chosen) in protocol.indices(points)?.iter().enumerate() {
+        if draw > 0 && !goes_on(draw) {
+            break;
+        }
         let found = measure(chosen)?;
         relative.push(found.delta_rel().ok_or(DeltaError::ZeroDiameter { draw })?);
         draws.push(Hyperbolicity {
@@ -205,10 +236,42 @@ pub fn estimate_features<T>(
 where
     T: Copy + Into<f64> + Sync,
 {
+    estimate_features_while(features, dim, metric, protocol, &|_| true)
+}
+
+/// [`estimate_features`] for as long as `goes_on` says so, which is asked before each draw but the first and told how
+/// many are done.
+///
+/// **Source.** \[HIE\] Sec. 3.1.
+/// **Shapes.** `features`: `[points, dim]`, row by row.
+/// **Domain.** Finite features.
+///
+/// # Errors
+/// As [`estimate_features`].
+///
+/// # Examples
+/// ```
+/// use hyp_delta::{Metric, Protocol, Replacement, sample::estimate_features_while};
+/// let protocol = Protocol { draws: 9, size: 8, replacement: Replacement::Without, seed: 0 };
+/// let line: Vec<f64> = (0..20).map(f64::from).collect();
+/// let found = estimate_features_while(&line, 1, Metric::Euclidean, &protocol, &|done| done < 2)?;
+/// assert_eq!(found.draws.len(), 2);
+/// # Ok::<(), hyp_delta::DeltaError>(())
+/// ```
+pub fn estimate_features_while<T>(
+    features: &[T],
+    dim: usize,
+    metric: Metric,
+    protocol: &Protocol,
+    goes_on: &dyn Fn(usize) -> bool,
+) -> Result<SampledHyperbolicity, DeltaError>
+where
+    T: Copy + Into<f64> + Sync,
+{
     if dim == 0 || !features.len().is_multiple_of(dim) {
         return Err(DeltaError::RaggedFeatures { dim, found: features.len() });
     }
-    estimate_by(features.len() / dim, protocol, |chosen| {
+    estimate_by(features.len() / dim, protocol, goes_on, |chosen| {
         let mut rows = Vec::with_capacity(chosen.len() * dim);
         for &point in chosen {
             rows.extend_from_slice(&features[point * dim..(point + 1) * dim]);
@@ -236,7 +299,32 @@ pub fn estimate_matrix(
     distances: &DistanceMatrix,
     protocol: &Protocol,
 ) -> Result<SampledHyperbolicity, DeltaError> {
-    estimate(distances.points(), protocol, |chosen| distances.submatrix(chosen))
+    estimate_matrix_while(distances, protocol, &|_| true)
+}
+
+/// [`estimate_matrix`] for as long as `goes_on` says so, as in [`estimate_features_while`].
+///
+/// **Source.** \[HIE\] Sec. 3.1.
+///
+/// # Errors
+/// As [`estimate_matrix`].
+///
+/// # Examples
+/// ```
+/// use hyp_delta::{Protocol, Replacement, sample::estimate_matrix_while, space};
+/// let tree = space::tree(60, space::TreeShape::Uniform, space::EdgeLength::Unit, 1)?;
+/// let protocol = Protocol { draws: 4, size: 20, replacement: Replacement::With, seed: 0 };
+/// assert_eq!(estimate_matrix_while(&tree, &protocol, &|_| false)?.draws.len(), 1);
+/// # Ok::<(), hyp_delta::DeltaError>(())
+/// ```
+pub fn estimate_matrix_while(
+    distances: &DistanceMatrix,
+    protocol: &Protocol,
+    goes_on: &dyn Fn(usize) -> bool,
+) -> Result<SampledHyperbolicity, DeltaError> {
+    estimate_by(distances.points(), protocol, goes_on, |chosen| {
+        Ok(delta_at_base(&distances.submatrix(chosen)?, 0))
+    })
 }
 
 #[cfg(test)]
@@ -278,6 +366,22 @@ mod tests {
         let point = DistanceMatrix::new(5, vec![0.0; 25]).unwrap();
         let protocol = Protocol { draws: 1, size: 5, replacement: Replacement::Without, seed: 0 };
         assert_eq!(estimate_matrix(&point, &protocol), Err(DeltaError::ZeroDiameter { draw: 0 }));
+    }
+
+    /// Fewer draws are the first of all.
+    #[test]
+    fn a_protocol_that_ends_early_has_its_first_draws() {
+        let cycle = DistanceMatrix::from_fn(40, |i, j| (j - i).min(40 - (j - i)) as f64).unwrap();
+        let protocol = Protocol { draws: 7, size: 12, replacement: Replacement::With, seed: 3 };
+        let whole = estimate_matrix(&cycle, &protocol).unwrap();
+        let part = estimate_matrix_while(&cycle, &protocol, &|done| done < 3).unwrap();
+        assert_eq!(part.draws, whole.draws[..3]);
+        assert_eq!(
+            part,
+            estimate_matrix(&cycle, &Protocol { draws: 3, ..protocol })
+                .map(|found| { SampledHyperbolicity { protocol, ..found } })
+                .unwrap()
+        );
     }
 
     #[test]

@@ -91,7 +91,11 @@ fn ties_duplicates_and_failing_triangles() {
 #[test]
 fn delta_of_rounding_alone() {
     let line: Vec<f64> = (0..120).map(|i| (f64::from(i) * 0.7).sin()).collect();
-    let methods = check(&DistanceMatrix::from_features(&line, 1, Metric::Euclidean).unwrap(), 7, "line");
+    check(&DistanceMatrix::from_features(&line, 1, Metric::Euclidean).unwrap(), 7, "line");
+    // Thirds of whole lengths are rounded, and bounds do not end the search of so many branches.
+    let branches = tree(120, TreeShape::Uniform, EdgeLength::Random, 4).unwrap();
+    let thirds = DistanceMatrix::from_fn(120, |i, j| branches.get(i, j) / 3.0).unwrap();
+    let methods = check(&thirds, 7, "thirds");
     assert!(methods.contains(&Method::Plain), "{methods:?}");
     let equidistant = DistanceMatrix::from_fn(50, |_, _| 0.1).unwrap();
     check(&equidistant, 3, "equidistant");
@@ -244,4 +248,136 @@ fn crowds_of_features_are_thinned_before_they_are_evaluated() {
     let (got, work) = delta_of_features_on(&rows, 2, metric, 0, Isa::detect()).unwrap();
     assert_eq!(got, want);
     assert!(work.refined < 10 * n as u64, "{work:?}");
+}
+
+/// Each row twice costs what it costs once, at a base point and over all, of features and of a matrix: no search falls
+/// back to the definition, and none looks at the doubles.
+#[test]
+fn rows_that_come_twice_cost_what_they_cost_once() {
+    use hyp_delta::exact::{delta_all_bases_of_features_within, delta_all_bases_on, delta_of_features_on};
+    let (n, dim) = (300, 64);
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let mut normal = || (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
+    let rows: Vec<f64> = (0..n * dim).map(|_| normal()).collect();
+    let twice = [&rows[..], &rows[..]].concat();
+    let isa = Isa::detect();
+    for metric in [Metric::Euclidean, Metric::Cosine, Metric::Angular, ball_of(&rows, dim, 1e-3)] {
+        let (once, cheap) = delta_of_features_on(&rows, dim, metric, 7, isa).unwrap();
+        let (found, work) = delta_of_features_on(&twice, dim, metric, n + 7, isa).unwrap();
+        assert_eq!((found.delta.to_bits(), found.points), (once.delta.to_bits(), 2 * n), "{metric:?}");
+        assert_eq!((found.diameter, found.diameter_pair), (once.diameter, once.diameter_pair));
+        assert_eq!((found.base, found.witness), (n + 7, once.witness), "{metric:?}");
+        assert_eq!(work.method, cheap.method, "{metric:?}");
+        let matrix = DistanceMatrix::from_features(&twice, dim, metric).unwrap();
+        let methods = check(&matrix, n + 7, "twice");
+        assert!(!methods.contains(&Method::Plain), "{metric:?} {methods:?}");
+        let once = DistanceMatrix::from_features(&rows, dim, metric).unwrap();
+        let (all, cheap) = delta_all_bases_on(&once, isa);
+        let (found, work) = delta_all_bases_on(&matrix, isa);
+        assert_eq!((found.delta.to_bits(), work.method), (all.delta.to_bits(), cheap.method), "{metric:?}");
+        let (interval, work) =
+            delta_all_bases_of_features_within(&twice, dim, metric, Limits::NONE, isa).unwrap();
+        assert_eq!((interval.at_least, work.method), (found, cheap.method), "{metric:?}");
+    }
+    // Nearly the same rows are not the same, and are no reason to fall back either.
+    let near: Vec<f64> = rows.iter().map(|v| v * (1.0 + 1e-9)).collect();
+    let beside = DistanceMatrix::from_features(&[rows, near].concat(), dim, Metric::Euclidean).unwrap();
+    let methods = check(&beside, 3, "nearly twice");
+    assert!(!methods.contains(&Method::Plain), "{methods:?}");
+}
+
+/// Few points many times: what is left when the doubles are gone is no space of four points.
+#[test]
+fn few_points_many_times() {
+    for distinct in 1..6_usize {
+        let space = gaussian(distinct, 3, 5);
+        let many: Vec<usize> = (0..90).map(|i| i * 7 % 90 * distinct / 90).collect();
+        check(&space.submatrix(&many).unwrap(), 88, &format!("{distinct} points"));
+    }
+    // Three points for which the triangle inequality fails have an excess as soon as they are four.
+    let far = DistanceMatrix::from_fn(3, |i, j| if (i, j) == (0, 1) { 9.0 } else { 1.0 }).unwrap();
+    check(&far.submatrix(&[0, 1, 2, 2, 1, 0, 2]).unwrap(), 4, "no triangle");
+}
+
+/// Draws with replacement have doubles in every draw.
+#[test]
+fn draws_with_replacement_are_searched_without_their_doubles() {
+    use hyp_delta::exact::delta_of_features_on;
+    use hyp_delta::{Protocol, Replacement, sample::estimate_features};
+    let (n, dim) = (200, 16);
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    let rows: Vec<f32> = (0..n * dim).map(|_| random.random()).collect();
+    let protocol = Protocol { draws: 3, size: 400, replacement: Replacement::With, seed: 9 };
+    let found = estimate_features(&rows, dim, Metric::Euclidean, &protocol).unwrap();
+    for (draw, chosen) in found.draws.iter().zip(protocol.indices(n).unwrap()) {
+        let drawn: Vec<f32> =
+            chosen.iter().flat_map(|&p| rows[p * dim..(p + 1) * dim].iter().copied()).collect();
+        let matrix = DistanceMatrix::from_features(&drawn, dim, Metric::Euclidean).unwrap();
+        let want = largest_excess(&gromov_matrix(&matrix, 0), chosen.len()).value;
+        assert_eq!((draw.delta, draw.base, draw.points), (want, chosen[0], 400));
+        let (_, work) = delta_of_features_on(&drawn, dim, Metric::Euclidean, 0, Isa::detect()).unwrap();
+        assert_ne!(work.method, Method::Plain);
+    }
+}
+
+/// Diameters near the smallest doubles, down to those that have but a few bits: no step has a reciprocal there.
+#[test]
+fn distances_near_the_smallest_doubles() {
+    use hyp_delta::exact::delta_all_bases_on;
+    for (seed, size) in [1e-270, 1e-290, 1e-305, 1e-308, 1e-315, 1e-320].into_iter().enumerate() {
+        let mut random = ChaCha8Rng::seed_from_u64(seed as u64);
+        let n = 40;
+        let values: Vec<f64> = (0..n * n).map(|_| (0.5 + 0.5 * random.random::<f64>()) * size).collect();
+        let space = DistanceMatrix::from_fn(n, |i, j| values[i * n + j]).unwrap();
+        let mut want: f64 = 0.0;
+        for base in 0..n {
+            check(&space, base, &format!("{size:e}"));
+            want = want.max(largest_excess(&gromov_matrix(&space, base), n).value);
+        }
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let (found, work) = delta_all_bases_on(&space, isa);
+            assert_eq!(found.delta.to_bits(), want.to_bits(), "{size:e} {isa:?} {work:?}");
+        }
+        let rows: Vec<f64> = values.iter().take(n * 3).copied().collect();
+        let matrix = DistanceMatrix::from_features(&rows, 3, Metric::Euclidean).unwrap();
+        let found = hyp_delta::delta_of_features(&rows, 3, Metric::Euclidean, 5).unwrap();
+        let want = largest_excess(&gromov_matrix(&matrix, 5), n).value;
+        assert_eq!(found.delta.to_bits(), want.to_bits(), "features of {size:e}");
+    }
+}
+
+/// Where what δ over all base points needs does not fit, it lies between δ at one base point and twice that.
+#[test]
+fn all_bases_in_little_memory_have_an_interval() {
+    use hyp_delta::exact::{delta_all_bases_of_features_within, delta_all_bases_within};
+    let (n, dim) = (240, 8);
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let rows: Vec<f64> = (0..n * dim).map(|_| random.random()).collect();
+    let pairs = (n * n) as f64;
+    for metric in [Metric::Euclidean, Metric::Cosine] {
+        let matrix = DistanceMatrix::from_features(&rows, dim, metric).unwrap();
+        let (exact, _) = delta_all_bases_within(&matrix, Limits::NONE, Isa::detect());
+        let at_base = delta_at_base_on(&matrix, 0, Isa::detect()).0.delta;
+        for bytes in [0.5, 3.0, 9.0, 12.0] {
+            let limits = Limits::NONE.memory(bytes * pairs);
+            let (found, work) =
+                delta_all_bases_of_features_within(&rows, dim, metric, limits, Isa::detect()).unwrap();
+            assert!(
+                found.at_least.delta <= exact.at_most && exact.at_most <= found.at_most,
+                "{bytes} {found:?}"
+            );
+            assert_eq!(work.method, Method::OneBase, "{bytes}");
+            if bytes > 2.5 {
+                assert_eq!(found.at_least.delta, at_base);
+                assert!(found.at_most <= 2.0 * at_base + 1e-12, "{found:?}");
+            }
+        }
+        let limits = Limits::NONE.memory(13.0 * pairs);
+        let (found, _) =
+            delta_all_bases_of_features_within(&rows, dim, metric, limits, Isa::detect()).unwrap();
+        assert_eq!(found, exact);
+        let (found, work) = delta_all_bases_within(&matrix, Limits::NONE.memory(2.5 * pairs), Isa::detect());
+        assert!(work.method == Method::OneBase && found.at_most <= 2.0 * at_base + 1e-12, "{found:?}");
+        assert!(found.at_least.delta <= exact.at_most && exact.at_most <= found.at_most, "{found:?}");
+    }
 }

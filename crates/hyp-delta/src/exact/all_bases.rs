@@ -84,7 +84,7 @@ pub(crate) struct Outcome {
     pub(crate) at_most: Option<f64>,
 }
 
-/// The best quadruple of at least four points with a positive diameter, which nothing exceeds `bound`; the best so far
+/// The best quadruple of at least four points whose diameter is no matter of the last bits of doubles, which nothing exceeds `bound`; the best so far
 /// if more than `most` triples had to be evaluated in `f64`, or if `go` said so.
 pub(crate) fn search(
     distances: &DistanceMatrix,
@@ -97,6 +97,7 @@ pub(crate) fn search(
     let points = distances.points();
     let start = ascend(distances, STARTS.min(8 * points));
     let per_step = TOP / diameter;
+    assert!(per_step.is_finite(), "a diameter of {diameter:e} has no steps");
     let steps = |diagonal: i16| {
         let mut matrix = Padded::filled(points, 0_i16);
         let stride = matrix.stride();

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use super::of_rows::{distances as distances_of, glimpse};
+use super::distinct::Distinct;
+use super::of_rows::{distances as distances_of, glimpse, of_rows};
 use super::report::{Interval, Limits, Method, Status, Work};
-use super::spans::Spans;
+use super::spans::{LAST, Spans};
 use super::survey::{Survey, common_unit};
-use super::ways::search;
-use super::{all_bases, quad};
+use super::ways::{LEAST_RANGE, search};
+use super::{all_bases, delta_at_base_within, quad};
 use crate::distance::DistanceMatrix;
 use crate::error::DeltaError;
 use crate::estimate::Hyperbolicity;
@@ -31,6 +32,8 @@ const TOGETHER: usize = 16;
 const TOGETHER_UP_TO: usize = 512;
 /// Bytes for each pair of points of a distance matrix.
 const DOUBLES: f64 = 8.0;
+/// Bytes for each pair of points of what is kept beside a distance matrix.
+const BOUNDS: f64 = 4.5;
 
 /// [`crate::delta_all_bases`] on a given instruction set, with a report on the work.
 ///
@@ -38,12 +41,15 @@ const DOUBLES: f64 = 8.0;
 /// If the processor does not have the instruction set.
 pub fn delta_all_bases_on(distances: &DistanceMatrix, isa: Isa) -> (Hyperbolicity, Work) {
     // Nobody looks at the bounds of a search that comes to its end.
-    let (interval, work) = interval_of(distances, |_| f64::INFINITY, Limits::NONE, isa);
+    let (interval, work) = of_distinct(distances, Limits::NONE, &|distances, limits| {
+        interval_of(distances, |_| f64::INFINITY, limits, isa)
+    });
     (interval.at_least, work)
 }
 
-/// [`delta_all_bases_on`] within limits: an interval where the time does not reach. Beside the matrix it takes four
-/// bytes for each pair of points, whatever the limit.
+/// [`delta_all_bases_on`] within limits of time and memory: an interval where they do not reach. Where the memory does
+/// not hold four and a half bytes for each pair of points, beside the matrix, the interval is from δ at one base point
+/// to twice that.
 ///
 /// # Panics
 /// If the processor does not have the instruction set.
@@ -59,10 +65,35 @@ pub fn delta_all_bases_on(distances: &DistanceMatrix, isa: Isa) -> (Hyperbolicit
 /// # Ok::<(), hyp_delta::DeltaError>(())
 /// ```
 pub fn delta_all_bases_within(distances: &DistanceMatrix, limits: Limits<'_>, isa: Isa) -> (Interval, Work) {
-    interval_of(distances, |spans| twice_at_one_base(distances, spans, limits, isa), limits, isa)
+    of_distinct(distances, limits, &|distances, limits| {
+        if limits.hold(distances.points(), BOUNDS) {
+            interval_of(distances, |spans| twice_at_one_base(distances, spans, limits, isa), limits, isa)
+        } else {
+            over_all(delta_at_base_within(distances, 0, limits, isa))
+        }
+    })
 }
 
-/// [`delta_all_bases_within`] of features, through their distance matrix.
+/// A search of the points that are left where none coincides with an earlier one.
+fn of_distinct(
+    distances: &DistanceMatrix,
+    limits: Limits<'_>,
+    search: &dyn Fn(&DistanceMatrix, Limits<'_>) -> (Interval, Work),
+) -> (Interval, Work) {
+    let Some(distinct) = Distinct::of_matrix(distances, 0, limits) else { return search(distances, limits) };
+    let (fewer, limits) = distinct.matrix(distances, limits).expect("invariant: four are kept");
+    let (interval, work) = search(&fewer, limits);
+    (distinct.over_all_bases(interval), work)
+}
+
+/// What δ at one base point, or an interval for it, says of δ over all: it is no less, and at most twice as much.
+fn over_all((interval, work): (Interval, Work)) -> (Interval, Work) {
+    let at_most = 2.0 * interval.at_most + rounding(interval.diameter_at_most);
+    (Interval { at_most, ..interval }, Work { method: Method::OneBase, ..work })
+}
+
+/// [`delta_all_bases_within`] of features, through their distance matrix; where that does not fit in the memory, from
+/// δ at one base point to twice that.
 ///
 /// **Shapes.** `features`: `[points, dim]`, row by row.
 ///
@@ -92,12 +123,23 @@ where
     T: Copy + Into<f64> + Sync,
 {
     let rows = Rows::new(features, dim, metric)?;
-    if let Some(distances) = distances_of(&rows, 0, limits)? {
+    if let Some(distinct) = Distinct::of_rows(&rows, 0) {
+        let (interval, work) = of_rows_over_all(&distinct.rows(&rows), limits, isa)?;
+        return Ok((distinct.over_all_bases(interval), work));
+    }
+    of_rows_over_all(&rows, limits, isa)
+}
+
+/// An interval for δ of rows over all base points, whether some coincide or not.
+fn of_rows_over_all(rows: &Rows, limits: Limits<'_>, isa: Isa) -> Result<(Interval, Work), DeltaError> {
+    if !limits.hold(rows.points(), DOUBLES + BOUNDS) {
+        return Ok(over_all(of_rows(rows, 0, limits, isa)?));
+    }
+    if let Some(distances) = distances_of(rows, 0, limits)? {
         return Ok(delta_all_bases_within(&distances, limits.beside(rows.points(), DOUBLES), isa));
     }
-    // No base point shows more than twice as much as another.
-    let (interval, work) = glimpse(&rows, 0, isa)?;
-    Ok((Interval { at_most: 2.0 * interval.at_most, ..interval }, work))
+    let (interval, work) = over_all(glimpse(rows, 0, isa)?);
+    Ok((interval, Work { method: Method::Part, ..work }))
 }
 
 /// [`delta_all_bases_within`], where `bound` finds a value that no quadruple exceeds.
@@ -115,15 +157,20 @@ fn interval_of(
     if points < 4 || diameter == 0.0 {
         return (Interval { at_least: result, at_most: 0.0, diameter_at_most: diameter }, work);
     }
-    if is_tree(distances, limits, isa) {
+    // Where doubles have few bits left, neither whole numbers of steps nor sums are what they should be.
+    let fine = diameter >= LEAST_RANGE;
+    if fine && is_tree(distances, limits, isa) {
         return (Interval { at_least: result, at_most: 0.0, diameter_at_most: diameter }, work);
     }
     let spans = Spans::of(distances);
     let most = MOST_TRIPLES * (points * points) as u64;
     let bound = bound(&spans);
-    let outcome = all_bases::search(distances, diameter, (&spans, bound), most, limits.go, isa);
-    let (mut shown, mut at_most) = (outcome.shown, outcome.at_most);
-    work = Work { method: Method::Triples, refined: outcome.evaluated, steps: 0 };
+    let (mut shown, mut at_most) = (quad::Shown::NOTHING, None);
+    if fine {
+        let outcome = all_bases::search(distances, diameter, (&spans, bound), most, limits.go, isa);
+        (shown, at_most) = (outcome.shown, outcome.at_most);
+        work = Work { method: Method::Triples, refined: outcome.evaluated, steps: 0 };
+    }
     if at_most.is_none() {
         work = Work { method: Method::EachBase, refined: 0, steps: 0 };
         at_most = Some(each_base(distances, (&spans, bound, diameter), &mut shown, &mut work, limits, isa));
@@ -155,7 +202,12 @@ fn twice_at_one_base(distances: &DistanceMatrix, spans: &Spans, limits: Limits<'
     let asked = |_| (limits.go)(Status { at_least: 0.0, at_most: unknown, done: 0.0 });
     let survey = Survey::of(distances, 0);
     let (_, _, at_most) = search(distances, 0, &survey, 0.0, limits.asking(&asked), isa);
-    2.0 * at_most + ROUNDING * survey.diameter
+    2.0 * at_most + rounding(survey.diameter)
+}
+
+/// By how much the same quadruple may differ between its points as bases.
+fn rounding(diameter: f64) -> f64 {
+    ROUNDING * diameter + 8.0 * LAST
 }
 
 /// One base point after the other; returns a value that no quadruple exceeds.
@@ -176,9 +228,9 @@ fn each_base(
         // A quadruple shows the same at each of its points but for rounding: with all earlier points done as bases, one
         // that shows more has none of them.
         // And none shows more than twice as much as the largest at any one of the bases done.
-        let bound = if first == 0 { bound } else { bound.min(2.0 * shown.value + ROUNDING * diameter) };
+        let bound = if first == 0 { bound } else { bound.min(2.0 * shown.value + rounding(diameter)) };
         let at_most =
-            f64::max(shown.value + ROUNDING * diameter, spans.ceiling_from(first).min(bound)).max(open);
+            f64::max(shown.value + rounding(diameter), spans.ceiling_from(first).min(bound)).max(open);
         let status = Status { at_least: shown.value, at_most, done: first as f64 / points as f64 };
         let asked = |_| {
             stopped.fetch_or(!(limits.go)(status), Ordering::Relaxed);

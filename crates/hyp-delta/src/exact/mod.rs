@@ -4,6 +4,7 @@ mod all_bases;
 mod bases;
 mod best;
 mod dense;
+mod distinct;
 mod features;
 mod levels;
 mod of_rows;
@@ -30,6 +31,7 @@ use crate::maxmin::Isa;
 use crate::metric::{Metric, Rows};
 pub use bases::{delta_all_bases_of_features_within, delta_all_bases_on, delta_all_bases_within};
 use best::Found;
+use distinct::Distinct;
 use of_rows::of_rows;
 pub use report::{Go, Interval, Limits, Method, Status, Work, to_the_end};
 use survey::Survey;
@@ -89,10 +91,20 @@ pub fn delta_at_base_within(
         let interval = Interval { at_least, at_most: 0.0, diameter_at_most: diameter };
         return (interval, Work { method: Method::Trivial, refined: 0, steps: 0 });
     }
+    if let Some(distinct) = Distinct::of_matrix(distances, base, limits) {
+        let (fewer, limits) = distinct.matrix(distances, limits).expect("invariant: four are kept");
+        let (interval, work) = at_base(&fewer, distinct.base(), limits, isa);
+        return (distinct.of_all(interval), work);
+    }
+    at_base(distances, base, limits, isa)
+}
+
+/// At least four points, whether some coincide or not.
+fn at_base(distances: &DistanceMatrix, base: usize, limits: Limits<'_>, isa: Isa) -> (Interval, Work) {
     let survey = Survey::of(distances, base);
     let (found, work, at_most) = ways::search(distances, base, &survey, 0.0, limits, isa);
     let diameter = (survey.diameter, survey.diameter_pair);
-    let at_least = found.at(base, diameter, points);
+    let at_least = found.at(base, diameter, distances.points());
     (Interval { at_least, at_most, diameter_at_most: survey.diameter }, work)
 }
 

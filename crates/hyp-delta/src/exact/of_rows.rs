@@ -1,12 +1,13 @@
 //! δ of features at a base point, by whatever fits in the memory and the time there is.
 
 use super::best::Found;
+use super::distinct::Distinct;
 use super::features::{RowsAtBase, Unmade, finest_of, levels_of};
 use super::outline::outline;
 use super::pruned::GoesOn;
 use super::report::{Interval, Limits, Method, Status, Work};
 use super::seed::spread;
-use super::ways::{self, FEW, TWO_BYTES};
+use super::ways::{self, FEW, LEAST_RANGE, TWO_BYTES};
 use super::{Diameter, Outcome, delta_at_base_within, order};
 use crate::distance::DistanceMatrix;
 use crate::error::DeltaError;
@@ -36,6 +37,21 @@ pub(super) fn of_rows(
     if points < 4 {
         return Ok(delta_at_base_within(&DistanceMatrix::from_rows(rows)?, base, limits, isa));
     }
+    if let Some(distinct) = Distinct::of_rows(rows, base) {
+        let (interval, work) = of_distinct(&distinct.rows(rows), distinct.base(), limits, isa)?;
+        return Ok((distinct.of_all(interval), work));
+    }
+    of_distinct(rows, base, limits, isa)
+}
+
+/// At least four rows, whether some coincide or not.
+fn of_distinct(
+    rows: &Rows,
+    base: usize,
+    limits: Limits<'_>,
+    isa: Isa,
+) -> Result<(Interval, Work), DeltaError> {
+    let points = rows.points();
     if !limits.hold(points, TWO_BYTES) {
         return streamed(rows, base, TWO_BYTES, limits, isa);
     }
@@ -74,6 +90,9 @@ fn search_rows(
     let source = RowsAtBase::new(rows, base);
     let points = rows.points();
     let at_most = Unseen::of(rows, base).excess;
+    if at_most < LEAST_RANGE {
+        return Err(Unmade::Unsure);
+    }
     let goes_on = |done| (limits.go)(Status { at_least: 0.0, at_most, done });
     if points <= FEW {
         let (levels, diameter) = levels_of::<u8>(&source, (0..points).collect(), &goes_on, isa)?;

@@ -164,23 +164,25 @@ impl<S: Source> Run<'_, S> {
             pairs.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             pairs.truncate(PROMISING);
         };
+        // Of equals the first, so that the same pairs are left whatever the threads do.
+        let none = (f64::NEG_INFINITY, (usize::MAX, usize::MAX));
         let (_, mut pairs) = self.pairs(
             0.5,
-            || (f64::NEG_INFINITY, Promising::new()),
-            |(least, pairs), i, j, d| {
+            || (none, Promising::new()),
+            |(last, pairs), i, j, d| {
                 let gain = reach[i].min(reach[j]) - gromov_product(base[i], base[j], d);
-                if gain > *least {
+                if gain > last.0 || (gain == last.0 && (i, j) < last.1) {
                     pairs.push((gain, (i, j)));
                     if pairs.len() == 4 * PROMISING {
                         sorted(pairs);
-                        *least = pairs[PROMISING - 1].0;
+                        *last = pairs[PROMISING - 1];
                     }
                 }
             },
             |(_, mut a), (_, b)| {
                 a.extend(b);
                 sorted(&mut a);
-                (f64::NEG_INFINITY, a)
+                (none, a)
             },
         )?;
         sorted(&mut pairs);

@@ -1,5 +1,6 @@
 //! What a search returns beside δ: how it went, and how certain it is.
 
+use crate::curvature::{BallConstant, suggested_curvature};
 use crate::estimate::Hyperbolicity;
 
 /// A certain interval for δ: what was found before the search had to end, and what nothing exceeds.
@@ -19,6 +20,26 @@ impl Interval {
     pub fn delta_rel(&self) -> Option<(f64, f64)> {
         let (least, most) = (self.at_least.diameter, self.diameter_at_most);
         (least > 0.0).then(|| (2.0 * self.at_least.delta / most, 2.0 * self.at_most / least))
+    }
+
+    /// What certainly holds the curvature that [`Interval::delta_rel`] of all points suggests; ∞ above where δ_rel may
+    /// be zero. None where all points seen coincide.
+    ///
+    /// **Source.** \[HIE\] Sec. 3.2, (5).
+    ///
+    /// # Examples
+    /// ```
+    /// use hyp_delta::{BallConstant, DistanceMatrix, exact::{Limits, delta_at_base_within}, maxmin::Isa};
+    /// // The cycle of 16 has δ_rel 1.
+    /// let cycle = DistanceMatrix::from_fn(16, |i, j| (j - i).min(16 - (j - i)) as f64)?;
+    /// let (found, _) = delta_at_base_within(&cycle, 0, Limits::NONE, Isa::detect());
+    /// let c = 0.144 * 0.144;
+    /// assert_eq!(found.suggested_curvature(BallConstant::Printed), Some((c, c)));
+    /// # Ok::<(), hyp_delta::DeltaError>(())
+    /// ```
+    pub fn suggested_curvature(&self, constant: BallConstant) -> Option<(f64, f64)> {
+        let (least, most) = self.delta_rel()?;
+        Some((suggested_curvature(most, constant), suggested_curvature(least, constant)))
     }
 }
 
@@ -131,6 +152,8 @@ pub enum Method {
     Triples,
     /// One base point after the other, each starting from the best of those before.
     EachBase,
+    /// δ at one base point and twice it, where what δ over all base points needs does not fit in memory.
+    OneBase,
     /// Max–min product in `f64`.
     Plain,
 }

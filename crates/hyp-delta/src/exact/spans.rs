@@ -7,6 +7,9 @@ use rayon::prelude::*;
 
 use crate::distance::DistanceMatrix;
 
+/// The smallest double above zero.
+pub(super) const LAST: f64 = f64::from_bits(1);
+
 /// For each point, its largest distance from another point less its smallest, and the two largest from there on.
 pub(crate) struct Spans {
     largest_from: Vec<[f64; 2]>,
@@ -32,6 +35,7 @@ impl Spans {
     /// A value that no quadruple of the points from `first` on exceeds.
     pub(crate) fn ceiling_from(&self, first: usize) -> f64 {
         let [largest, second] = self.largest_from[first.min(self.largest_from.len() - 1)];
-        0.5 * (largest + second) * (1.0 + 1e-12)
+        // Where doubles have few bits left, four products are each off by half of the last.
+        0.5 * (largest + second) * (1.0 + 1e-12) + 8.0 * LAST
     }
 }

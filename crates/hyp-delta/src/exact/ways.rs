@@ -35,6 +35,9 @@ const CROWD_OF_PAIRS: u64 = 8;
 /// A filter has to tell this many levels apart below the best triple, or too many pairs survive it.
 const LEAST_THRESHOLD: i64 = 12;
 
+/// Products that span less have no levels: a step would have no reciprocal, or be itself a matter of rounding.
+pub(super) const LEAST_RANGE: f64 = 1e-280;
+
 /// Bytes for each pair of points of levels of one byte, of two and of four, with what is kept beside them.
 const ONE_BYTE: f64 = 1.1;
 pub(super) const TWO_BYTES: f64 = 2.2;
@@ -56,7 +59,10 @@ pub(super) fn search(
     let range = survey.high - survey.low;
     let points = distances.points();
     let fits = |per_pair| limits.hold(points, per_pair);
-    let unit = common_unit(distances, range.max(f64::MIN_POSITIVE), f64::from(u16::TOP));
+    if range < LEAST_RANGE {
+        return plain(distances, base, (floor, survey.excess_at_most()), limits, isa);
+    }
+    let unit = common_unit(distances, range, f64::from(u16::TOP));
     if let Some(unit) = unit.filter(|_| fits(TWO_BYTES)) {
         let scale = Scale { low: survey.low, step: 0.5 * unit, slack: 0.0, lossless: true };
         let done = if range <= f64::from(u8::TOP) * scale.step {
@@ -216,7 +222,7 @@ pub(super) fn many(
     Some((found, work, f64::max(found.value, open.unwrap_or(0.0))))
 }
 
-/// The best triple by the definition, or by bounds alone where its products do not fit in memory.
+/// The best triple by the definition, or by bounds alone where these meet or its products do not fit in memory.
 fn plain(
     distances: &DistanceMatrix,
     base: usize,
@@ -229,7 +235,7 @@ fn plain(
     let nothing = Found { value: floor, triple: [usize::MAX; 3] };
     let bounds = outline(&source, points, nothing, at_most, limits.go, isa);
     let work = Work { method: Method::Streamed, refined: bounds.refined, steps: 0 };
-    if !limits.hold(points, DOUBLES) {
+    if bounds.at_most <= bounds.found.value || !limits.hold(points, DOUBLES) {
         return (bounds.found, work, bounds.at_most);
     }
     let goes_on = |done: f64, found: f64| {
@@ -251,6 +257,23 @@ mod tests {
     use super::*;
     use crate::space::{DiskSampling, SphereDistance, SpherePart, hyperbolic_disk, sphere};
 
+    /// Where the bounds meet, the definition is not evaluated: a thousand points at one distance of each other, and a star
+    /// seen from its middle, whose products are all the same.
+    #[test]
+    fn bounds_that_meet_end_the_search() {
+        let star = |i: usize, j: usize| (if i == 0 { 0.0 } else { (i as f64).sqrt() }) + (j as f64).sqrt();
+        for (distances, base) in [
+            (DistanceMatrix::from_fn(1000, |_, _| 0.1).unwrap(), 3),
+            (DistanceMatrix::from_fn(1000, star).unwrap(), 0),
+        ] {
+            let survey = Survey::of(&distances, base);
+            let known = (0.0, survey.excess_at_most());
+            let (found, work, at_most) = plain(&distances, base, known, Limits::NONE, Isa::detect());
+            let want = crate::maxmin::largest_excess(&gromov_matrix(&distances, base), 1000).value;
+            assert_eq!((found.value, at_most, work.method), (want, want, Method::Streamed), "{work:?}");
+        }
+    }
+
     /// The pruned search of small spaces, which it is not chosen for, against the definition: with its end reached,
     /// and given up at once for the kernels.
     #[test]
@@ -270,7 +293,7 @@ mod tests {
             ];
             for distances in spaces {
                 let distances = distances.unwrap();
-                let want = plain(&distances, base, (0.0, f64::INFINITY), Limits::NONE, Isa::detect()).0.value;
+                let want = crate::maxmin::largest_excess(&gromov_matrix(&distances, base), n).value;
                 let survey = Survey::of(&distances, base);
                 let source = MatrixAtBase { distances: &distances, base };
                 for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
