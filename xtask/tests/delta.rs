@@ -19,6 +19,24 @@ fn npy(rows: usize, columns: usize, values: &[f32]) -> Vec<u8> {
     bytes
 }
 
+/// The interval of the line that begins so.
+fn bounds(text: &str, start: &str) -> (f64, f64) {
+    let line = text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{text}"));
+    let (_, rest) = line.split_once('[').unwrap();
+    let (least, most) = rest.split_once(']').unwrap().0.split_once(", ").unwrap();
+    (least.parse().unwrap(), most.parse().unwrap_or(f64::INFINITY))
+}
+
+/// Features of a Gaussian, nearly.
+fn normal(count: usize) -> Vec<f32> {
+    let mut state = 1_u64;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / 16_777_216.0
+    };
+    (0..count).map(|_| (0..12).map(|_| uniform()).sum::<f32>() - 6.0).collect()
+}
+
 /// Runs `delta` on one file with those bytes.
 fn delta(name: &str, bytes: &[u8], options: &[&str]) -> (i32, String) {
     let bed = Bed::new();
@@ -155,7 +173,6 @@ fn settings_that_nothing_reads_are_refused() {
         &["--controls", "3"],
         &["--controls", "9", "--brief"],
         &["--plot", "x", "--brief"],
-        &["--protocol", "khrulkov2020", "--budget", "3s"],
         &["--protocol", "khrulkov2020", "--memory", "1"],
         &["--protocol", "khrulkov2020", "--base", "1"],
         &["--all-bases", "--base", "1"],
@@ -288,6 +305,8 @@ fn bad_tables_are_refused_with_what_to_do() {
     let (code, text) = delta("long.csv", b"1,2\n3,4\n", &["--budget", "1e30h"]);
     assert!(code == 2 && text.contains("such as 30s"), "{text}");
     refused("features.xls", b"1", &[], &["not read", ".npy"]);
+    refused("features", b"1", &[], &["without an ending", ".npy"]);
+    refused("huge.npy", &npy(2, 1, &[f32::MAX, f32::INFINITY]), &[], &["feature 0 of point 1 is inf"]);
     refused("equal.npy", &npy(5, 2, &[1.0; 10]), &[], &["all 5 points coincide", "distinct points"]);
     refused(
         "nan.npy",
@@ -303,7 +322,7 @@ fn bad_tables_are_refused_with_what_to_do() {
         &["--metric", "poincare"],
         &["outside the open ball", "project"],
     );
-    refused("few.csv", b"1,2\n3,4\n5,9\n", &["--protocol", "khrulkov2020"], &["1000 of 3 points"]);
+    refused("few.csv", b"1,2\n3,4\n5,9\n", &["--protocol", "khrulkov2020"], &["1000 of 3 points", "--exact"]);
 }
 
 #[test]
@@ -311,6 +330,8 @@ fn bad_distances_are_refused_with_their_place() {
     let mut values = cycle(6);
     values[1] = 2.0;
     refused("asymmetric.npy", &npy(6, 6, &values), &[], &["point 0 to point 1 is 2 but 1", "transpose"]);
+    values[1] = 3e38;
+    refused("large.npy", &npy(6, 6, &values), &[], &["e38 but 1 on the way back", "`--features` takes"]);
     refused("tall.npy", &npy(3, 2, &values[..6]), &["--distances"], &["no matrix of distances"]);
 }
 
@@ -318,6 +339,16 @@ fn bad_distances_are_refused_with_their_place() {
 fn two_points_are_a_tree_and_it_says_so() {
     let (code, text) = delta("two.csv", b"1,2\n3,4\n", &["--brief"]);
     assert!(code == 0 && text.contains("any 2 points lie in a tree"), "{text}");
+    // Nothing that would say more than that, and nothing beside it.
+    for bytes in [&b"1,2\n3,4\n5,9\n"[..], b"1,2\n3,4\n1,2\n3,4\n3,4\n1,2\n"] {
+        let (code, text) = delta("few.csv", bytes, &[]);
+        assert!(code == 0 && text.contains("points lie in a tree"), "{text}");
+        for word in ["suggested c", "δ_rel", "Gaussian", "plot", "nearer"] {
+            assert!(!text.contains(word), "`{word}` is in: {text}");
+        }
+        let options = ["--protocol", "released-code"];
+        refused("few.csv", bytes, &options, &["fewer than four different points lie in a tree"]);
+    }
     refused("one.csv", b"1,2\n", &["--brief"], &["one point has no distances"]);
 }
 
@@ -353,8 +384,127 @@ fn too_little_memory_leaves_a_certain_interval() {
         code == 0 && text.contains("not all pairs fit in memory") && text.contains("δ_rel in ["),
         "{text}"
     );
-    let options = ["--memory", "0.005", "--all-bases"];
-    refused("many.npy", &npy(n, 3, &values), &options, &["points fit", "raise --memory"]);
+    let options = ["--memory", "0.005", "--all-bases", "--brief"];
+    let (code, text) = delta("many.npy", &npy(n, 3, &values), &options);
+    for word in ["points fit", "δ at one base point, and twice that", "δ_rel in ["] {
+        assert!(code == 0 && text.contains(word), "`{word}` is missing in: {text}");
+    }
+    // Two bytes for each pair are enough for the exact value at a base point, and so for a factor of two.
+    let options = ["--memory", "0.02", "--all-bases", "--brief"];
+    let (_, text) = delta("many.npy", &npy(n, 3, &values), &options);
+    let (least, most) = bounds(&text, "δ over all base points lies in");
+    assert!(least > 0.0 && most <= 2.0 * least * (1.0 + 1e-9), "{text}");
+}
+
+/// Of a matrix nothing says what dimension its points have, so that no control can give a verdict.
+#[test]
+fn distances_get_controls_but_no_verdict() {
+    let (code, text) = delta("cycle.npy", &npy(40, 40, &cycle(40)), &[]);
+    for word in
+        ["Gaussian of 3 dimensions", "no verdict", "are a guess", "or 2 where the triangle inequality"]
+    {
+        assert!(code == 0 && text.contains(word), "`{word}` is missing in: {text}");
+    }
+    assert!(!text.contains("nearer"), "{text}");
+}
+
+/// A c of an interval is an interval, and a tree is spoken of only where nothing but a tree is possible.
+#[test]
+fn an_interval_suggests_an_interval_of_curvatures() {
+    let n = 2100;
+    let (code, text) = delta("many.npy", &npy(n, 8, &normal(n * 8)), &["--budget", "0s", "--brief"]);
+    let (least, most) = bounds(&text, "δ_rel in");
+    let (flat, steep) = bounds(&text, "suggested c");
+    assert!(code == 0 && least < most && flat < steep, "{text}");
+    // Four places are shown of each.
+    let close = |c: f64, relative: f64| (c - (0.144 / relative).powi(2)).abs() <= 1e-3 * (1.0 + c);
+    assert!(close(flat, most) && close(steep, least), "{text}");
+    let single = npy(n, 2, &(0..2 * n).map(|at| (at / 2) as f32).collect::<Vec<_>>());
+    let (_, text) = delta("line.npy", &single, &["--budget", "0s", "--brief"]);
+    assert!(text.contains("δ_rel in [") && !text.contains("those of a tree"), "{text}");
+}
+
+/// One point thirty times as far out makes δ_rel small, which is no sign of a hierarchy.
+#[test]
+fn a_diameter_that_hangs_on_one_point_gives_no_verdict() {
+    let mut values = normal(600 * 64);
+    let (code, text) = delta("normal.npy", &npy(600, 64, &values), &[]);
+    assert!(code == 0 && text.contains("no nearer to a tree") && !text.contains("hangs"), "{text}");
+    values[77 * 64..78 * 64].iter_mut().for_each(|v| *v *= 30.0);
+    let file = npy(600, 64, &values);
+    for options in [&[][..], &["--all-bases"]] {
+        let (code, text) = delta("outlier.npy", &file, options);
+        assert!(code == 0 && text.contains("no verdict: the diameter hangs on point 77"), "{text}");
+        assert!(!text.contains("nearer to a tree"), "{text}");
+    }
+    let (_, text) = delta("outlier.npy", &file, &["--brief"]);
+    assert!(text.contains("the diameter hangs on point 77"), "{text}");
+    let (_, text) = delta("outlier.npy", &file, &["--protocol", "released-code", "--brief"]);
+    assert!(text.contains("draws the diameter hangs on point 77"), "{text}");
+}
+
+#[test]
+fn points_of_a_line_get_no_verdict() {
+    let (code, text) = delta("line.npy", &npy(50, 1, &normal(50)), &[]);
+    assert!(code == 0 && text.contains("no verdict: controls of one dimension"), "{text}");
+    assert!(!text.contains("nearer"), "{text}");
+}
+
+/// Controls and draws end with the budget too, and what was measured is not measured again.
+#[test]
+fn a_budget_holds_for_controls_and_draws() {
+    let file = npy(2000, 16, &normal(2000 * 16));
+    let (code, text) = delta("many.npy", &file, &["--budget", "0s"]);
+    assert!(code == 0 && text.contains("the time was over before the controls"), "{text}");
+    assert!(!text.contains("a random tree") && !text.contains("plot"), "{text}");
+    let (code, text) = delta("many.npy", &file, &["--protocol", "khrulkov2020", "--budget", "0s"]);
+    assert!(code == 0 && text.contains("of 1 draws of 1000 points"), "{text}");
+    assert!(text.contains("the protocol has 10 draws: the time was over"), "{text}");
+    let (code, text) = delta("many.npy", &file, &["--protocol", "khrulkov2020", "--budget", "5m", "--brief"]);
+    assert!(code == 0 && text.contains("of 10 draws") && text.contains("over all base points is at least"));
+}
+
+#[test]
+fn the_cosine_and_the_ball_have_controls_of_their_own() {
+    let values: Vec<f32> = normal(90 * 6).iter().map(|v| 0.05 * v).collect();
+    let file = npy(90, 6, &values);
+    let (_, text) = delta("points.npy", &file, &["--metric", "cosine"]);
+    assert!(text.contains("by 1 − cos as your data") && text.contains("under the same distances"), "{text}");
+    assert!(text.contains("or 2 where the triangle inequality fails"), "{text}");
+    let (_, text) = delta("points.npy", &file, &["--metric", "poincare"]);
+    assert!(text.contains("your norms in random directions") && text.contains("at most 1)"), "{text}");
+}
+
+/// What SciPy's pdist writes is no row of points on a line.
+#[test]
+fn a_condensed_matrix_asks_what_it_is() {
+    let square = cycle(16);
+    let half: Vec<f32> = (0..16).flat_map(|i| square[i * 17 + 1..(i + 1) * 16].to_vec()).collect();
+    let file = npy(120, 1, &half);
+    refused("half.npy", &file, &["--brief"], &["16 points", "pdist", "--distances", "--features"]);
+    let (code, text) = delta("half.npy", &file, &["--brief", "--distances"]);
+    assert!(code == 0 && text.contains("between 16 points") && text.contains("is 4, exact"), "{text}");
+    let (code, text) = delta("half.npy", &file, &["--brief", "--features"]);
+    assert!(code == 0 && text.contains("120 points of 1 dimensions"), "{text}");
+}
+
+/// Which curve and which level is of one base point, and which of all.
+#[test]
+fn plots_say_of_which_base_points_they_are() {
+    let bed = Bed::new();
+    bed.write("Cargo.toml", "[workspace]\n");
+    let path = bed.root().join("points.npy");
+    std::fs::write(&path, npy(1000, 32, &normal(32_000))).unwrap();
+    let path = path.to_str().unwrap();
+    for (options, words) in [
+        (&["--base", "3"][..], "all points at base point 3, exact"),
+        (&["--all-bases"], "all points over all base points, exact"),
+        (&["--protocol", "khrulkov2020"], "all points over all base points, at least"),
+    ] {
+        let (code, text) = run(&bed, &[&["delta", path, "--controls", "60"], options].concat());
+        let plot = bed.read("runs/delta/points.svg");
+        assert!(code == 0 && plot.contains(words) && plot.contains("at one base point"), "{words} {text}");
+    }
 }
 
 #[test]

@@ -30,8 +30,8 @@ pub(crate) struct Options {
     /// The array to take where the file holds several.
     #[arg(long, value_name = "NAME")]
     pub(super) key: Option<String>,
-    /// Take the numbers as a matrix of distances; found out by itself where the diagonal is zero. A diagonal that is zero
-    /// but for rounding is taken for zero.
+    /// Take the numbers as a matrix of distances, or as the half of one that SciPy's `pdist` gives; a square matrix is found
+    /// out by itself where the diagonal is zero. A diagonal that is zero but for rounding is taken for zero.
     #[arg(long, conflicts_with_all = ["features", "metric", "c"])]
     pub(super) distances: bool,
     /// Take the numbers as features, whatever they look like.
@@ -55,11 +55,14 @@ pub(crate) struct Options {
     /// The base point of exact δ [default: 0].
     #[arg(long, value_name = "POINT", conflicts_with_all = ["all_bases", "protocol"])]
     pub(super) base: Option<usize>,
-    /// Stop after this time, such as 30s or 5m, with a certain interval instead of a value; Ctrl-C does the same.
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "protocol")]
+    /// Stop after this time, such as 30s or 5m, with a certain interval instead of a value, with fewer draws of a protocol,
+    /// and without the controls; Ctrl-C does the same.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) budget: Option<Duration>,
-    /// Take no more memory than this, in GB, and give a certain interval where exact δ of features needs more; three
-    /// quarters of the free memory when absent.
+    /// Take no more memory than this for the search, in GB, and give a certain interval where exact δ needs more; three
+    /// quarters of the free memory when absent. It counts the numbers of the file, their copies, and what is kept for pairs
+    /// of points. The program itself and what it has in use beside come on top, some tens of megabytes; so does what
+    /// reading the file takes for a while, up to twice its numbers.
     #[arg(long, value_name = "GB", value_parser = gigabytes, allow_negative_numbers = true, conflicts_with = "protocol")]
     pub(super) memory: Option<f64>,
     /// The seed of samples and controls [default: 0].

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hyp_delta::exact::Status;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Watches one search.
+/// Watches one search, and what is compared with it.
 pub(super) struct Watch<'a> {
     start: Instant,
     budget: Option<Duration>,
@@ -29,15 +29,33 @@ impl<'a> Watch<'a> {
 
     /// Shows where the search is; false when the time is over, or when it was interrupted.
     pub(super) fn goes_on(&self, status: Status) -> bool {
-        let elapsed = self.start.elapsed();
-        if elapsed > QUIET {
+        if self.start.elapsed() > QUIET {
             self.bar.set_position((status.done * STEPS as f64) as u64);
             self.bar.set_message(match status.at_most {
                 most if most.is_finite() => format!("δ in [{:.5}, {most:.5}]", status.at_least),
                 _ => format!("δ at least {:.5}", status.at_least),
             });
         }
-        self.budget.is_none_or(|budget| elapsed < budget) && !self.stop.load(Ordering::Relaxed)
+        !self.is_over()
+    }
+
+    /// Shows how many draws are done of how many; false when the time is over, or when it was interrupted.
+    pub(super) fn goes_on_after(&self, done: usize, draws: usize) -> bool {
+        if self.start.elapsed() > QUIET {
+            self.bar.set_position(done as u64 * STEPS / draws as u64);
+            self.bar.set_message(format!("draw {} of {draws}", done + 1));
+        }
+        !self.is_over()
+    }
+
+    /// Whether the time is over, or Ctrl-C was pressed.
+    pub(super) fn is_over(&self) -> bool {
+        self.budget.is_some_and(|budget| self.start.elapsed() >= budget) || self.is_interrupted()
+    }
+
+    /// Whether Ctrl-C was pressed.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// Takes the bar away and says how long it was.

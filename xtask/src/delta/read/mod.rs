@@ -54,6 +54,8 @@ pub(crate) enum Likeness {
     Distances,
     /// One whose diagonal is off zero by rounding, this much.
     NearlyDistances(f64),
+    /// The half of such a matrix above its diagonal, of so many points.
+    Condensed(usize),
     /// A symmetric matrix of something else.
     Symmetric,
     /// Rows of features.
@@ -71,6 +73,9 @@ impl Table {
     /// distance from itself.
     pub(crate) fn likeness(&self) -> Likeness {
         let n = self.rows;
+        if let Some(points) = self.condensed() {
+            return Likeness::Condensed(points);
+        }
         if n != self.columns || n < 3 {
             return Likeness::Features;
         }
@@ -88,6 +93,26 @@ impl Table {
         } else {
             Likeness::Symmetric
         }
+    }
+
+    /// The number of points whose distances from each other, each pair once, these numbers may be: SciPy's `pdist` gives
+    /// distances so.
+    pub(crate) fn condensed(&self) -> Option<usize> {
+        let pairs = |points: usize| points * (points - 1) / 2;
+        let points = (1.0 + (1.0 + 8.0 * self.rows as f64).sqrt()) as usize / 2;
+        let fits = self.columns == 1 && points >= 4 && pairs(points) == self.rows;
+        (fits && (0..self.rows).all(|at| self.values.get(at) >= 0.0)).then_some(points)
+    }
+
+    /// The square matrix of distances whose half above the diagonal these numbers are.
+    pub(crate) fn squared(&self, points: usize) -> Self {
+        let mut square = vec![0.0; points * points];
+        let pairs = (0..points).flat_map(|i| (i + 1..points).map(move |j| (i, j)));
+        for (at, (i, j)) in pairs.enumerate() {
+            let distance = self.values.get(at);
+            (square[i * points + j], square[j * points + i]) = (distance, distance);
+        }
+        Self { rows: points, columns: points, values: Values::Double(square) }
     }
 
     /// A table of those numbers, or what is wrong with its shape.
@@ -130,6 +155,9 @@ fn read_any(path: &Path, key: Option<&str>) -> Result<Table> {
              convert it: python -c \"import pandas, numpy; numpy.save('features.npy', \
              pandas.read_parquet('FILE').to_numpy('float32'))\""
         ),
+        "" => bail!(
+            "a file without an ending is not read; give its name one of .npy, .npz, .safetensors, .csv, .tsv or .parquet"
+        ),
         other => bail!(
             "files ending in .{other} are not read; give .npy, .npz, .safetensors, .csv, .tsv or .parquet"
         ),
@@ -146,5 +174,33 @@ fn choose<'a>(names: &'a [String], key: Option<&str>) -> Result<&'a str> {
         },
         ([only], None) => Ok(only),
         _ => bail!("there are several arrays; choose one by `--key`: {}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four to a few hundred points have their own numbers of pairs, and no other number is one of them.
+    #[test]
+    fn numbers_of_pairs_are_told_from_others() {
+        let of =
+            |rows: usize| Table { rows, columns: 1, values: Values::Single(vec![1.0; rows]) }.condensed();
+        for points in [4, 5, 17, 300] {
+            let pairs = points * (points - 1) / 2;
+            assert_eq!([of(pairs - 1), of(pairs), of(pairs + 1)], [None, Some(points), None]);
+        }
+        assert_eq!([1, 3].map(of), [None, None]);
+        let signed = Table { rows: 6, columns: 1, values: Values::Double(vec![-1.0; 6]) };
+        assert_eq!(signed.likeness(), Likeness::Features);
+    }
+
+    #[test]
+    fn half_a_matrix_becomes_the_whole() {
+        let half = Table { rows: 6, columns: 1, values: Values::Single((1..7).map(|v| v as f32).collect()) };
+        assert_eq!(half.likeness(), Likeness::Condensed(4));
+        let square = half.squared(4);
+        let want = [0, 1, 2, 3, 1, 0, 4, 5, 2, 4, 0, 6, 3, 5, 6, 0].map(f64::from);
+        assert_eq!((square.rows, square.columns, square.values), (4, 4, Values::Double(want.to_vec())));
     }
 }
