@@ -346,6 +346,23 @@ fn distances_near_the_smallest_doubles() {
     }
 }
 
+/// The same over all base points, where the first quadruples that are found are not the best: on several spaces.
+#[test]
+fn all_bases_near_the_smallest_doubles() {
+    use hyp_delta::exact::delta_all_bases_on;
+    for size in [1e-305, 1e-308, 1e-320] {
+        for seed in 0..6 {
+            let (n, mut random) = (120, ChaCha8Rng::seed_from_u64(seed));
+            let values: Vec<f64> = (0..n * n).map(|_| (0.5 + 0.5 * random.random::<f64>()) * size).collect();
+            let space = DistanceMatrix::from_fn(n, |i, j| values[i * n + j]).unwrap();
+            let at = |base| largest_excess(&gromov_matrix(&space, base), n).value;
+            let want = (0..n).map(at).fold(0.0, f64::max);
+            let (found, work) = delta_all_bases_on(&space, Isa::detect());
+            assert_eq!(found.delta.to_bits(), want.to_bits(), "{size:e} {seed} {work:?}");
+        }
+    }
+}
+
 /// Where what δ over all base points needs does not fit, it lies between δ at one base point and twice that.
 #[test]
 fn all_bases_in_little_memory_have_an_interval() {
