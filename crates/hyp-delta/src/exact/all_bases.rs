@@ -84,8 +84,8 @@ pub(crate) struct Outcome {
     pub(crate) at_most: Option<f64>,
 }
 
-/// The best quadruple of at least four points whose diameter is no matter of the last bits of doubles, which nothing exceeds `bound`; the best so far
-/// if more than `most` triples had to be evaluated in `f64`, or if `go` said so.
+/// The best quadruple of at least four points, whose diameter is no matter of the last bits of doubles and which nothing
+/// exceeds `bound`; the best so far if more than `most` triples had to be evaluated in `f64`, or if `go` said so.
 pub(crate) fn search(
     distances: &DistanceMatrix,
     diameter: f64,
