@@ -48,8 +48,9 @@ enum Command {
     /// Classify pictures from a handful of examples of each class.
     #[cfg(feature = "experiments")]
     #[command(
-        after_help = "Example:\n  cargo xtask predict --model runs/mine --support EXAMPLES --query PICTURES \
-                            --reject 0.1 --csv answers.csv\n\nEXAMPLES holds a folder of pictures for each class; \
+        after_help = "Examples:\n  cargo xtask predict --model runs/mine --support EXAMPLES --query PICTURES \
+                            --reject 0.1 --csv answers.csv\n  cargo xtask predict --encoder efficientnet_lite0 --support \
+                            EXAMPLES --query PICTURES    without training\n\nEXAMPLES holds a folder of pictures for each class; \
                             PICTURES holds pictures, in folders named after their classes where these are known."
     )]
     Predict(crate::experiment::PredictOptions),
@@ -142,7 +143,7 @@ Examples:
 const REPRODUCE_EXAMPLES: &str = "\
 Examples:
   cargo xtask reproduce table3 --scale smoke                 two minutes, shipped data
-  cargo xtask reproduce table1                               no data needed, under a minute
+  cargo xtask reproduce table1                               no data needed, two minutes
   cargo xtask reproduce table2 --scale reduced --data-root DIR   features of real pictures
   cargo xtask reproduce table3 --data-root DIR --jobs 2      data that lie elsewhere than in data/cache
   cargo xtask reproduce table3 --row poincare/n2 --resume    go on where it stopped
