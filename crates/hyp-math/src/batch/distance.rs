@@ -1,6 +1,6 @@
 //! Distances, row by row.
 
-use super::row_wise::row_wise;
+use super::row_wise::{row_op, row_wise};
 use crate::{Curvature, Real, distance};
 
 row_wise! {

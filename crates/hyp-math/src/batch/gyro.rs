@@ -1,6 +1,10 @@
 //! The gyrovector operations, row by row.
 
-use super::{check_rows, row_wise::row_wise, rows::for_rows};
+use super::{
+    check_rows,
+    row_wise::{row_op, row_wise},
+    rows::for_rows,
+};
 use crate::{Curvature, Real, gyro};
 
 row_wise! {

@@ -1,6 +1,6 @@
 //! The Klein model, row by row.
 
-use super::row_wise::row_wise;
+use super::row_wise::{row_op, row_wise};
 use crate::{Curvature, Real, klein};
 
 row_wise! {

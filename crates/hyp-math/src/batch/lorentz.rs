@@ -1,6 +1,12 @@
 //! The Lorentz model over the rows of matrices of space parts; see [`crate::lorentz`].
 
-use super::{check_rows, groups::group_wise, linear::round, row_wise::row_wise, rows::for_rows};
+use super::{
+    check_rows,
+    groups::group_wise,
+    linear::round,
+    row_wise::{row_op, row_wise},
+    rows::for_rows,
+};
 use crate::{Curvature, Real, lorentz};
 
 row_wise! {

@@ -1,6 +1,10 @@
 //! Exponential and logarithmic maps, geodesics and transport, and the two limits of norms, row by row.
 
-use super::{check_rows, row_wise::row_wise, rows::for_rows};
+use super::{
+    check_rows,
+    row_wise::{row_op, row_wise},
+    rows::for_rows,
+};
 use crate::{Curvature, Real, maps};
 
 row_wise! {

@@ -1,12 +1,30 @@
 //! The batched form of an operation on one point, and of its gradient, written once for all of them.
 
+/// Defines `Op`, which does `$body` with one row of every input and output; in it, `$c` is the curvature.
+macro_rules! row_op {
+    ($c:ident, [$($input:ident),*], [$($output:ident),*] => $body:expr) => {
+        struct Op(Curvature);
+        impl<T: Real> super::rows::RowOp<T, { row_op!(count $($input)*) }, { row_op!(count $($output)*) }> for Op {
+            #[inline(always)]
+            fn row(
+                &self,
+                [$($input),*]: [&[T]; row_op!(count $($input)*)],
+                [$($output),*]: [&mut [T]; row_op!(count $($output)*)],
+            ) -> impl Into<super::rows::Total> {
+                let $c = self.0;
+                $body
+            }
+        }
+    };
+    // How many names there are.
+    (count $($name:ident)*) => { [$(stringify!($name)),*].len() };
+}
+
 /// Defines `operation(inputs…, dim, c, out)` and its gradient over the rows of matrices, from the forms for one point.
 ///
 /// `[operation, gradient] (input grad_input, …) -> point` for operations that give a point, `-> number` for those that
 /// give one number. The functions for one point are those of the module that is named before them.
 macro_rules! row_wise {
-    // How many names there are.
-    (count $($name:ident)*) => { [$(stringify!($name)),*].len() };
     ($(#[$doc:meta])* $one:ident::[$op:ident, $vjp:ident]
      ($first:ident $grad_first:ident $(, $more:ident $grad_more:ident)*) -> point) => {
         $(#[$doc])*
@@ -16,18 +34,13 @@ macro_rules! row_wise {
         /// # Panics
         /// If `dim` is zero or a length does not fit.
         pub fn $op<T: Real>($first: &[T], $($more: &[T],)* dim: usize, c: Curvature, out: &mut [T]) {
-            struct Op(Curvature);
-            impl<T: Real> super::rows::RowOp<T, { row_wise!(count $first $($more)*) }, 1> for Op {
-                #[inline(always)]
-                fn row(
-                    &self,
-                    [$first $(, $more)*]: [&[T]; row_wise!(count $first $($more)*)],
-                    [out]: [&mut [T]; 1],
-                ) -> impl Into<super::rows::Total> {
-                    $one::$op($first, $($more,)* self.0, out)
-                }
-            }
-            super::rows::over_rows(super::check_rows($first, dim), [($first, dim) $(, ($more, dim))*], [(out, dim)], &Op(c));
+            row_op!(c, [$first $(, $more)*], [out] => $one::$op($first, $($more,)* c, out));
+            super::rows::over_rows(
+                super::check_rows($first, dim),
+                [($first, dim) $(, ($more, dim))*],
+                [(out, dim)],
+                &Op(c),
+            );
         }
 
         #[doc = concat!("The gradient of [`fn@", stringify!($op), "`]: overwrites the gradient by every input, returns \
@@ -46,19 +59,12 @@ macro_rules! row_wise {
             $grad_first: &mut [T],
             $($grad_more: &mut [T],)*
         ) -> f64 {
-            struct Op(Curvature);
-            impl<T: Real> super::rows::RowOp<T, { row_wise!(count grad_out $first $($more)*) }, { row_wise!(count $first $($more)*) }>
-                for Op
-            {
-                #[inline(always)]
-                fn row(
-                    &self,
-                    [$first, $($more,)* grad_out]: [&[T]; row_wise!(count grad_out $first $($more)*)],
-                    [$grad_first $(, $grad_more)*]: [&mut [T]; row_wise!(count $first $($more)*)],
-                ) -> impl Into<super::rows::Total> {
-                    $one::$vjp($first, $($more,)* grad_out, self.0, $grad_first $(, $grad_more)*)
-                }
-            }
+            row_op!(
+                c,
+                [$first, $($more,)* grad_out],
+                [$grad_first $(, $grad_more)*]
+                => $one::$vjp($first, $($more,)* grad_out, c, $grad_first $(, $grad_more)*)
+            );
             super::rows::over_rows(
                 super::check_rows($first, dim),
                 [($first, dim), $(($more, dim),)* (grad_out, dim)],
@@ -77,18 +83,13 @@ macro_rules! row_wise {
         /// # Panics
         /// If `dim` is zero or a length does not fit.
         pub fn $op<T: Real>($first: &[T], $($more: &[T],)* dim: usize, c: Curvature, out: &mut [T]) {
-            struct Op(Curvature);
-            impl<T: Real> super::rows::RowOp<T, { row_wise!(count $first $($more)*) }, 1> for Op {
-                #[inline(always)]
-                fn row(
-                    &self,
-                    [$first $(, $more)*]: [&[T]; row_wise!(count $first $($more)*)],
-                    [out]: [&mut [T]; 1],
-                ) -> impl Into<super::rows::Total> {
-                    out[0] = $one::$op($first, $($more,)* self.0);
-                }
-            }
-            super::rows::over_rows(super::check_rows($first, dim), [($first, dim) $(, ($more, dim))*], [(out, 1)], &Op(c));
+            row_op!(c, [$first $(, $more)*], [out] => out[0] = $one::$op($first, $($more,)* c));
+            super::rows::over_rows(
+                super::check_rows($first, dim),
+                [($first, dim) $(, ($more, dim))*],
+                [(out, 1)],
+                &Op(c),
+            );
         }
 
         #[doc = concat!("The gradient of [`fn@", stringify!($op), "`]: overwrites the gradient by every input, returns \
@@ -107,19 +108,12 @@ macro_rules! row_wise {
             $grad_first: &mut [T],
             $($grad_more: &mut [T],)*
         ) -> f64 {
-            struct Op(Curvature);
-            impl<T: Real> super::rows::RowOp<T, { row_wise!(count grad_out $first $($more)*) }, { row_wise!(count $first $($more)*) }>
-                for Op
-            {
-                #[inline(always)]
-                fn row(
-                    &self,
-                    [$first, $($more,)* grad_out]: [&[T]; row_wise!(count grad_out $first $($more)*)],
-                    [$grad_first $(, $grad_more)*]: [&mut [T]; row_wise!(count $first $($more)*)],
-                ) -> impl Into<super::rows::Total> {
-                    $one::$vjp($first, $($more,)* grad_out[0], self.0, $grad_first $(, $grad_more)*)
-                }
-            }
+            row_op!(
+                c,
+                [$first, $($more,)* grad_out],
+                [$grad_first $(, $grad_more)*]
+                => $one::$vjp($first, $($more,)* grad_out[0], c, $grad_first $(, $grad_more)*)
+            );
             super::rows::over_rows(
                 super::check_rows($first, dim),
                 [($first, dim), $(($more, dim),)* (grad_out, 1)],
@@ -131,4 +125,4 @@ macro_rules! row_wise {
     };
 }
 
-pub(super) use row_wise;
+pub(super) use {row_op, row_wise};
