@@ -8,12 +8,9 @@ use crate::error::{DataError, shortened};
 use crate::image::Colour;
 use crate::index::Source;
 use crate::source::listed::{self, Listed};
-use crate::source::reid::DISTRACTOR;
+use crate::source::reid::{DISTRACTOR, NOBODY};
 use crate::source::{Loaded, ReadOptions, Unusable, tree};
 use crate::split::Split;
-
-/// The identity of pictures that show nobody in particular.
-const NOBODY: &str = "-1";
 
 /// The columns that are read.
 pub const COLUMNS: [&str; 5] = ["path", "class", "identity", "camera", "split"];

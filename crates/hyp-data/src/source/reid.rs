@@ -52,6 +52,9 @@ pub const FOLDERS: [(&str, Split); 3] =
 /// Folders of the published archives whose pictures show the same people once more: drawn by hand, for another protocol.
 const BESIDE: [&str; 2] = ["gt_bbox", "gt_query"];
 
+/// The identity of pictures that show nobody in particular.
+pub(super) const NOBODY: &str = "-1";
+
 /// The class and identity of distractors.
 pub const DISTRACTOR: &str = "0000";
 
@@ -282,7 +285,7 @@ impl Name {
 fn parse(file: &str) -> Option<Name> {
     let (identity, rest) = file.split_once('_')?;
     let identity = match identity {
-        "-1" => Identity::Nobody,
+        NOBODY => Identity::Nobody,
         digits => Identity::Person(number(digits)?),
     };
     let (camera, _) = rest.strip_prefix('c')?.split_once('_')?;
