@@ -51,7 +51,8 @@ enum Command {
         after_help = "Examples:\n  cargo xtask predict --model runs/mine --support EXAMPLES --query PICTURES \
                             --reject 0.1 --csv answers.csv\n  cargo xtask predict --encoder efficientnet_lite0 --support \
                             EXAMPLES --query PICTURES    without training\n\nEXAMPLES holds a folder of pictures for each class; \
-                            PICTURES holds pictures, in folders named after their classes where these are known."
+                            PICTURES holds pictures, in folders named after their classes where these are known. \
+                            Features of a published network are compared by their angles, and d(x, 0) is twice their norm."
     )]
     Predict(crate::experiment::PredictOptions),
     /// Turn pictures into an index of embeddings, for `search` or any vector engine.

@@ -43,6 +43,23 @@ pub(crate) fn stop_by_interrupt() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
+/// The folder that holds the data sets, where there is one: the folder that was named, which must be there, or what
+/// `fetch` filled.
+pub(crate) fn data_root(root: &Path, given: Option<&Path>) -> Result<Option<PathBuf>> {
+    let named = workspace::named_data_root(given);
+    if let Some(folder) = &named
+        && !folder.is_dir()
+    {
+        bail!(
+            "the data root {} is not a folder; give one to `--data-root` or `HYP_DATA`, \
+             or run with `--scale smoke`, which needs none",
+            folder.display()
+        );
+    }
+    let cache = root.join(workspace::CACHE);
+    Ok(named.or_else(|| cache.is_dir().then_some(cache)))
+}
+
 impl Environment {
     /// Reads the surroundings and starts to listen for Ctrl-C.
     pub(crate) fn new(root: &Path, options: &Options) -> Result<Self> {
@@ -52,18 +69,7 @@ impl Environment {
             "cuda" => bail!("this program was built without CUDA; build with `--features cuda`"),
             other => bail!("there is no device {other}; give `cpu` or `cuda`"),
         };
-        let named = workspace::named_data_root(options.data_root.as_deref());
-        if let Some(folder) = &named
-            && !folder.is_dir()
-        {
-            bail!(
-                "the data root {} is not a folder; give one to `--data-root` or `HYP_DATA`, \
-                 or run with `--scale smoke`, which needs none",
-                folder.display()
-            );
-        }
-        let cache = root.join(workspace::CACHE);
-        let data_root = named.or_else(|| cache.is_dir().then_some(cache));
+        let data_root = data_root(root, options.data_root.as_deref())?;
         let run = Run::here(root, gpu);
         if options.scale == Scale::Full && run.code.dirty && !options.no_record && !options.print_config {
             bail!(

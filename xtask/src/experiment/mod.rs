@@ -29,7 +29,7 @@ use clap::Args;
 use crate::record::{ConfigFile, Scale};
 
 pub(crate) use contract::Interrupted;
-pub(crate) use environment::{Environment, INTERRUPTED, stop_by_interrupt};
+pub(crate) use environment::{Environment, INTERRUPTED, data_root, stop_by_interrupt};
 pub(crate) use few_shot::model::Model as FewShotModel;
 pub(crate) use few_shot::pictures::describe;
 pub(crate) use few_shot::saved::{FILE as MODEL_FILE, Saved as SavedFewShot};

@@ -6,35 +6,25 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use hyp_data::source::own::{self, Labels};
 use hyp_data::source::{ReadOptions, Unusable};
 use hyp_data::{DataError, Dataset, Index, Item};
 use rayon::prelude::*;
 
-use super::embedder::{Embedder, Place};
+use super::embedder::{Chosen, Embedder};
 use super::index::{About, Entries, Space, VERSION, Writer};
 use super::{Seen, Where, left_out};
 use crate::experiment::{Environment, Interrupted};
-use crate::features::{Encoder, bar, published};
-use crate::{fetch, workspace};
+use crate::features::bar;
+use crate::workspace;
 
 /// Options of `embed`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct EmbedOptions {
-    /// The folder of a run: of `train reid` or `train fewshot`, or of one row and seed of a table.
-    #[arg(long, value_name = "RUN", required_unless_present = "encoder", conflicts_with = "encoder")]
-    model: Option<PathBuf>,
-    /// A published network in place of a run; its features are points of flat space.
-    #[arg(long, value_enum, value_name = "NAME")]
-    encoder: Option<Encoder>,
-    /// The published network's weights, .pth or .safetensors; those that `fetch` brings when absent.
-    #[arg(long, value_name = "FILE", requires = "encoder")]
-    weights: Option<PathBuf>,
-    /// The folder that holds the weights; `HYP_DATA` names the same thing [default: data/cache].
-    #[arg(long, value_name = "DIR")]
-    data_root: Option<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// A folder or zip archive of pictures, or a CSV list with the columns path, class and, if known, identity and camera.
     #[arg(long, value_name = "DIR|LIST.csv")]
     images: PathBuf,
@@ -68,8 +58,8 @@ pub(crate) fn embed(root: &Path, options: &EmbedOptions) -> Result<ExitCode> {
 
 fn run(root: &Path, options: &EmbedOptions) -> Result<()> {
     Writer::checked(&options.out)?;
-    let environment = Environment::of_command(root, options.data_root.as_deref(), &options.device)?;
-    let place = place(root, options, &environment)?;
+    let environment = Environment::of_command(root, options.chosen.data_root.as_deref(), &options.device)?;
+    let place = options.chosen.place(root)?;
     let embedder = Embedder::open(&place, &options.device)?;
     let reading = ReadOptions { colour: embedder.sight.colour(), unusable: Unusable::SkipNames };
     let (labels, loaded) = own::load(&options.images, options.labels.map(Labels::from), reading)?;
@@ -123,20 +113,6 @@ fn seen_on(index: &Index, rows: &[usize], labels: Labels) -> String {
             format!("of {} identities by {} cameras", count(|item| item.identity), count(|item| item.camera))
         }
     }
-}
-
-/// Where the model is.
-fn place(root: &Path, options: &EmbedOptions, environment: &Environment) -> Result<Place> {
-    let Some(encoder) = options.encoder else {
-        let run = options.model.as_ref().context("invariant: a run is named where no encoder is")?;
-        return Place::run(root, run);
-    };
-    let data_root = environment.data_root.as_deref();
-    let found = options.weights.clone().or_else(|| published(encoder.name(), data_root));
-    let weights = found.ok_or_else(|| {
-        fetch::missing(encoder.name(), data_root, "where they lie elsewhere: --weights FILE")
-    })?;
-    Ok(Place::Published { encoder, weights: std::path::absolute(&weights).unwrap_or(weights) })
 }
 
 /// Writes a row for every picture that can be read, and lists the others; gives the positions of the rows.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use hyp_fewshot::Geometry as FewShotGeometry;
 use hyp_nn::backbone::{AnyBackbone, Backbone as _};
 use hyp_nn::candle_core::{DType, Device};
@@ -10,8 +11,11 @@ use hyp_reid::Metric;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, Sight, stack};
-use crate::experiment::{FewShotModel, MODEL_FILE, ReidModel, SavedFewShot, SavedReid, reid_metric_of};
-use crate::features::{Encoder, Weights, sha256_of};
+use crate::experiment::{
+    FewShotModel, MODEL_FILE, ReidModel, SavedFewShot, SavedReid, data_root, reid_metric_of,
+};
+use crate::features::{Encoder, Weights, published, sha256_of};
+use crate::fetch;
 
 /// Where a model is: what an index remembers of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,11 +42,44 @@ impl Place {
         if !folder.join(MODEL_FILE).is_file() {
             bail!(
                 "{} holds no {MODEL_FILE}, so it is not the folder of a trained model; name one such as \
-                 runs/table6.smoke/ROW/seed0, or train one with `cargo xtask train reid` or `train fewshot`",
+                 runs/TABLE.smoke/ROW/seed0, or train one with `cargo xtask train reid` or `train fewshot`",
                 named.display()
             );
         }
         Ok(Self::Run { folder: std::path::absolute(&folder).unwrap_or(folder) })
+    }
+}
+
+/// Which model a person has chosen.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Chosen {
+    /// The folder of a run, as `train` leaves it, or of one row and seed of a table.
+    #[arg(long, value_name = "RUN", required_unless_present = "encoder", conflicts_with = "encoder")]
+    model: Option<PathBuf>,
+    /// A published network in place of a run; its features are points of flat space.
+    #[arg(long, value_enum, value_name = "NAME")]
+    encoder: Option<Encoder>,
+    /// The published network's weights, .pth or .safetensors; those that `fetch` brings when absent.
+    #[arg(long, value_name = "FILE", requires = "encoder")]
+    weights: Option<PathBuf>,
+    /// The folder that holds the weights; `HYP_DATA` names the same thing [default: data/cache].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_root: Option<PathBuf>,
+}
+
+impl Chosen {
+    /// Where the model is.
+    pub(crate) fn place(&self, root: &Path) -> Result<Place> {
+        let Some(encoder) = self.encoder else {
+            let run = self.model.as_ref().context("invariant: a run is named where no encoder is")?;
+            return Place::run(root, run);
+        };
+        let data_root = data_root(root, self.data_root.as_deref())?;
+        let found = self.weights.clone().or_else(|| published(encoder.name(), data_root.as_deref()));
+        let weights = found.ok_or_else(|| {
+            fetch::missing(encoder.name(), data_root.as_deref(), "where they lie elsewhere: --weights FILE")
+        })?;
+        Ok(Place::Published { encoder, weights: std::path::absolute(&weights).unwrap_or(weights) })
     }
 }
 

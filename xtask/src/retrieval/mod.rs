@@ -21,7 +21,7 @@ use hyp_data::source::own::Labels;
 
 #[cfg(feature = "parquet")]
 pub(crate) use embed::{EmbedOptions, embed};
-pub(crate) use embedder::{Embedder, Place};
+pub(crate) use embedder::{Chosen, Embedder, Place};
 #[cfg(feature = "parquet")]
 pub(crate) use search::{SearchOptions, search};
 pub(crate) use sight::{Seen, Sight, stack};

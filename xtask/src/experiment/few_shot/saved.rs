@@ -67,13 +67,6 @@ impl Saved {
     /// Reads the description in the folder of a run.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        if !path.is_file() {
-            anyhow::bail!(
-                "{} holds no {FILE}, so it is not the folder of a few-shot run; \
-                 name one such as runs/table5.smoke/ROW/seed0, or train one with `cargo xtask train fewshot`",
-                folder.display()
-            );
-        }
         serde_json::from_str(&workspace::read(&path)?).with_context(|| {
             format!(
                 "{} is not the description of a few-shot model; train one with `cargo xtask train fewshot`",

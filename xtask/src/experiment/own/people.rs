@@ -11,10 +11,10 @@ use hyp_data::source::{ReadOptions, Unusable, reid};
 use hyp_data::{Colour, Dataset, Split, SplitRule};
 use hyp_nn::Geometry;
 use hyp_reid::Tag;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Course;
-use super::settings::{self, Settings, typed};
+use super::settings::{self, typed};
 use super::train::finished;
 use crate::experiment::Environment;
 use crate::experiment::contract::Job;
@@ -175,7 +175,7 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
     };
     let folder = root.join(&options.out);
     let _held =
-        settings::begin(&folder, &options.out, &options.course, settings(options, &dataset), &environment)?;
+        settings::begin(&folder, &options.out, &options.course, &settings(options, &dataset), &environment)?;
     let job = Job {
         row: &row,
         seed: options.course.seed,
@@ -196,10 +196,10 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
 }
 
 /// What decides the model.
-fn settings(options: &TrainReidOptions, dataset: &Dataset) -> Settings {
+fn settings(options: &TrainReidOptions, dataset: &Dataset) -> Value {
     let weights = options.weights.as_ref().map(|path| path.display().to_string());
     let curvature = matches!(options.geometry, Space::Poincare).then_some(options.c);
-    let settings = json!({
+    json!({
         "geometry": typed(&options.geometry),
         "c": curvature,
         "dim": options.dim,
@@ -214,8 +214,7 @@ fn settings(options: &TrainReidOptions, dataset: &Dataset) -> Settings {
         "lr": options.lr,
         "seed": options.course.seed,
         "images": dataset.index().fingerprint(),
-    });
-    serde_json::from_value(settings).expect("invariant: an object is a map")
+    })
 }
 
 /// The identities on the pictures of a part.

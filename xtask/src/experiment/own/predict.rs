@@ -7,32 +7,19 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use hyp_data::source::{ReadOptions, Unusable, folder};
 use hyp_fewshot::{Frozen, Geometry};
-use hyp_math::Curvature;
 use rayon::prelude::*;
 
 use super::answers::{self, Answer};
 use super::queries::{self, Query};
-use crate::experiment::{Environment, SavedFewShot};
-use crate::features::{Encoder, published};
-use crate::retrieval::{Embedder, Place, Seen, left_out};
-use crate::{fetch, workspace};
+use crate::experiment::SavedFewShot;
+use crate::retrieval::{Chosen, Embedder, Place, Seen, left_out};
+use crate::workspace;
 
 /// Options of `predict`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PredictOptions {
-    /// The folder of a run: of `train fewshot`, or of one row and seed of a few-shot table.
-    #[arg(long, value_name = "RUN", required_unless_present = "encoder", conflicts_with = "encoder")]
-    model: Option<PathBuf>,
-    /// A published network in place of a run; pictures are compared by the angle between its features, and d(x, 0) is
-    /// twice their norm.
-    #[arg(long, value_enum, value_name = "NAME")]
-    encoder: Option<Encoder>,
-    /// The published network's weights, .pth or .safetensors; those that `fetch` brings when absent.
-    #[arg(long, value_name = "FILE", requires = "encoder")]
-    weights: Option<PathBuf>,
-    /// The folder that holds the weights; `HYP_DATA` names the same thing [default: data/cache].
-    #[arg(long, value_name = "DIR")]
-    data_root: Option<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// A folder or zip archive with one folder of examples for each class.
     #[arg(long, value_name = "DIR")]
     support: PathBuf,
@@ -102,25 +89,19 @@ pub(crate) fn predict(root: &Path, options: &PredictOptions) -> Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the model: a run's, or a published network.
+/// Reads the model: a run's, or a published network, whose pictures are compared by the angle between their features.
 fn open(root: &Path, options: &PredictOptions) -> Result<Asked> {
-    if let Some(encoder) = options.encoder {
-        let environment = Environment::of_command(root, options.data_root.as_deref(), &options.device)?;
-        let data_root = environment.data_root.as_deref();
-        let weights = options.weights.clone().or_else(|| published(encoder.name(), data_root));
-        let weights = weights.ok_or_else(|| {
-            fetch::missing(encoder.name(), data_root, "where they lie elsewhere: --weights FILE")
-        })?;
-        let embedder = Embedder::open(&Place::Published { encoder, weights }, &options.device)?;
-        let space = Frozen::new(Geometry::Cosine { scale: COSINE_SCALE }, Curvature::FLAT);
-        return Ok(Asked { embedder, space, temperature: 1.0 });
-    }
-    let run = options.model.as_ref().context("invariant: a run is named where no encoder is")?;
-    let folder = if run.is_dir() { run.clone() } else { root.join(run) };
-    let saved = SavedFewShot::read(&folder)?;
-    let embedder = Embedder::open(&Place::Run { folder }, &options.device)?;
-    let space = Frozen::new(saved.geometry, embedder.metric.curvature());
-    Ok(Asked { embedder, space, temperature: saved.temperature })
+    let place = options.chosen.place(root)?;
+    let (geometry, temperature) = match &place {
+        Place::Run { folder } => {
+            let saved = SavedFewShot::read(folder)?;
+            (saved.geometry, saved.temperature)
+        }
+        Place::Published { .. } => (Geometry::Cosine { scale: COSINE_SCALE }, 1.0),
+    };
+    let embedder = Embedder::open(&place, &options.device)?;
+    let space = Frozen::new(geometry, embedder.metric.curvature());
+    Ok(Asked { embedder, space, temperature })
 }
 
 /// Reads the examples and averages those of each class; files that cannot be used are named and left out.

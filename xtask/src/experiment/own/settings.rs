@@ -1,10 +1,11 @@
 //! What a training of own pictures was begun with: `--resume` goes on with nothing else, and no model is overwritten.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Course;
 use crate::experiment::{Environment, Held, MODEL_FILE};
@@ -13,15 +14,12 @@ use crate::workspace;
 /// The file in the folder of the run.
 const FILE: &str = "settings.json";
 
-/// What options a training was begun with, by the names that a person types.
-pub(super) type Settings = Map<String, Value>;
-
 /// The name of a choice as a person types it.
 pub(super) fn typed(choice: &impl ValueEnum) -> String {
     choice.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
 }
 
-/// Takes the folder of a run for this training, and notes what it is begun with.
+/// Takes the folder of a run for this training, and notes the options it is begun with, by the names that a person types.
 ///
 /// # Errors
 /// With `--resume`, if the run was begun with something else; without it, if the folder holds a trained model.
@@ -29,7 +27,7 @@ pub(super) fn begin(
     folder: &Path,
     out: &Path,
     course: &Course,
-    settings: Settings,
+    settings: &Value,
     environment: &Environment,
 ) -> Result<Held> {
     let held = Held::take(folder, &environment.stop)?;
@@ -41,9 +39,9 @@ pub(super) fn begin(
         );
     }
     if course.resume && path.is_file() {
-        let before: Settings = serde_json::from_str(&workspace::read(&path)?)
+        let before: Value = serde_json::from_str(&workspace::read(&path)?)
             .with_context(|| format!("{} is damaged; give another --out", path.display()))?;
-        let differences = differences(&before, &settings);
+        let differences = differences(&before, settings);
         if !differences.is_empty() {
             bail!(
                 "`--resume` goes on with what {} was begun with, but {}; give the same, or another --out",
@@ -53,21 +51,25 @@ pub(super) fn begin(
         }
         return Ok(held);
     }
-    let text = serde_json::to_string_pretty(&settings).context("invariant: settings are plain data")?;
+    let text = serde_json::to_string_pretty(settings).context("invariant: settings are plain data")?;
     workspace::write_atomic(&path, text.as_bytes())?;
     Ok(held)
 }
 
 /// A phrase for each option that is not as it was.
-fn differences(before: &Settings, now: &Settings) -> Vec<String> {
+fn differences(before: &Value, now: &Value) -> Vec<String> {
     let shown = |value: Option<&Value>| match value {
         None | Some(Value::Null) => "absent".to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
     };
-    let names = before.keys().chain(now.keys().filter(|name| !before.contains_key(*name)));
-    let differing = names.filter(|name| before.get(*name) != now.get(*name));
-    differing
+    let keys = |settings: &Value| -> BTreeSet<String> {
+        settings.as_object().map_or(BTreeSet::new(), |all| all.keys().cloned().collect())
+    };
+    let names: BTreeSet<String> = keys(before).union(&keys(now)).cloned().collect();
+    names
+        .iter()
+        .filter(|name| before.get(name) != now.get(name))
         .map(|name| {
             if name == "images" {
                 return "--images shows other pictures, or otherwise divided".to_owned();
@@ -81,15 +83,12 @@ fn differences(before: &Settings, now: &Settings) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::{Settings, differences};
+    use super::differences;
 
     #[test]
     fn what_differs_is_named_as_it_is_typed() {
-        let settings = |value: serde_json::Value| -> Settings { value.as_object().unwrap().clone() };
-        let before =
-            settings(json!({"c": 0.1, "lr": 0.001, "images": "a", "geometry": "poincare", "dim": 2}));
-        let now =
-            settings(json!({"c": 1.0, "lr": 0.001, "images": "b", "geometry": "cosine", "erasing": 0.5}));
+        let before = json!({"c": 0.1, "lr": 0.001, "images": "a", "geometry": "poincare", "dim": 2});
+        let now = json!({"c": 1.0, "lr": 0.001, "images": "b", "geometry": "cosine", "erasing": 0.5});
         let found = differences(&before, &now);
         for phrase in [
             "--c is 1.0 and was 0.1",

@@ -9,10 +9,10 @@ use hyp_data::source::own::{self, Labels};
 use hyp_data::source::{ReadOptions, Unusable};
 use hyp_data::{Colour, Dataset, Random, Split, SplitRule};
 use hyp_fewshot::{Encoding, Flat, Geometry};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Course;
-use super::settings::{self, Settings, typed};
+use super::settings::{self, typed};
 use crate::experiment::Environment;
 use crate::experiment::contract::Interrupted;
 use crate::experiment::few_shot::backbone::BackboneTable;
@@ -146,7 +146,7 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     let row = row(options, parts.map(|part| classes(part)));
     let folder = root.join(&options.out);
     let _held =
-        settings::begin(&folder, &options.out, &options.course, settings(options, &dataset), &environment)?;
+        settings::begin(&folder, &options.out, &options.course, &settings(options, &dataset), &environment)?;
     let place = Place {
         folder: folder.clone(),
         resume: options.course.resume,
@@ -190,10 +190,10 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
 }
 
 /// What decides the model.
-fn settings(options: &TrainOptions, dataset: &Dataset) -> Settings {
+fn settings(options: &TrainOptions, dataset: &Dataset) -> Value {
     let curvature = matches!(options.geometry, Space::Poincare | Space::Lorentz).then_some(options.c);
     let dim = matches!(options.backbone, Net::Conv4).then_some(options.dim);
-    let settings = json!({
+    json!({
         "geometry": typed(&options.geometry),
         "c": curvature,
         "backbone": typed(&options.backbone),
@@ -206,8 +206,7 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> Settings {
         "lr": options.lr,
         "seed": options.course.seed,
         "images": dataset.index().fingerprint(),
-    });
-    serde_json::from_value(settings).expect("invariant: an object is a map")
+    })
 }
 
 /// The data set with parts: its own, or three fifths of the classes for training and a fifth each for the other two.
