@@ -138,7 +138,8 @@ const SEARCH_EXAMPLES: &str = "\
 Examples:
   cargo xtask search --index emb.parquet --query a.jpg b.jpg --top 10
   cargo xtask search --index emb.parquet --query a.jpg --other-cameras --png found.png
-  cargo xtask search --index emb.parquet --query a.jpg --metric cosine";
+  cargo xtask search --index emb.parquet --query a.jpg --metric cosine
+  cargo xtask search --index emb.parquet --check    would an engine of inner products find the same?";
 
 #[cfg(feature = "experiments")]
 const REPRODUCE_EXAMPLES: &str = "\

@@ -3,6 +3,8 @@
 //! What an index holds, and how an engine of inner products is fed from it, stands in `docs/retrieval.md`.
 
 #[cfg(feature = "parquet")]
+mod agreement;
+#[cfg(feature = "parquet")]
 mod embed;
 mod embedder;
 #[cfg(feature = "parquet")]

@@ -11,6 +11,7 @@ use hyp_data::source::reid;
 use hyp_data::{Colour, DataError};
 use hyp_reid::{Metric, Set, Tag, evaluate_rows, top};
 
+use super::agreement::Agreement;
 use super::embedder::{Embedder, Place};
 use super::found::{Answer, Found};
 use super::index::{self, About, Entries, Space};
@@ -25,8 +26,12 @@ pub(crate) struct SearchOptions {
     #[arg(long, value_name = "FILE")]
     index: PathBuf,
     /// Pictures to look for: files, or names of pictures in the index.
-    #[arg(long, value_name = "PICTURE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "PICTURE", required_unless_present = "check", num_args = 1..)]
     query: Vec<PathBuf>,
+    /// Look for every picture of the index among the others, by the inner products of its column `lorentz` and by the
+    /// distance, and say how far they find the same.
+    #[arg(long, conflicts_with_all = ["query", "other_cameras", "model", "images", "png"])]
+    check: bool,
     /// How many to find for each.
     #[arg(long, default_value_t = 10, value_name = "N")]
     top: usize,
@@ -76,6 +81,13 @@ pub(crate) fn search(root: &Path, options: &SearchOptions) -> Result<ExitCode> {
         println!("the index names no cameras, so that --other-cameras leaves nothing out");
     }
     let metric = metric(&about, options.metric)?;
+    if options.check {
+        Agreement::of(&about, &entries, metric, options.top)?
+            .lines()
+            .iter()
+            .for_each(|line| println!("{line}"));
+        return Ok(ExitCode::SUCCESS);
+    }
     let home = options.images.clone().unwrap_or_else(|| about.home.clone());
     let queries = queries(root, options, &about, &entries, &home)?;
     println!(
