@@ -11,6 +11,7 @@ pub mod memory;
 pub mod op;
 pub mod optim;
 mod parameter;
+pub mod tape;
 pub mod testing;
 pub mod train;
 pub mod weights;

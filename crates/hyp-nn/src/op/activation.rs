@@ -4,14 +4,10 @@
 pub(super) mod cuda;
 
 use candle_core::{Error, Result, Tensor};
-use rayon::prelude::*;
 
 use super::conv::Epilogue;
+use super::elementwise::{mapped, mapped_pairs};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply1, apply2};
-use super::wide::wide;
-
-/// Elements that one task handles.
-const CHUNK: usize = 1 << 15;
 
 /// The rectifier, $\max(x, 0)$, element by element.
 ///
@@ -93,13 +89,7 @@ impl Kernel for AddRectified {
     }
 
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
-        let mut sum = inputs[0].data.to_vec();
-        sum.par_chunks_mut(CHUNK).zip(inputs[1].data.par_chunks(CHUNK)).for_each(|(sums, ys)| {
-            wide(
-                #[inline(always)]
-                || sums.iter_mut().zip(ys).for_each(|(s, y)| *s = rectified(*s + *y)),
-            );
-        });
+        let sum = mapped_pairs(inputs[0].data, inputs[1].data, |x, y| rectified(x + y));
         Ok((sum, inputs[0].dims.to_vec()))
     }
 
@@ -110,8 +100,7 @@ impl Kernel for AddRectified {
         grad: View<'_, T>,
         wanted: &[bool],
     ) -> Result<Gradients<T>> {
-        let gate = |(g, y): (&T, &T)| gated(*g, *y);
-        let passed: Vec<T> = grad.data.iter().zip(output.data).map(gate).collect();
+        let passed = mapped_pairs(grad.data, output.data, gated);
         Ok(vec![wanted[0].then(|| passed.clone()), wanted[1].then_some(passed)])
     }
 }
@@ -158,18 +147,11 @@ impl Kernel for Rectifier {
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
         let x = inputs[0];
         let (slope, most) = (T::from_f64(self.slope), T::from_f64(self.most));
-        let mut y = x.data.to_vec();
-        y.par_chunks_mut(CHUNK).for_each(|chunk| {
-            if self.slope == 0.0 {
-                for v in chunk {
-                    *v = rectified_to(*v, most);
-                }
-            } else {
-                for v in chunk {
-                    *v = if *v <= T::zero() { *v * slope } else { *v };
-                }
-            }
-        });
+        let y = if self.slope == 0.0 {
+            mapped(x.data, |v| rectified_to(v, most))
+        } else {
+            mapped(x.data, |v| if v <= T::zero() { v * slope } else { v })
+        };
         Ok((y, x.dims.to_vec()))
     }
 
@@ -181,23 +163,12 @@ impl Kernel for Rectifier {
         _: &[bool],
     ) -> Result<Gradients<T>> {
         let (slope, most) = (T::from_f64(self.slope), T::from_f64(self.most));
-        let mut gx = grad.data.to_vec();
         // The output tells the side: it is positive where the input is.
-        gx.par_chunks_mut(CHUNK).zip(output.data.par_chunks(CHUNK)).for_each(|(gs, ys)| {
-            if self.slope != 0.0 {
-                for (g, y) in gs.iter_mut().zip(ys) {
-                    *g = if *y <= T::zero() { *g * slope } else { *g };
-                }
-            } else if self.most.is_finite() {
-                for (g, y) in gs.iter_mut().zip(ys) {
-                    *g = gated_to(*g, *y, most);
-                }
-            } else {
-                for (g, y) in gs.iter_mut().zip(ys) {
-                    *g = gated(*g, *y);
-                }
-            }
-        });
+        let gx = if self.slope == 0.0 {
+            mapped_pairs(grad.data, output.data, |g, y| gated_to(g, y, most))
+        } else {
+            mapped_pairs(grad.data, output.data, |g, y| if y <= T::zero() { g * slope } else { g })
+        };
         Ok(vec![Some(gx)])
     }
 }

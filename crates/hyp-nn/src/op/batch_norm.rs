@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
+use super::fresh::fresh;
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply3};
 use super::sums::{Moments, sum_of_pairs};
 use super::wide::wide;
@@ -183,14 +184,14 @@ impl Kernel for BatchNorm {
         let (channels, plane) = (x.dims[1], x.dims[2..].iter().product::<usize>());
         let statistics = self.statistics.get_or_init(|| batch_statistics(x));
         let inverse = inverse_deviations(statistics, self.eps);
-        let mut y = x.data.to_vec();
-        y.par_chunks_mut(plane).enumerate().for_each(|(n, y)| {
+        let mut y = fresh(x.data.len());
+        y.par_chunks_mut(plane).zip(x.data.par_chunks(plane)).enumerate().for_each(|(n, (y, x))| {
             let c = n % channels;
             let (mean, scale) =
                 (T::from_f64(statistics.mean[c]), T::from_f64(gamma[c].to_f64() * inverse[c]));
             wide(
                 #[inline(always)]
-                || y.iter_mut().for_each(|v| *v = (*v - mean) * scale + beta[c]),
+                || y.iter_mut().zip(x).for_each(|(y, v)| *y = (*v - mean) * scale + beta[c]),
             );
         });
         Ok((y, x.dims.to_vec()))
@@ -223,8 +224,9 @@ impl Kernel for BatchNorm {
             .collect();
         let gx = wanted[0].then(|| {
             let count = (x.data.len() / channels) as f64;
-            let mut gx = grad.data.to_vec();
-            gx.par_chunks_mut(plane).zip(x.data.par_chunks(plane)).enumerate().for_each(|(n, (gx, x))| {
+            let mut gx = fresh(grad.data.len());
+            let given = grad.data.par_chunks(plane).zip(x.data.par_chunks(plane));
+            gx.par_chunks_mut(plane).zip(given).enumerate().for_each(|(n, (gx, (g, x)))| {
                 let c = n % channels;
                 let scale = gamma[c].to_f64() * inverse[c];
                 // γ/σ·(g − Σg/N − x̂·Σ(g·x̂)/N); given statistics leave the first term alone.
@@ -236,7 +238,11 @@ impl Kernel for BatchNorm {
                 let [scale, flat, slope, mean] = [scale, flat, slope, mean[c]].map(T::from_f64);
                 wide(
                     #[inline(always)]
-                    || gx.iter_mut().zip(x).for_each(|(g, v)| *g = *g * scale - flat - (*v - mean) * slope),
+                    || {
+                        for (gx, (g, v)) in gx.iter_mut().zip(g.iter().zip(x)) {
+                            *gx = *g * scale - flat - (*v - mean) * slope;
+                        }
+                    },
                 );
             });
             gx

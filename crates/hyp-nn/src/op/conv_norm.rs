@@ -12,6 +12,8 @@ use rayon::prelude::*;
 use super::activation::{add_then, gated_to, rectified_to};
 use super::batch_norm::{BatchStatistics, inverse_deviations, statistics_of};
 use super::conv::{Conv, Epilogue, Normalised, convolve};
+use super::elementwise::mapped_pairs;
+use super::fresh::fresh;
 use super::im2col::{ConvOptions, Plan};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply3};
 use super::pool::max_pool_plane;
@@ -130,9 +132,6 @@ fn check(plan: &Plan, gamma: &Tensor, beta: &Tensor) -> Result<()> {
     )))
 }
 
-/// Elements that one task handles where a map is of no account.
-const CHUNK: usize = 1 << 15;
-
 struct ConvNorm {
     /// Whether the inputs are image, weight with γ and β behind it, and what is added; else image, weight, γ with β.
     adds: bool,
@@ -203,17 +202,11 @@ impl ConvNorm {
 
     /// The gradient before the epilogue.
     fn passed<T: Element>(&self, grad: &[T], output: &[T]) -> Vec<T> {
-        let mut passed = grad.to_vec();
-        if self.fused.epilogue != Epilogue::None {
-            let most = T::from_f64(self.fused.epilogue.most());
-            passed.par_chunks_mut(CHUNK).zip(output.par_chunks(CHUNK)).for_each(|(gs, ys)| {
-                wide(
-                    #[inline(always)]
-                    || gs.iter_mut().zip(ys).for_each(|(g, y)| *g = gated_to(*g, *y, most)),
-                );
-            });
+        if self.fused.epilogue == Epilogue::None {
+            return grad.to_vec();
         }
-        passed
+        let most = T::from_f64(self.fused.epilogue.most());
+        mapped_pairs(grad, output, |g, y| gated_to(g, y, most))
     }
 
     /// Normalises the maps of one image, with the epilogue.
@@ -234,18 +227,16 @@ impl ConvNorm {
         let pooled = y.len() / plan.filters;
         let maps = maps.chunks_exact(normal.len()).zip(lines);
         for (f, ((map, &[mean, scale, beta]), y)) in maps.zip(y.chunks_exact_mut(pooled)).enumerate() {
-            for (n, v) in normal.iter_mut().zip(map) {
-                *n = (*v - mean) * scale + beta;
-            }
-            if let Some(other) = other {
-                let other = &other[f * normal.len()..(f + 1) * normal.len()];
-                normal.iter_mut().zip(other).for_each(|(n, o)| *n += *o);
-            }
+            let normalised = |v: T| (v - mean) * scale + beta;
             if let Epilogue::ReluMaxPool(pool) = &self.fused.epilogue {
+                normal.iter_mut().zip(map).for_each(|(n, v)| *n = normalised(*v));
                 let winners = &mut winners[f * pooled..(f + 1) * pooled];
                 max_pool_plane(normal, plan.out[1], pool, width, y, winners);
+            } else if let Some(other) = other {
+                let other = &other[f * map.len()..(f + 1) * map.len()];
+                y.iter_mut().zip(map.iter().zip(other)).for_each(|(y, (v, o))| *y = normalised(*v) + *o);
             } else {
-                y.copy_from_slice(normal);
+                y.iter_mut().zip(map).for_each(|(y, v)| *y = normalised(*v));
             }
             if self.fused.epilogue != Epilogue::None {
                 let most = T::from_f64(self.fused.epilogue.most());
@@ -319,7 +310,7 @@ impl Kernel for ConvNorm {
             .collect();
         let size = self.fused.result_size()?;
         let result = plan.filters * size[0] * size[1];
-        let mut y = vec![T::zero(); plan.batch * result];
+        let mut y = fresh(plan.batch * result);
         let pools = matches!(self.fused.epilogue, Epilogue::ReluMaxPool(_));
         let mut winners = vec![0; if pools { y.len() } else { 0 }];
         let mut winners_of = winners.chunks_mut(result);

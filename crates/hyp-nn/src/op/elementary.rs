@@ -4,12 +4,9 @@
 mod cuda;
 
 use candle_core::{Result, Tensor};
-use rayon::prelude::*;
 
+use super::elementwise::{mapped, mapped_pairs};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply1};
-
-/// Elements that one task handles.
-const CHUNK: usize = 1 << 12;
 
 /// Inverse hyperbolic sine, log(x + √(x² + 1)).
 ///
@@ -171,12 +168,7 @@ impl<F: Function> Kernel for Elementwise<F> {
     }
 
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
-        let mut y = inputs[0].data.to_vec();
-        y.par_chunks_mut(CHUNK).for_each(|chunk| {
-            for v in chunk {
-                *v = T::from_f64(F::value(v.to_f64()));
-            }
-        });
+        let y = mapped(inputs[0].data, |x| T::from_f64(F::value(x.to_f64())));
         Ok((y, inputs[0].dims.to_vec()))
     }
 
@@ -187,12 +179,8 @@ impl<F: Function> Kernel for Elementwise<F> {
         grad: View<'_, T>,
         _: &[bool],
     ) -> Result<Gradients<T>> {
-        let mut gx = grad.data.to_vec();
-        gx.par_chunks_mut(CHUNK).zip(inputs[0].data.par_chunks(CHUNK)).for_each(|(gs, xs)| {
-            for (g, x) in gs.iter_mut().zip(xs) {
-                *g = T::from_f64(g.to_f64() * F::slope(x.to_f64()));
-            }
-        });
+        let gx =
+            mapped_pairs(grad.data, inputs[0].data, |g, x| T::from_f64(g.to_f64() * F::slope(x.to_f64())));
         Ok(vec![Some(gx)])
     }
 }

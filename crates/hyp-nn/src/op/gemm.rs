@@ -4,6 +4,7 @@
 use gemm::Parallelism;
 use rayon::prelude::*;
 
+use super::fresh::fresh;
 use super::kernel::Element;
 
 /// Columns (or rows) of the result that one task of [`product_parallel`] computes; fixed, so that the way a product
@@ -55,31 +56,32 @@ pub(crate) fn product<T: Element>(out: &mut [T], former: Former, lhs: Matrix<'_,
     unsafe { block(out.as_mut_ptr(), rhs.cols, former, lhs, rhs, 0..lhs.rows, 0..rhs.cols) }
 }
 
-/// The product in a new vector that is not cleared before, its longer side cut into blocks that are shared among the
-/// threads.
+/// The product in a new vector, its longer side cut into blocks that are shared among the threads.
 pub(crate) fn product_parallel<T: Element>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>) -> Vec<T> {
+    let mut out = fresh(lhs.rows * rhs.cols);
+    product_parallel_to(&mut out, lhs, rhs);
+    out
+}
+
+/// [`product_parallel`] to a slice, which may hold anything.
+pub(crate) fn product_parallel_to<T: Element>(out: &mut [T], lhs: Matrix<'_, T>, rhs: Matrix<'_, T>) {
+    check(out.len(), lhs, rhs);
     let (rows, cols) = (lhs.rows, rhs.cols);
-    let len = rows * cols;
-    check(len, lhs, rhs);
     let by_rows = rows >= cols;
     let longer = if by_rows { rows } else { cols };
-    let mut out = Vec::with_capacity(len);
     let target = Shared(out.as_mut_ptr());
     (0..longer.div_ceil(BLOCK)).into_par_iter().for_each(|i| {
         let span = i * BLOCK..((i + 1) * BLOCK).min(longer);
         let (r, c) = if by_rows { (span, 0..cols) } else { (0..rows, span) };
         let target = &target;
-        // SAFETY: the vector has room for all of the result, and the spans of two tasks are disjoint.
+        // SAFETY: `check` has asserted that the slice holds all of the result, and the spans of two tasks are disjoint.
         unsafe { block(target.0, cols, Former::Replaced, lhs, rhs, r, c) }
     });
-    // SAFETY: the blocks cover every row and column, and each was written in full.
-    unsafe { out.set_len(len) };
-    out
 }
 
 struct Shared<T>(*mut T);
 
-// SAFETY: the tasks of `product_parallel` write disjoint blocks through this pointer and outlive none of them.
+// SAFETY: the tasks of `product_parallel_to` write disjoint blocks through this pointer and outlive none of them.
 unsafe impl<T: Send> Send for Shared<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Shared<T> {}

@@ -133,9 +133,10 @@ impl Plan {
         if first >= end { (0..0, 0) } else { (first..end, first * stride + offset - before) }
     }
 
-    /// Calls `visit(row, channel, tap)` for each row of the unfolded matrix.
+    /// Calls `visit(row, channel, tap)` for each row of the unfolded matrix that belongs to one of some channels; rows are
+    /// counted from the first of them.
     #[inline(always)]
-    fn for_each_tap(&self, mut visit: impl FnMut(usize, usize, &Tap)) {
+    fn for_each_tap(&self, channels: Range<usize>, mut visit: impl FnMut(usize, usize, &Tap)) {
         // Found once and not per channel: the divisions would cost as much as copying a short line.
         let taps: Vec<Tap> = (0..self.kernel[0])
             .flat_map(|ky| (0..self.kernel[1]).map(move |kx| (ky, kx)))
@@ -145,7 +146,7 @@ impl Plan {
             })
             .collect();
         let mut row = 0;
-        for channel in 0..self.channels {
+        for channel in channels {
             for tap in &taps {
                 visit(row, channel, tap);
                 row += 1;
@@ -164,19 +165,30 @@ struct Tap {
 
 /// Unfolds some images into a matrix of [`Plan::rows`] rows and image × output position columns.
 pub(crate) fn unfold<T: Element>(plan: &Plan, images: &[T], matrix: &mut [T]) {
+    unfold_channels(plan, images, 0..plan.channels, matrix);
+}
+
+/// The rows of that matrix that belong to some of the channels.
+pub(crate) fn unfold_channels<T: Element>(
+    plan: &Plan,
+    images: &[T],
+    channels: Range<usize>,
+    matrix: &mut [T],
+) {
     wide(
         #[inline(always)]
-        || unfold_lines(plan, images, matrix),
+        || unfold_lines(plan, images, channels, matrix),
     );
 }
 
 #[inline(always)]
-fn unfold_lines<T: Element>(plan: &Plan, images: &[T], matrix: &mut [T]) {
+fn unfold_lines<T: Element>(plan: &Plan, images: &[T], channels: Range<usize>, matrix: &mut [T]) {
     let (size, plane, width) = (plan.image(), plan.height * plan.width, plan.width);
     let (out_plane, out_w) = (plan.out_plane(), plan.out[1]);
     let columns = images.len() / size * out_plane;
     let [stride_y, stride_x] = plan.options.stride;
     plan.for_each_tap(
+        channels,
         #[inline(always)]
         |row, channel, tap| {
             let row = &mut matrix[row * columns..(row + 1) * columns];
@@ -206,23 +218,26 @@ fn unfold_lines<T: Element>(plan: &Plan, images: &[T], matrix: &mut [T]) {
 }
 
 /// Adds each element of an unfolded matrix to the pixel that it came from.
-pub(crate) fn fold_add<T: Element>(plan: &Plan, matrix: &[T], images: &mut [T]) {
+///
+/// Rows of the matrix start `columns` elements apart, which may be more than these images have.
+pub(crate) fn fold_add<T: Element>(plan: &Plan, matrix: &[T], columns: usize, images: &mut [T]) {
     wide(
         #[inline(always)]
-        || fold_lines(plan, matrix, images),
+        || fold_lines(plan, matrix, columns, images),
     );
 }
 
 #[inline(always)]
-fn fold_lines<T: Element>(plan: &Plan, matrix: &[T], images: &mut [T]) {
+fn fold_lines<T: Element>(plan: &Plan, matrix: &[T], columns: usize, images: &mut [T]) {
     let (size, plane, width) = (plan.image(), plan.height * plan.width, plan.width);
     let (out_plane, out_w) = (plan.out_plane(), plan.out[1]);
-    let columns = images.len() / size * out_plane;
+    let used = images.len() / size * out_plane;
     let [stride_y, stride_x] = plan.options.stride;
     plan.for_each_tap(
+        0..plan.channels,
         #[inline(always)]
         |row, channel, tap| {
-            let row = &matrix[row * columns..(row + 1) * columns];
+            let row = &matrix[row * columns..row * columns + used];
             if tap.ys.is_empty() || tap.xs.is_empty() {
                 return;
             }

@@ -3,10 +3,11 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{
     CpuStorage, CudaStorage, CustomOp1, CustomOp2, CustomOp3, DType, Error, Layout, MetalStorage, Result,
-    Shape, Storage, Tensor, WithDType,
+    Shape, Storage, Tensor, Var, WithDType,
 };
 
 use super::cuda::{self, CudaKernel, DeviceElement};
+use crate::tape;
 
 /// A scalar type for which the operations have kernels: `f32` or `f64`.
 ///
@@ -101,17 +102,36 @@ pub(crate) trait Kernel: Send + Sync + 'static {
 
 /// Applies a kernel of one input.
 pub(crate) fn apply1<K: CudaKernel>(kernel: K, x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Adapter(kernel))
+    let x = x.contiguous()?;
+    if is_recorded(&[&x]) {
+        return Adapter(kernel).record(vec![x]);
+    }
+    x.apply_op1(Adapter(kernel))
 }
 
 /// Applies a kernel of two inputs.
 pub(crate) fn apply2<K: CudaKernel>(kernel: K, x: &Tensor, y: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op2(&y.contiguous()?, Adapter(kernel))
+    let (x, y) = (x.contiguous()?, y.contiguous()?);
+    if is_recorded(&[&x, &y]) {
+        return Adapter(kernel).record(vec![x, y]);
+    }
+    x.apply_op2(&y, Adapter(kernel))
 }
 
 /// Applies a kernel of three inputs.
 pub(crate) fn apply3<K: CudaKernel>(kernel: K, x: &Tensor, y: &Tensor, z: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op3(&y.contiguous()?, &z.contiguous()?, Adapter(kernel))
+    let (x, y, z) = (x.contiguous()?, y.contiguous()?, z.contiguous()?);
+    if is_recorded(&[&x, &y, &z]) {
+        return Adapter(kernel).record(vec![x, y, z]);
+    }
+    x.apply_op3(&y, &z, Adapter(kernel))
+}
+
+/// Whether an operation goes to a [`Tape`](tape::Tape) and not to Candle's graph.
+fn is_recorded(inputs: &[&Tensor]) -> bool {
+    tape::records()
+        && inputs.iter().all(|input| input.device().is_cpu())
+        && inputs.iter().any(|input| input.track_op())
 }
 
 struct Adapter<K>(K);
@@ -123,6 +143,28 @@ impl<K: CudaKernel> Adapter<K> {
             DType::F64 => self.forward_as::<f64>(inputs),
             other => Err(self.unsupported(other)),
         }
+    }
+
+    /// Runs the kernel and adds it to what this thread records.
+    fn record(self, inputs: Vec<Tensor>) -> Result<Tensor> {
+        let output = match inputs[0].dtype() {
+            DType::F32 => self.variable::<f32>(&inputs)?,
+            DType::F64 => self.variable::<f64>(&inputs)?,
+            other => return Err(self.unsupported(other)),
+        };
+        tape::record(self, inputs, &output);
+        Ok(output)
+    }
+
+    /// The value, as a variable.
+    fn variable<T: Element>(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let locks: Vec<_> = inputs.iter().map(|t| t.storage_and_layout()).collect();
+        let views = locks
+            .iter()
+            .map(|(storage, layout)| host_view(self.0.name(), storage, layout))
+            .collect::<Result<Vec<View<'_, T>>>>()?;
+        let (data, dims) = self.0.forward(&views)?;
+        Ok(Var::from_vec(data, dims, inputs[0].device())?.into_inner())
     }
 
     fn forward_as<T: Element>(&self, inputs: &[(&CpuStorage, &Layout)]) -> Result<(CpuStorage, Shape)> {
@@ -182,6 +224,12 @@ impl<K: CudaKernel> Adapter<K> {
     fn no_device<S>(&self, device: &str) -> Result<S> {
         let name = self.0.name();
         Err(Error::Msg(format!("{name}: no {device} kernel yet; run this model on the CPU device")))
+    }
+}
+
+impl<K: CudaKernel> tape::Backward for Adapter<K> {
+    fn gradients(&self, inputs: &[&Tensor], output: &Tensor, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        self.backward(inputs, output, grad)
     }
 }
 

@@ -5,6 +5,7 @@ mod cuda;
 
 use candle_core::{DType, Error, Result, Tensor};
 
+use super::fresh::fresh;
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply1};
 
 /// Mean softmax cross-entropy of `logits` against integer `labels`.
@@ -87,7 +88,7 @@ impl Kernel for CrossEntropy {
         let logits = inputs[0];
         let classes = logits.last_dim();
         let scale = grad.data[0].to_f64() / self.labels.len() as f64;
-        let mut out = vec![T::zero(); logits.data.len()];
+        let mut out = fresh(logits.data.len());
         for ((row, g), &label) in
             logits.data.chunks_exact(classes).zip(out.chunks_exact_mut(classes)).zip(&self.labels)
         {

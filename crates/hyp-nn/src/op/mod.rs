@@ -16,6 +16,8 @@ mod cuda;
 mod depthwise;
 mod direct;
 mod elementary;
+mod elementwise;
+mod fresh;
 mod gemm;
 mod im2col;
 mod kernel;

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
+use super::fresh::fresh;
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply1};
 use super::wide::wide;
 
@@ -255,7 +256,7 @@ impl Kernel for MaxPool {
         let x = inputs[0];
         let [batch, channels, height, width] = x.dims[..] else { unreachable!("checked by max_pool2d") };
         let [out_h, out_w] = self.options.output_size(height, width)?;
-        let mut y = vec![T::zero(); batch * channels * out_h * out_w];
+        let mut y = fresh(batch * channels * out_h * out_w);
         let mut winners = vec![0; y.len()];
         y.par_chunks_mut(out_h * out_w)
             .zip(winners.par_chunks_mut(out_h * out_w))
@@ -327,7 +328,7 @@ impl Kernel for AvgPool {
         let x = inputs[0];
         let [batch, channels, height, width] = x.dims[..] else { unreachable!("checked by avg_pool2d") };
         let (out_h, out_w) = (self.rows.len(), self.columns.len());
-        let mut y = vec![T::zero(); batch * channels * out_h * out_w];
+        let mut y = fresh(batch * channels * out_h * out_w);
         y.par_chunks_mut(out_h * out_w).zip(x.data.par_chunks(height * width)).for_each(|(y, x)| {
             for (y, rows) in y.chunks_exact_mut(out_w).zip(&self.rows) {
                 for (y, columns) in y.iter_mut().zip(&self.columns) {

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Error, Result, Tensor, Var};
 
 use super::cases::{Case, cases};
 use super::{list, numbers};
-use crate::op;
+use crate::{op, tape::Tape};
 
 /// How far an operation on a device is from its CPU form.
 #[derive(Clone, Debug)]
@@ -58,9 +58,9 @@ pub fn parity(device: &Device) -> Result<Vec<Parity>> {
 }
 
 fn compare(case: &Case, dtype: DType, device: &Device) -> Result<Parity> {
-    let want = run(case, dtype, &Device::Cpu)?;
+    let want = run(case, dtype, &Device::Cpu, false)?;
     let tolerance = if dtype == DType::F32 { case.single } else { case.double };
-    let (value, gradient, refusal) = match run(case, dtype, device) {
+    let (value, gradient, refusal) = match run(case, dtype, device, false) {
         Ok(got) => {
             let gradients = got[1..].iter().zip(&want[1..]);
             let worst = gradients.map(|(got, want)| distance(got, want)).fold(0.0, larger);
@@ -71,17 +71,30 @@ fn compare(case: &Case, dtype: DType, device: &Device) -> Result<Parity> {
     Ok(Parity { name: case.name, dtype, value, gradient, tolerance, refusal })
 }
 
-/// The value and the gradient by every input, of a sum in which every element of the value has a weight of its own.
-fn run(case: &Case, dtype: DType, device: &Device) -> Result<Vec<Vec<f64>>> {
+/// The value and the gradient by every input, of a sum in which every element of the value has a weight of its own; with
+/// a [`Tape`] or by Candle's backward pass.
+fn run(case: &Case, dtype: DType, device: &Device, on_tape: bool) -> Result<Vec<Vec<f64>>> {
     let inputs = case.inputs.iter().map(|input| {
         let values = (numbers(input.dims, input.seed)?.affine(input.scale, input.shift)?).to_dtype(dtype)?;
         Var::from_tensor(&values.to_device(device)?)
     });
     let inputs = inputs.collect::<Result<Vec<Var>>>()?;
     let tracked: Vec<Tensor> = inputs.iter().map(|input| input.as_tensor().clone()).collect();
-    let value = (case.apply)(&tracked)?;
-    let weights = numbers(value.dims(), 99)?.to_dtype(dtype)?.to_device(device)?;
-    let gradients = op::sum(&(&value * weights)?)?.backward()?;
+    let work = || {
+        let value = (case.apply)(&tracked)?;
+        let weights = numbers(value.dims(), 99)?.to_dtype(dtype)?.to_device(device)?;
+        let sum = op::sum(&(&value * weights)?)?;
+        Ok::<_, Error>((value, sum))
+    };
+    let (value, gradients) = if on_tape {
+        let (done, tape) = Tape::record(work);
+        let (value, sum) = done?;
+        (value, tape.gradients(&sum)?)
+    } else {
+        let (value, sum) = work()?;
+        let gradients = sum.backward()?;
+        (value, gradients)
+    };
     let mut all = vec![list(&value)?];
     for (n, input) in inputs.iter().enumerate() {
         let gradient = gradients.get(input);
@@ -102,4 +115,20 @@ fn distance(got: &[f64], want: &[f64]) -> f64 {
 /// The larger number; NaN where there is one.
 fn larger(a: f64, b: f64) -> f64 {
     if b > a || b.is_nan() { b } else { a }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gradients_of_a_tape_are_those_of_candle() -> Result<()> {
+        for case in cases() {
+            for dtype in [DType::F32, DType::F64] {
+                let want = run(&case, dtype, &Device::Cpu, false)?;
+                assert_eq!(run(&case, dtype, &Device::Cpu, true)?, want, "{} {dtype:?}", case.name);
+            }
+        }
+        Ok(())
+    }
 }

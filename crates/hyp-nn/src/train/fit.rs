@@ -10,6 +10,7 @@ use super::{
 use crate::{
     error::{BoxError, Error, Result},
     optim::{Optimizer, Step, clip_scale},
+    tape::Tape,
 };
 use candle_core::DType;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -128,13 +129,14 @@ impl<'a> Run<'a> {
         let Position { epoch, step, .. } = self.at;
         let logged = self.config.log_every > 0 && (step + 1).is_multiple_of(self.config.log_every);
         let context = StepContext { epoch, step, seed: step_seed(self.config.seed, step), logged };
-        let Loss { value, rows, scalars } = task.loss(batch, &context)?;
+        let (loss, tape) = Tape::record(|| task.loss(batch, &context));
+        let Loss { value, rows, scalars } = loss?;
         let loss = value.to_dtype(DType::F64)?.to_scalar::<f64>()?;
         let failure = Failure { step, epoch, loss, grads: None };
         if !loss.is_finite() {
             return Err(explain(task, batch, &failure));
         }
-        let grads = value.backward()?;
+        let grads = tape.gradients(&value)?;
         let norm = checked_norm(task, batch, &failure, &grads)?;
         let rate = self.rate();
         let grad_scale = self.config.clip_norm.map_or(1.0, |max| clip_scale(norm, max));

@@ -18,7 +18,8 @@ pub trait Task {
 
     /// The loss of a batch in training mode.
     ///
-    /// Randomness inside (dropout, sampling) must come from `context.seed` alone.
+    /// Randomness inside (dropout, sampling) must come from `context.seed` alone. The loss is computed within
+    /// [`Tape::record`](crate::tape::Tape::record): gradients that are needed on the way want a recording of their own.
     ///
     /// # Errors
     /// Whatever the task meets; it stops the run.

@@ -4,6 +4,7 @@ use anyhow::Result;
 use hyp_math::Curvature;
 use hyp_nn::candle_core::{Tensor, Var};
 use hyp_nn::op::{self, BallParameter};
+use hyp_nn::tape::Tape;
 
 use super::super::measure::{Bench, Row, Work};
 use super::uniform;
@@ -77,8 +78,13 @@ fn pair(
     run: impl Fn() -> Result<Tensor>,
 ) -> Result<()> {
     bench.row(Row::new(value, format!("{name}, {size}")).work(work), || run().map(drop))?;
+    if !bench.wants(gradient) {
+        return Ok(());
+    }
+    let ones = run()?.ones_like()?;
     bench.row(Row::new(gradient, format!("{name} with gradient, {size}")).work(gradient_work), || {
-        run()?.backward()?;
+        let (value, tape) = Tape::record(&run);
+        tape.gradients_from(&value?, &ones)?;
         Ok(())
     })
 }

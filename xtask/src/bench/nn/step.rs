@@ -6,6 +6,7 @@ use hyp_nn::backbone::{
 };
 use hyp_nn::candle_core::Device;
 use hyp_nn::optim::{OptimizerConfig, Step};
+use hyp_nn::tape::Tape;
 use hyp_nn::train::{StepContext, Task};
 use hyp_nn::{Classification, Classifier, Geometry, Head, Labelled, ParameterStore};
 
@@ -110,8 +111,9 @@ pub(crate) fn training<B: Backbone>(
     Ok(move || {
         let context = StepContext { epoch: 0, step, seed: step, logged: false };
         step += 1;
-        let loss = task.loss(&batch, &context)?.value;
-        let gradients = loss.backward()?;
+        let (loss, tape) = Tape::record(|| task.loss(&batch, &context));
+        let loss = loss?.value;
+        let gradients = tape.gradients(&loss)?;
         optimizer.step(task.parameters(), &gradients, Step::at_rate(1e-3))?;
         Ok(f64::from(loss.to_scalar::<f32>()?))
     })

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use hyp_fewshot::{EpisodeSource, Training};
 use hyp_nn::backbone::Backbone;
 use hyp_nn::optim::{OptimizerConfig, Step};
+use hyp_nn::tape::Tape;
 use hyp_nn::train::{StepContext, Task};
 
 use super::FewShot;
@@ -78,8 +79,8 @@ fn training_seconds(experiment: &FewShot, row: &FewShotRow, pictures: &Pictures)
     for (number, episode) in EpisodeSource::new(&loader, shape, 0, &experiment.device).enumerate() {
         let episode = episode.map_err(|error| anyhow::anyhow!(error))?;
         let context = StepContext { epoch: 0, step: number as u64, seed: 0, logged: false };
-        let loss = task.loss(&episode, &context)?;
-        let gradients = loss.value.backward()?;
+        let (loss, tape) = Tape::record(|| task.loss(&episode, &context));
+        let gradients = tape.gradients(&loss?.value)?;
         optimizer.step(&task.model.store, &gradients, Step::at_rate(row.train.adam_lr))?;
         if number >= WARM_UP {
             seconds += start.elapsed().as_secs_f64();

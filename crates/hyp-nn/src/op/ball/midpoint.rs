@@ -9,6 +9,7 @@ use hyp_math::lorentz;
 use hyp_math::{Curvature, batch};
 
 use super::{BallParameter, Model, with_curvature};
+use crate::op::fresh::fresh;
 use crate::op::kernel::{Element, Gradients, Kernel, Output, View, apply1, apply2, apply3};
 
 /// Einstein midpoint of each group of points, weighted if weights are given; see [`batch::einstein_midpoint`].
@@ -89,7 +90,7 @@ impl Kernel for Average {
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
         let (points, weights) = (inputs[0], self.weighted.then(|| T::real(inputs[1].data)));
         let [groups, shots, dim] = points.dims[..] else { unreachable!("checked by average") };
-        let mut out = vec![T::zero(); groups * dim];
+        let mut out = fresh(groups * dim);
         let average = match self.model {
             Model::Ball => batch::einstein_midpoint,
             Model::Lorentz => batch::lorentz::centroid,
@@ -107,8 +108,8 @@ impl Kernel for Average {
     ) -> Result<Gradients<T>> {
         let (points, weights) = (inputs[0], self.weighted.then(|| T::real(inputs[1].data)));
         let (shots, dim) = (points.dims[1], points.dims[2]);
-        let mut by_points = vec![T::zero(); points.data.len()];
-        let mut by_weights = weights.map(|w| vec![T::zero(); w.len()]);
+        let mut by_points = fresh(points.data.len());
+        let mut by_weights = weights.map(|w| fresh(w.len()));
         let vjp = match self.model {
             Model::Ball => batch::einstein_midpoint_vjp,
             Model::Lorentz => batch::lorentz::centroid_vjp,

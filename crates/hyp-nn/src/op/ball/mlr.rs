@@ -7,6 +7,7 @@ use candle_core::{Error, Result, Tensor};
 use hyp_math::{Curvature, batch};
 
 use super::{BallParameter, with_curvature};
+use crate::op::fresh::fresh;
 use crate::op::kernel::{Element, Gradients, Kernel, Output, View, apply3};
 
 /// Hyperbolic logits of hyperplanes through the points `p` of the ball with normals `a`; see [`batch::mlr_logits`].
@@ -83,7 +84,7 @@ struct Logits {
 impl Logits {
     fn value<T: Element>(&self, x: View<'_, T>, p: &[T], a: &[T]) -> Output<T> {
         let rows = x.dims[0];
-        let mut out = vec![T::zero(); rows * self.classes];
+        let mut out = fresh(rows * self.classes);
         let f = match self.parameters {
             Parameters::Points => batch::mlr_logits,
             Parameters::Raw => batch::mlr_layer_logits,
@@ -122,7 +123,7 @@ impl Kernel for Logits {
         grad: View<'_, T>,
         _: &[bool],
     ) -> Result<Gradients<T>> {
-        let [mut gx, mut gp, mut ga] = [0, 1, 2].map(|i: usize| vec![T::zero(); inputs[i].data.len()]);
+        let [mut gx, mut gp, mut ga] = [0, 1, 2].map(|i: usize| fresh(inputs[i].data.len()));
         let slices = [&mut gx, &mut gp, &mut ga];
         self.gradients(inputs[0], inputs[1].data, inputs[2].data, grad.data, slices.map(Vec::as_mut_slice));
         Ok(vec![Some(gx), Some(gp), Some(ga)])
@@ -155,7 +156,7 @@ impl Kernel for TogetherWithCurvature {
     ) -> Result<Gradients<T>> {
         let (x, both) = (inputs[0], inputs[1]);
         let (p, a) = both.data.split_at(self.first);
-        let (mut gx, mut g_both) = (vec![T::zero(); x.data.len()], vec![T::zero(); both.data.len()]);
+        let (mut gx, mut g_both) = (fresh(x.data.len()), fresh(both.data.len()));
         let (gp, ga) = g_both.split_at_mut(p.len());
         let by_c = self.logits.gradients(x, p, a, grad.data, [&mut gx, gp, ga]);
         Ok(with_curvature(vec![Some(gx), Some(g_both)], inputs.len(), by_c))

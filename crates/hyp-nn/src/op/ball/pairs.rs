@@ -9,6 +9,7 @@ use hyp_math::lorentz;
 use hyp_math::{Curvature, batch};
 
 use super::{BallParameter, Model, with_curvature};
+use crate::op::fresh::fresh;
 use crate::op::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
 
 /// Distance of every row of `x` to every row of `y`, in memory of the size of the result; see
@@ -85,7 +86,7 @@ impl Kernel for DistanceMatrix {
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
         let (x, y) = (inputs[0], inputs[1]);
         let (rows, columns) = (x.dims[0], y.dims[0]);
-        let mut out = vec![T::zero(); rows * columns];
+        let mut out = fresh(rows * columns);
         let (left, right) = (T::real(x.data), T::real(y.data));
         let distances = match self.model {
             Model::Ball => batch::distance_matrix,
@@ -103,7 +104,7 @@ impl Kernel for DistanceMatrix {
         _: &[bool],
     ) -> Result<Gradients<T>> {
         let (x, y) = (inputs[0], inputs[1]);
-        let [mut gx, mut gy] = [x, y].map(|v| vec![T::zero(); v.data.len()]);
+        let [mut gx, mut gy] = [x, y].map(|v| fresh(v.data.len()));
         let (left, right, g) = (T::real(x.data), T::real(y.data), T::real(grad.data));
         let (into_x, into_y) = (T::real_mut(&mut gx), T::real_mut(&mut gy));
         let (dim, c) = (x.last_dim(), self.c);

@@ -9,6 +9,7 @@ use hyp_math::{Curvature, Real, batch};
 #[cfg(feature = "cuda")]
 use self::cuda::{OnCuda, OnPairs, Radial};
 use super::{BallParameter, with_curvature};
+use crate::op::fresh::fresh;
 use crate::op::kernel::{Element, Gradients, Kernel, Output, View, apply1, apply2, apply3};
 
 /// An operation on one matrix of points.
@@ -98,7 +99,7 @@ impl<O: UnaryOp> Kernel for Unary<O> {
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
         let x = inputs[0];
         let shape = result_shape(x.dims, O::SCALAR);
-        let mut out = vec![T::zero(); shape.iter().product()];
+        let mut out = fresh(shape.iter().product());
         self.op.value(T::real(x.data), x.last_dim(), self.c, T::real_mut(&mut out));
         Ok((out, shape))
     }
@@ -111,7 +112,7 @@ impl<O: UnaryOp> Kernel for Unary<O> {
         _: &[bool],
     ) -> Result<Gradients<T>> {
         let x = inputs[0];
-        let mut gx = vec![T::zero(); x.data.len()];
+        let mut gx = fresh(x.data.len());
         let (points, g, into) = (T::real(x.data), T::real(grad.data), T::real_mut(&mut gx));
         let by_c = self.op.gradient(points, g, x.last_dim(), self.c, into);
         Ok(with_curvature(vec![Some(gx)], inputs.len(), by_c))
@@ -126,7 +127,7 @@ impl<O: BinaryOp> Kernel for Binary<O> {
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
         let (x, y) = (inputs[0], inputs[1]);
         let shape = result_shape(x.dims, O::SCALAR);
-        let mut out = vec![T::zero(); shape.iter().product()];
+        let mut out = fresh(shape.iter().product());
         self.op.value(T::real(x.data), T::real(y.data), x.last_dim(), self.c, T::real_mut(&mut out));
         Ok((out, shape))
     }
@@ -139,7 +140,7 @@ impl<O: BinaryOp> Kernel for Binary<O> {
         _: &[bool],
     ) -> Result<Gradients<T>> {
         let operands = [T::real(inputs[0].data), T::real(inputs[1].data)];
-        let [mut gx, mut gy] = [0, 1].map(|i: usize| vec![T::zero(); inputs[i].data.len()]);
+        let [mut gx, mut gy] = [0, 1].map(|i: usize| fresh(inputs[i].data.len()));
         let into = [T::real_mut(&mut gx), T::real_mut(&mut gy)];
         let by_c = self.op.gradient(operands, T::real(grad.data), inputs[0].last_dim(), self.c, into);
         Ok(with_curvature(vec![Some(gx), Some(gy)], inputs.len(), by_c))

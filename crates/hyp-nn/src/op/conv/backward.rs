@@ -1,8 +1,11 @@
 //! The gradients of a convolution, in tasks that each take a share of the batch.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::super::direct::Direct;
+use super::super::fresh::fresh;
 use super::super::gemm::{Former, Matrix, product};
 use super::super::im2col::{fold_add, unfold};
 use super::super::kernel::{Element, Gradients, View};
@@ -15,17 +18,39 @@ use super::{Conv, Form};
 /// Into how many tasks the backward pass cuts a batch at most; each holds a gradient of the weight of its own.
 const TASKS: usize = 16;
 
+/// Filters whose gradients are summed over the tasks together.
+const LINE: usize = 16;
+
 /// Numbers that the transformed gradients of all tasks may have together; with more, there are fewer tasks.
 const GRADIENTS: usize = 1 << 25;
+
+/// What comes back to a share of the batch.
+#[derive(Clone, Copy)]
+pub(super) struct Share<'a, T> {
+    pub(super) grad: &'a [T],
+    pub(super) output: &'a [T],
+    /// Where each pooled maximum stood; empty without pooling.
+    pub(super) winners: &'a [u32],
+    /// Elements of one map of the result.
+    pub(super) pooled: usize,
+}
+
+impl<T> Share<'_, T> {
+    /// That of some of the images, each with `result` elements.
+    fn part(&self, images: Range<usize>, result: usize) -> Self {
+        let span = images.start * result..images.end * result;
+        let winners = if self.winners.is_empty() { &[] } else { &self.winners[span.clone()] };
+        Self { grad: &self.grad[span.clone()], output: &self.output[span], winners, pooled: self.pooled }
+    }
+}
 
 /// The share of the batch that one backward task works on.
 struct Task<'a, T> {
     x: &'a [T],
-    grad: &'a [T],
-    output: &'a [T],
-    winners: &'a [u32],
+    back: Share<'a, T>,
     gx: Option<&'a mut [T]>,
-    normalised: Option<Normalised<'a, T>>,
+    /// The number of the first image.
+    first: usize,
 }
 
 /// What all backward tasks share.
@@ -38,8 +63,7 @@ struct Common<'a, T> {
     turned: Option<Form>,
     weight_wanted: bool,
     bias_wanted: bool,
-    /// Elements of one map of the result.
-    pooled: usize,
+    normalised: Option<Normalised<'a, T>>,
 }
 
 /// A batch normalisation between convolution and rectifier, as the gradient passes it.
@@ -52,18 +76,14 @@ pub(in super::super) struct Normalised<'a, T> {
 }
 
 impl<T: Element> Normalised<'_, T> {
-    /// Takes the gradient maps `[filter][image][position]` of some images, from number `first` on, through it.
+    /// Takes the gradient of one map through it.
     #[inline(always)]
-    fn pass(&self, maps: &mut [T], first: usize, images: usize) {
-        let filters = self.lines.len();
-        let plane = maps.len() / (filters * images);
-        for (n, map) in maps.chunks_exact_mut(plane).enumerate() {
-            let (f, i) = (n / images, n % images);
-            let [scale, flat, slope, mean] = self.lines[f];
-            let at = ((first + i) * filters + f) * plane;
-            for (g, v) in map.iter_mut().zip(&self.maps[at..at + plane]) {
-                *g = *g * scale - flat - (*v - mean) * slope;
-            }
+    pub(super) fn pass(&self, map: &mut [T], filter: usize, image: usize) {
+        let [scale, flat, slope, mean] = self.lines[filter];
+        let at = (image * self.lines.len() + filter) * map.len();
+        let values = &self.maps[at..at + map.len()];
+        for (g, v) in map.iter_mut().zip(values) {
+            *g = *g * scale - flat - (*v - mean) * slope;
         }
     }
 }
@@ -72,7 +92,7 @@ impl Conv {
     /// Gradients of weight (transposed; empty if not wanted) and bias from one task; writes its part of the input gradient.
     fn backward_task<T: Element>(&self, task: Task<'_, T>, common: &Common<'_, T>) -> (Vec<T>, Vec<f64>) {
         let plan = &self.plan;
-        let (image, result) = (plan.image(), plan.filters * common.pooled);
+        let (image, result) = (plan.image(), plan.filters * task.back.pooled);
         let chunk = self.chunk::<T>();
         let mut gw = WeightGradient::new(self, common);
         let mut gb = vec![0.0; plan.filters];
@@ -81,16 +101,10 @@ impl Conv {
             for (n, x) in task.x.chunks(chunk * image).enumerate() {
                 let images = x.len() / image;
                 let columns = images * plan.out_plane();
-                let at = n * chunk * result..(n * chunk + images) * result;
-                let winners = if task.winners.is_empty() { &[] } else { &task.winners[at.clone()] };
+                let back = task.back.part(n * chunk..n * chunk + images, result);
                 let maps = &mut maps[..plan.filters * columns];
-                self.unfinish(&task.grad[at.clone()], &task.output[at], winners, maps, common.pooled);
-                if let Some(normalised) = &task.normalised {
-                    wide(
-                        #[inline(always)]
-                        || normalised.pass(maps, n * chunk, images),
-                    );
-                }
+                let normalised = common.normalised.map(|all| (all, task.first + n * chunk));
+                self.unfinish(&back, 0..plan.filters, maps, normalised);
                 if common.bias_wanted {
                     wide(
                         #[inline(always)]
@@ -126,32 +140,48 @@ impl Conv {
             for (i, gx) in gx.chunks_exact_mut(plan.image()).enumerate() {
                 depthwise.input_gradient(common.weight, &maps[i * plane..], columns, gx);
             }
+        } else if plan.is_pointwise() && images == 1 {
+            self.backward_product(common.weight, maps, gx, columns);
         } else {
-            let groups = plan.options.groups;
-            let (rows, filters) = (plan.rows() / groups, plan.filters / groups);
             scratch(plan.rows() * columns, |unfolded| {
-                for (unfolded, (maps, weight)) in unfolded
-                    .chunks_exact_mut(rows * columns)
-                    .zip(maps.chunks_exact(filters * columns).zip(common.weight.chunks_exact(filters * rows)))
-                {
-                    let weight = Matrix::new(weight, filters, rows).transposed();
-                    product(unfolded, Former::Replaced, weight, Matrix::new(maps, filters, columns));
-                }
-                fold_add(plan, unfolded, gx);
+                self.backward_product(common.weight, maps, unfolded, columns);
+                gx.fill(T::zero());
+                fold_add(plan, unfolded, columns, gx);
             });
         }
     }
 
-    /// Brings the gradient of the weight from `[group][row][filter]`, in which it is accumulated because the product
-    /// is faster that way round, to `[group][filter][row]`.
-    fn weight_layout<T: Element>(&self, gradient: &[T]) -> Vec<T> {
+    /// `unfolded[row][image × position] = weightᵀ · maps`, group by group.
+    fn backward_product<T: Element>(&self, weight: &[T], maps: &[T], unfolded: &mut [T], columns: usize) {
         let groups = self.plan.options.groups;
         let (rows, filters) = (self.plan.rows() / groups, self.plan.filters / groups);
-        let mut out = Vec::with_capacity(gradient.len());
-        for group in gradient.chunks_exact(rows * filters) {
-            for f in 0..filters {
-                out.extend(group[f..].iter().step_by(filters));
-            }
+        for (unfolded, (maps, weight)) in unfolded
+            .chunks_exact_mut(rows * columns)
+            .zip(maps.chunks_exact(filters * columns).zip(weight.chunks_exact(filters * rows)))
+        {
+            let weight = Matrix::new(weight, filters, rows).transposed();
+            product(unfolded, Former::Replaced, weight, Matrix::new(maps, filters, columns));
+        }
+    }
+
+    /// The sum of the gradients of the weight of all tasks, brought from `[group][row][filter]`, in which they are
+    /// accumulated because the product is faster that way round, to `[group][filter][row]`.
+    fn weight_layout<T: Element>(&self, parts: &[Vec<T>]) -> Vec<T> {
+        let groups = self.plan.options.groups;
+        let (rows, filters) = (self.plan.rows() / groups, self.plan.filters / groups);
+        let mut out = fresh(self.plan.filters * rows);
+        for (group, out) in out.chunks_exact_mut(rows * filters).enumerate() {
+            out.par_chunks_mut(LINE * rows).enumerate().for_each(|(n, out)| {
+                let (first, count) = (n * LINE, out.len() / rows);
+                for row in 0..rows {
+                    let at = (group * rows + row) * filters + first;
+                    let mut line = [T::zero(); LINE];
+                    for part in parts {
+                        line.iter_mut().zip(&part[at..at + count]).for_each(|(total, v)| *total += *v);
+                    }
+                    out[row..].iter_mut().step_by(rows).zip(line).for_each(|(to, v)| *to = v);
+                }
+            });
         }
         out
     }
@@ -261,49 +291,58 @@ impl Conv {
         normalised: Option<Normalised<'_, T>>,
     ) -> Gradients<T> {
         let plan = &self.plan;
-        let (x, weight) = (inputs[0].data, inputs[1].data);
+        let weight = inputs[1].data;
         let pooled = output.dims[2] * output.dims[3];
-        let result = plan.filters * pooled;
-        let winners = self.winners();
-        let mut gx = wanted[0].then(|| vec![T::zero(); x.len()]);
-        let chunk = self.chunk::<T>();
+        let all = Share { grad: grad.data, output: output.data, winners: self.winners(), pooled };
         let single = T::single(weight);
         let winograd = self.winograd.as_ref().filter(|_| wanted[1] && single.is_some());
         let tasks = winograd.map_or(TASKS, |w| (GRADIENTS / w.gradient_len()).clamp(TASKS / 4, TASKS));
-        let images = plan.batch.div_ceil(tasks).next_multiple_of(chunk);
+        let images = plan.batch.div_ceil(tasks).next_multiple_of(self.chunk::<T>());
+        let shares = plan.batch.div_ceil(images);
+        self.backward_whole(inputs, &all, wanted, normalised, shares)
+            .unwrap_or_else(|| self.backward_shares(inputs, &all, wanted, normalised, images))
+    }
+
+    /// The same in shares of so many images.
+    pub(super) fn backward_shares<T: Element>(
+        &self,
+        inputs: &[View<'_, T>],
+        all: &Share<'_, T>,
+        wanted: &[bool],
+        normalised: Option<Normalised<'_, T>>,
+        images: usize,
+    ) -> Gradients<T> {
+        let plan = &self.plan;
+        let (x, weight) = (inputs[0].data, inputs[1].data);
+        let result = plan.filters * all.pooled;
+        let single = T::single(weight);
+        let winograd = self.winograd.as_ref().filter(|_| wanted[1] && single.is_some());
+        // Every form of the gradient writes all of it.
+        let mut gx = wanted[0].then(|| fresh(x.len()));
         let mut gx_parts = gx.as_mut().map(|gx| gx.chunks_mut(images * plan.image()));
-        let maps =
-            normalised.map_or(&[][..], |all| all.maps).chunks(images * plan.filters * plan.out_plane());
-        let mut normalised_parts = maps.filter_map(|maps| normalised.map(|all| Normalised { maps, ..all }));
-        let mut winner_parts = winners.chunks(images * result);
         let tasks: Vec<Task<'_, T>> = x
             .chunks(images * plan.image())
-            .zip(grad.data.chunks(images * result).zip(output.data.chunks(images * result)))
-            .map(|(x, (grad, output))| Task {
+            .enumerate()
+            .map(|(n, x)| Task {
                 x,
-                grad,
-                output,
-                winners: winner_parts.next().unwrap_or_default(),
+                back: all.part(n * images..n * images + x.len() / plan.image(), result),
                 gx: gx_parts.as_mut().and_then(Iterator::next),
-                normalised: normalised_parts.next(),
+                first: n * images,
             })
             .collect();
         let direct = self.direct.as_ref().filter(|d| wanted[1] && single.is_some() && d.pays_for_weight());
         let turned = wanted[0].then(|| Form::of_input_gradient(plan, weight)).flatten();
         let bias_wanted = wanted.get(2) == Some(&true);
         let common =
-            Common { weight, winograd, direct, turned, weight_wanted: wanted[1], bias_wanted, pooled };
-        let parts: Vec<(Vec<T>, Vec<f64>)> =
-            tasks.into_par_iter().map(|task| self.backward_task(task, &common)).collect();
-        let mut parts = parts.into_iter();
-        let (mut gw, mut gb) = parts.next().expect("invariant: forward refuses an empty batch");
-        for (w, b) in parts {
-            gw.iter_mut().zip(&w).for_each(|(total, part)| *total += *part);
-            gb.iter_mut().zip(&b).for_each(|(total, part)| *total += *part);
-        }
+            Common { weight, winograd, direct, turned, weight_wanted: wanted[1], bias_wanted, normalised };
+        let (gw, gb): (Vec<Vec<T>>, Vec<Vec<f64>>) =
+            tasks.into_par_iter().map(|task| self.backward_task(task, &common)).unzip();
         let mut gradients = vec![gx, wanted[1].then(|| self.weight_layout(&gw))];
         if inputs.len() == 3 {
-            gradients.push(wanted[2].then(|| gb.into_iter().map(T::from_f64).collect()));
+            gradients.push(wanted[2].then(|| {
+                let sum = |f| gb.iter().map(|part: &Vec<f64>| part[f]).sum();
+                (0..plan.filters).map(|f| T::from_f64(sum(f))).collect()
+            }));
         }
         gradients
     }

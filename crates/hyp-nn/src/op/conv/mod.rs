@@ -3,17 +3,21 @@
 mod backward;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod whole;
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
 pub(super) use self::backward::Normalised;
+use self::backward::Share;
 
 use super::activation::{gated, gated_to, rectified, rectified_to};
 use super::depthwise::Depthwise;
 use super::direct::Direct;
+use super::fresh::fresh;
 use super::gemm::{Former, Matrix, product};
 use super::im2col::{ConvOptions, Plan, unfold};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
@@ -192,99 +196,120 @@ impl Conv {
         }
     }
 
-    /// Brings maps `[filter][image][position]` with bias and epilogue to the result `[image][filter][position]`.
+    /// Brings the maps of some images with bias and epilogue to the result `[image][filter][position]`.
+    ///
+    /// That of filter `f` and image `i` is at `f·columns + i·plane`. The moments are those of the result, unless there is
+    /// no room for them.
     fn finish<T: Element>(
         &self,
         maps: &[T],
+        columns: usize,
         bias: Option<&[T]>,
-        result: &mut [T],
-        winners: &mut [u32],
+        (result, winners, moments): (&mut [T], &mut [u32], &mut [Moments]),
         size: [usize; 2],
     ) {
         wide(
             #[inline(always)]
-            || self.finish_lines(maps, bias, result, winners, size),
+            || {
+                let (plane, pooled) = (self.plan.out_plane(), size[0] * size[1]);
+                for (n, result) in result.chunks_exact_mut(pooled).enumerate() {
+                    let (i, f) = (n / self.plan.filters, n % self.plan.filters);
+                    let map = &maps[f * columns + i * plane..][..plane];
+                    if let Epilogue::ReluMaxPool(pool) = &self.epilogue {
+                        let winners = &mut winners[n * pooled..(n + 1) * pooled];
+                        max_pool_plane(map, self.plan.out[1], pool, size[1], result, winners);
+                    } else {
+                        result.copy_from_slice(map);
+                    }
+                    self.close(result, bias.map(|b| b[f]), moments.get_mut(n));
+                }
+            },
         );
     }
 
+    /// [`Conv::finish`] where the maps of one image already stand in the result, and nothing is pooled.
+    fn finish_in_place<T: Element>(&self, result: &mut [T], bias: Option<&[T]>, moments: &mut [Moments]) {
+        wide(
+            #[inline(always)]
+            || {
+                for (f, result) in result.chunks_exact_mut(self.plan.out_plane()).enumerate() {
+                    self.close(result, bias.map(|b| b[f]), moments.get_mut(f));
+                }
+            },
+        );
+    }
+
+    /// Adds the bias to one map of the result, rectifies it, and takes its moments.
     #[inline(always)]
-    fn finish_lines<T: Element>(
-        &self,
-        maps: &[T],
-        bias: Option<&[T]>,
-        result: &mut [T],
-        winners: &mut [u32],
-        size: [usize; 2],
-    ) {
-        let (filters, plane, pooled) = (self.plan.filters, self.plan.out_plane(), size[0] * size[1]);
-        let images = result.len() / (filters * pooled);
-        for (f, maps) in maps.chunks_exact(images * plane).enumerate() {
-            let b = bias.map_or(T::zero(), |b| b[f]);
-            for (i, map) in maps.chunks_exact(plane).enumerate() {
-                let at = (i * filters + f) * pooled;
-                let result = &mut result[at..at + pooled];
-                match &self.epilogue {
-                    Epilogue::None => result.iter_mut().zip(map).for_each(|(y, v)| *y = *v + b),
-                    Epilogue::Relu => result.iter_mut().zip(map).for_each(|(y, v)| *y = rectified(*v + b)),
-                    Epilogue::Relu6 => {
-                        let most = T::from_f64(self.epilogue.most());
-                        result.iter_mut().zip(map).for_each(|(y, v)| *y = rectified_to(*v + b, most));
-                    }
-                    Epilogue::ReluMaxPool(pool) => {
-                        let winners = &mut winners[at..at + pooled];
-                        max_pool_plane(map, self.plan.out[1], pool, size[1], result, winners);
-                        for y in result {
-                            *y = rectified(*y + b);
-                        }
-                    }
+    fn close<T: Element>(&self, result: &mut [T], bias: Option<T>, moments: Option<&mut Moments>) {
+        let b = bias.unwrap_or(T::zero());
+        match &self.epilogue {
+            Epilogue::None if bias.is_none() => {}
+            Epilogue::None => result.iter_mut().for_each(|y| *y += b),
+            Epilogue::Relu | Epilogue::ReluMaxPool(_) => {
+                for y in result.iter_mut() {
+                    *y = rectified(*y + b);
+                }
+            }
+            Epilogue::Relu6 => {
+                let most = T::from_f64(self.epilogue.most());
+                for y in result.iter_mut() {
+                    *y = rectified_to(*y + b, most);
                 }
             }
         }
+        if let Some(moments) = moments {
+            *moments = Moments::of(result);
+        }
     }
 
-    /// The inverse of [`Conv::finish`] for the gradient: `[image][filter][position]` to `[filter][image][position]`,
-    /// through the epilogue.
-    fn unfinish<T: Element>(&self, grad: &[T], output: &[T], winners: &[u32], maps: &mut [T], pooled: usize) {
+    /// The inverse of [`Conv::finish`] for the gradient: from `[image][filter][position]` to the maps of some filters,
+    /// `[filter][image][position]`, through the epilogue and a normalisation before it, if there is one; the images
+    /// begin with that number of the normalised ones.
+    fn unfinish<T: Element>(
+        &self,
+        share: &Share<'_, T>,
+        filters: Range<usize>,
+        maps: &mut [T],
+        normalised: Option<(Normalised<'_, T>, usize)>,
+    ) {
         wide(
             #[inline(always)]
-            || self.unfinish_lines(grad, output, winners, maps, pooled),
+            || {
+                let plane = self.plan.out_plane();
+                let images = maps.len() / (filters.len() * plane);
+                for (n, map) in maps.chunks_exact_mut(plane).enumerate() {
+                    let (f, i) = (filters.start + n / images, n % images);
+                    self.unfinish_map(share, i * self.plan.filters + f, map);
+                    if let Some((normalised, first)) = &normalised {
+                        normalised.pass(map, f, first + i);
+                    }
+                }
+            },
         );
     }
 
     #[inline(always)]
-    fn unfinish_lines<T: Element>(
-        &self,
-        grad: &[T],
-        output: &[T],
-        winners: &[u32],
-        maps: &mut [T],
-        pooled: usize,
-    ) {
-        let (filters, plane) = (self.plan.filters, self.plan.out_plane());
-        let images = grad.len() / (filters * pooled);
-        for (f, maps) in maps.chunks_exact_mut(images * plane).enumerate() {
-            for (i, map) in maps.chunks_exact_mut(plane).enumerate() {
-                let at = (i * filters + f) * pooled;
-                let (grad, output) = (&grad[at..at + pooled], &output[at..at + pooled]);
-                match &self.epilogue {
-                    Epilogue::None => map.copy_from_slice(grad),
-                    Epilogue::Relu => {
-                        for (m, (g, y)) in map.iter_mut().zip(grad.iter().zip(output)) {
-                            *m = gated(*g, *y);
-                        }
-                    }
-                    Epilogue::Relu6 => {
-                        let most = T::from_f64(self.epilogue.most());
-                        for (m, (g, y)) in map.iter_mut().zip(grad.iter().zip(output)) {
-                            *m = gated_to(*g, *y, most);
-                        }
-                    }
-                    Epilogue::ReluMaxPool(_) => {
-                        map.fill(T::zero());
-                        for (w, (g, y)) in winners[at..at + pooled].iter().zip(grad.iter().zip(output)) {
-                            map[*w as usize] += gated(*g, *y);
-                        }
-                    }
+    fn unfinish_map<T: Element>(&self, share: &Share<'_, T>, n: usize, map: &mut [T]) {
+        let span = n * share.pooled..(n + 1) * share.pooled;
+        let (grad, output) = (&share.grad[span.clone()], &share.output[span.clone()]);
+        match &self.epilogue {
+            Epilogue::None => map.copy_from_slice(grad),
+            Epilogue::Relu => {
+                for (m, (g, y)) in map.iter_mut().zip(grad.iter().zip(output)) {
+                    *m = gated(*g, *y);
+                }
+            }
+            Epilogue::Relu6 => {
+                let most = T::from_f64(self.epilogue.most());
+                for (m, (g, y)) in map.iter_mut().zip(grad.iter().zip(output)) {
+                    *m = gated_to(*g, *y, most);
+                }
+            }
+            Epilogue::ReluMaxPool(_) => {
+                map.fill(T::zero());
+                for (w, (g, y)) in share.winners[span].iter().zip(grad.iter().zip(output)) {
+                    map[*w as usize] += gated(*g, *y);
                 }
             }
         }
@@ -301,7 +326,7 @@ impl Conv {
         let (x, weight, bias) = (inputs[0].data, inputs[1].data, inputs.get(2).map(|b| b.data));
         let size = self.result_size()?;
         let result = plan.filters * size[0] * size[1];
-        let mut y = vec![T::zero(); plan.batch * result];
+        let mut y = fresh(plan.batch * result);
         let pools = matches!(self.epilogue, Epilogue::ReluMaxPool(_));
         let mut winners = vec![0; if pools { y.len() } else { 0 }];
         if y.is_empty() || plan.image() == 0 {
@@ -309,6 +334,25 @@ impl Conv {
                 "conv2d: empty tensors, {plan:?}; give at least one image and filter"
             )));
         }
+        if let Some(whole) = self.whole::<T>() {
+            self.convolve_whole(&whole, [x, weight], bias, (&mut y, &mut winners, moments), size);
+        } else {
+            self.convolve_shares([x, weight], bias, (&mut y, &mut winners, moments), size);
+        }
+        self.keep_winners(winners);
+        Ok((y, vec![plan.batch, plan.filters, size[0], size[1]]))
+    }
+
+    /// The result, in shares of the batch.
+    fn convolve_shares<T: Element>(
+        &self,
+        [x, weight]: [&[T]; 2],
+        bias: Option<&[T]>,
+        (y, winners, moments): (&mut [T], &mut [u32], &mut [Moments]),
+        size: [usize; 2],
+    ) {
+        let plan = &self.plan;
+        let result = plan.filters * size[0] * size[1];
         let chunk = self.chunk::<T>();
         let mut winner_chunks = winners.chunks_mut(chunk * result);
         let mut moment_chunks = moments.chunks_mut(chunk * plan.filters);
@@ -322,36 +366,41 @@ impl Conv {
             .collect();
         let form = Form::of(self, weight);
         tasks.into_par_iter().for_each(|(y, x, winners, moments)| {
-            let images = x.len() / plan.image();
-            let columns = images * plan.out_plane();
-            scratch(plan.filters * columns, |maps: &mut [T]| {
-                if let (Some(form), Some(x), Some(maps)) = (&form, T::single(x), T::single_mut(maps)) {
-                    let at = Strides { image: plan.image(), channel: plan.height * plan.width };
-                    form.maps(x, at, images, maps, Strides { image: plan.out_plane(), channel: columns });
-                } else if let Some(depthwise) = &self.depthwise {
-                    for (i, x) in x.chunks_exact(plan.image()).enumerate() {
-                        depthwise.maps(weight, x, &mut maps[i * plan.out_plane()..], columns);
-                    }
-                } else if plan.is_pointwise() && x.len() == plan.image() {
-                    self.forward_product(weight, x, maps, columns);
-                } else {
-                    scratch(plan.rows() * columns, |unfolded| {
-                        unfold(plan, x, unfolded);
-                        self.forward_product(weight, unfolded, maps, columns);
-                    });
-                }
-                self.finish(maps, bias, y, winners, size);
-                wide(
-                    #[inline(always)]
-                    || {
-                        let maps = y.chunks_exact(size[0] * size[1]);
-                        moments.iter_mut().zip(maps).for_each(|(m, map)| *m = Moments::of(map));
-                    },
-                );
-            });
+            let columns = x.len() / plan.image() * plan.out_plane();
+            if winners.is_empty() && x.len() == plan.image() {
+                // Nothing is pooled, and the maps of one image already lie as the result does.
+                self.share_maps(form.as_ref(), weight, x, y);
+                self.finish_in_place(y, bias, moments);
+            } else {
+                scratch(plan.filters * columns, |maps: &mut [T]| {
+                    self.share_maps(form.as_ref(), weight, x, maps);
+                    self.finish(maps, columns, bias, (y, winners, moments), size);
+                });
+            }
         });
-        self.keep_winners(winners);
-        Ok((y, vec![plan.batch, plan.filters, size[0], size[1]]))
+    }
+
+    /// The maps `[filter][image][position]` of some images.
+    fn share_maps<T: Element>(&self, form: Option<&Form>, weight: &[T], x: &[T], maps: &mut [T]) {
+        let plan = &self.plan;
+        let images = x.len() / plan.image();
+        let columns = images * plan.out_plane();
+        if let (Some(form), Some(x), true) = (form, T::single(x), T::single(maps).is_some()) {
+            let at = Strides { image: plan.image(), channel: plan.height * plan.width };
+            let to = Strides { image: plan.out_plane(), channel: columns };
+            form.maps(x, at, images, T::single_mut(maps).unwrap_or_default(), to);
+        } else if let Some(depthwise) = &self.depthwise {
+            for (i, x) in x.chunks_exact(plan.image()).enumerate() {
+                depthwise.maps(weight, x, &mut maps[i * plan.out_plane()..], columns);
+            }
+        } else if plan.is_pointwise() && images == 1 {
+            self.forward_product(weight, x, maps, columns);
+        } else {
+            scratch(plan.rows() * columns, |unfolded| {
+                unfold(plan, x, unfolded);
+                self.forward_product(weight, unfolded, maps, columns);
+            });
+        }
     }
 }
 

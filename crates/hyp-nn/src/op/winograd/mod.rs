@@ -6,6 +6,7 @@
 
 mod tiles;
 mod transform;
+mod whole;
 mod work;
 
 use std::ops::Range;
@@ -380,6 +381,51 @@ mod tests {
                 let mut got = vec![f32::NAN; x.len()];
                 back.maps(&back.pack_turned(&weight), &grad, to, plan.batch, &mut got, at);
                 let error = difference(&got, &want_input);
+                assert!(error < 5e-6, "{level:?} {plan:?} input {error:e}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_at_once_agrees_with_the_sum_of_products_on_every_level() {
+        let padded = ConvOptions::new(1, 1);
+        let cases = [([3, 40, 7, 9], 70), ([2, 190, 4, 8], 171), ([5, 130, 9, 6], 260)];
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        for level in Level::all() {
+            for (dims, filters) in cases {
+                let plan = Plan::new(&dims, &[filters, dims[1], 3, 3], &padded).unwrap();
+                let mut winograd = Winograd::new(plan).expect("every case pays");
+                winograd.level = level;
+                assert_eq!(winograd.is_for_all(), filters * dims[1] > LARGE / VALUES, "{plan:?}");
+                let (plane, out, channels) = (plan.height * plan.width, plan.out_plane(), plan.channels);
+                let x = numbers(plan.batch * plan.image(), &mut rng);
+                let weight = numbers(filters * plan.rows(), &mut rng);
+                let grad = numbers(plan.batch * filters * out, &mut rng);
+                let [want, want_weight, want_input] = oracle(&plan, &x, &weight, &grad);
+                let at = Strides { image: plan.image(), channel: plane };
+                let from = Strides { image: filters * out, channel: out };
+                // `[filter][image]` to the oracle's `[image][filter]`.
+                let by_image = |maps: &[f32], filters: usize, plane: usize| -> Vec<f32> {
+                    let map = |i: usize, f: usize| maps[(f * plan.batch + i) * plane..][..plane].to_vec();
+                    (0..plan.batch).flat_map(|i| (0..filters).flat_map(move |f| map(i, f))).collect()
+                };
+                let mut got = vec![f32::NAN; want.len()];
+                winograd.maps_of_all(|f, c, tap| weight[(f * channels + c) * 9 + tap], &x, at, &mut got);
+                let error = difference(&by_image(&got, filters, out), &want);
+                assert!(error < 5e-6, "{level:?} {plan:?} {error:e}");
+                let mut got = vec![f32::NAN; weight.len()];
+                winograd.weight_gradient_of_all(&x, at, &grad, from, &mut got);
+                let turned: Vec<f64> = (0..weight.len())
+                    .map(|i| want_weight[i % (channels * 9) * filters + i / (channels * 9)])
+                    .collect();
+                let error = difference(&got, &turned);
+                assert!(error < 5e-6, "{level:?} {plan:?} weight {error:e}");
+                let mut back = Winograd::of_input_gradient(&plan).expect("every case pays");
+                back.level = level;
+                let mut got = vec![f32::NAN; x.len()];
+                let turned = |c: usize, f: usize, tap: usize| weight[(f * channels + c) * 9 + 8 - tap];
+                back.maps_of_all(turned, &grad, from, &mut got);
+                let error = difference(&by_image(&got, channels, plane), &want_input);
                 assert!(error < 5e-6, "{level:?} {plan:?} input {error:e}");
             }
         }

@@ -24,26 +24,28 @@ impl<W: Fn(usize, usize, usize) -> f32> Work for Filters<'_, W> {
     fn run<L: Lane>(self) {
         let Self { weight, count: all, channels, block, packed } = self;
         let together = all.next_multiple_of(block) * channels;
-        for group in (0..together).step_by(L::LANES) {
-            // Lanes are filters within channels within blocks, the order in which they are stored.
-            let mut taps = [[0.0; LANES]; 9];
-            for l in 0..L::LANES {
-                let at = group + l;
-                let (f, c) = (at / (channels * block) * block + at % block, at / block % channels);
-                if f < all {
-                    for (tap, taps) in taps.iter_mut().enumerate() {
-                        taps[l] = weight(f, c, tap);
+        // Lanes are filters within channels within blocks, the order in which they are stored.
+        let some = L::LANES / block;
+        for first in (0..all).step_by(block) {
+            for channel in (0..channels).step_by(some) {
+                let mut taps = [[0.0; LANES]; 9];
+                for (n, c) in (channel..channels.min(channel + some)).enumerate() {
+                    for (l, f) in (first..all.min(first + block)).enumerate() {
+                        for (tap, taps) in taps.iter_mut().enumerate() {
+                            taps[n * block + l] = weight(f, c, tap);
+                        }
                     }
                 }
+                let at = first * channels + channel * block;
+                let count = L::LANES.min((channels - channel) * block);
+                filters(
+                    |y, x| L::load(&taps[3 * y + x]),
+                    |y, x, v| {
+                        let to = &mut packed[(y * WINDOW + x) * (together + SPARE) + at..];
+                        v.store_some(&mut to[..count]);
+                    },
+                );
             }
-            let count = L::LANES.min(together - group);
-            filters(
-                |y, x| L::load(&taps[3 * y + x]),
-                |y, x, v| {
-                    let to = &mut packed[(y * WINDOW + x) * (together + SPARE) + group..];
-                    v.store_some(&mut to[..count]);
-                },
-            );
         }
     }
 }

@@ -1,0 +1,48 @@
+//! Vectors for results of which every number is written, so that nobody need clear them before.
+#![cfg_attr(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    expect(unsafe_code, reason = "a vector's length is set over memory that holds whatever it held")
+)]
+
+use super::kernel::Element;
+
+/// A vector of `len` numbers that may be anything; NaN in this crate's unit tests, so that one which nobody writes is
+/// seen.
+pub(crate) fn fresh<T: Element>(len: usize) -> Vec<T> {
+    if cfg!(test) {
+        return vec![T::from_f64(f64::NAN); len];
+    }
+    whatever(len)
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn whatever<T: Element>(len: usize) -> Vec<T> {
+    let mut numbers = Vec::<T>::with_capacity(len);
+    // SAFETY: the memory is the vector's own and has room for `len` numbers. The assembly is empty, but the compiler must
+    // take it to write whatever is there, so that the numbers count as written; and every pattern of bits is a number.
+    unsafe {
+        std::arch::asm!("/* {0} */", in(reg) numbers.as_mut_ptr(), options(nostack, preserves_flags));
+        numbers.set_len(len);
+    }
+    numbers
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn whatever<T: Element>(len: usize) -> Vec<T> {
+    vec![T::zero(); len]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_its_length_and_is_writable() {
+        for len in [0, 1, 1000] {
+            let mut numbers = whatever::<f64>(len);
+            numbers.fill(2.0);
+            assert_eq!(numbers.iter().sum::<f64>(), 2.0 * len as f64);
+        }
+        assert!(fresh::<f32>(3).iter().all(|n| n.is_nan()));
+    }
+}
