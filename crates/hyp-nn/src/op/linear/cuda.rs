@@ -36,7 +36,8 @@ impl CudaKernel for Linear {
         let (x, weight) = (&inputs[0], &inputs[1]);
         let (out, inner) = (weight.dims[0], weight.dims[1]);
         let rows = x.dims[..x.dims.len() - 1].iter().product::<usize>();
-        let passed = if self.rectify { Some(gated(gpu, &grad.data, &output.data)?) } else { None };
+        let passed =
+            if self.rectify { Some(gated(gpu, &grad.data, &output.data, f64::INFINITY)?) } else { None };
         let g = || passed.as_ref().map_or_else(|| grad.data.slice(..), |passed| passed.slice(..));
         let (mut gx, mut gw) = (None, None);
         if wanted[0] {
