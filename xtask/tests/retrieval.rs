@@ -109,7 +109,8 @@ fn people_go_from_training_to_an_index_and_a_search() {
     assert!(!text.contains("0001_c1_0.png: the index has no"), "{text}");
     let check = ["search", "--index", &index, "--check", "--top", "3"];
     let text = says(&bed, &check, 0, &["have the same first 3", "with the time of the hyperboloid"]);
-    let same = text.lines().find(|line| line.ends_with("have the same first 3")).expect("the line that was found");
+    let same =
+        text.lines().find(|line| line.ends_with("have the same first 3")).expect("the line that was found");
     let [found, "of", all, ..] = same.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{same}") };
     assert_eq!(found, all);
     says(&bed, &[&check[..], &["--query", &inside]].concat(), 2, &["--query"]);

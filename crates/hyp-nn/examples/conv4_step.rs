@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use hyp_nn::candle_core::{Device, Result, Tensor, Var};
 use hyp_nn::op::{ConvOptions, Epilogue, PoolOptions, conv2d_batch_norm, max_pool2d, mean};
+use hyp_nn::tape::Tape;
 
 #[global_allocator]
 static ALLOCATOR: hyp_nn::memory::Keeping<mimalloc::MiMalloc> =
@@ -38,19 +39,22 @@ fn main() -> Result<()> {
     let (mut forward, mut backward) = (vec![], vec![]);
     for _ in 0..steps {
         let start = Instant::now();
-        let mut h = x.clone();
-        for (kernel, gamma, beta) in &layers {
-            let affine = [gamma.as_tensor(), beta.as_tensor()];
-            let pool = Epilogue::ReluMaxPool(PoolOptions::square(2));
-            h = conv2d_batch_norm(&h, kernel, affine, 1e-5, &ConvOptions::new(1, 1), pool)?.0;
-        }
-        if h.dim(3)? > 1 {
-            h = max_pool2d(&h, &PoolOptions::square(h.dim(3)?))?;
-        }
-        let loss = mean(&h.sqr()?)?;
+        let (loss, tape) = Tape::record(|| {
+            let mut h = x.clone();
+            for (kernel, gamma, beta) in &layers {
+                let affine = [gamma.as_tensor(), beta.as_tensor()];
+                let pool = Epilogue::ReluMaxPool(PoolOptions::square(2));
+                h = conv2d_batch_norm(&h, kernel, affine, 1e-5, &ConvOptions::new(1, 1), pool)?.0;
+            }
+            if h.dim(3)? > 1 {
+                h = max_pool2d(&h, &PoolOptions::square(h.dim(3)?))?;
+            }
+            mean(&h.sqr()?)
+        });
+        let loss = loss?;
         forward.push(start.elapsed().as_secs_f64() * 1e3);
         let start = Instant::now();
-        let gradients = loss.backward()?;
+        let gradients = tape.gradients(&loss)?;
         backward.push(start.elapsed().as_secs_f64() * 1e3);
         assert!(layers.iter().all(|(kernel, _, _)| gradients.get(kernel).is_some()));
     }

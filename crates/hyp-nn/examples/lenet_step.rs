@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use hyp_nn::candle_core::{Device, Result, Tensor, Var};
 use hyp_nn::op::{ConvOptions, PoolOptions, conv2d_relu_max_pool, cross_entropy, linear, linear_relu};
+use hyp_nn::tape::Tape;
 
 #[global_allocator]
 static ALLOCATOR: hyp_nn::memory::Keeping<mimalloc::MiMalloc> =
@@ -30,13 +31,16 @@ fn main() -> Result<()> {
     let (mut forward, mut backward) = (vec![], vec![]);
     for _ in 0..steps {
         let start = Instant::now();
-        let h = conv2d_relu_max_pool(&x, &w[0], Some(&w[1]), &conv, &pool)?;
-        let h = conv2d_relu_max_pool(&h, &w[2], Some(&w[3]), &conv, &pool)?;
-        let h = linear_relu(&h.flatten_from(1)?, &w[4], Some(&w[5]))?;
-        let loss = cross_entropy(&linear(&h, &w[6], Some(&w[7]))?, &labels)?;
+        let (loss, tape) = Tape::record(|| {
+            let h = conv2d_relu_max_pool(&x, &w[0], Some(&w[1]), &conv, &pool)?;
+            let h = conv2d_relu_max_pool(&h, &w[2], Some(&w[3]), &conv, &pool)?;
+            let h = linear_relu(&h.flatten_from(1)?, &w[4], Some(&w[5]))?;
+            cross_entropy(&linear(&h, &w[6], Some(&w[7]))?, &labels)
+        });
+        let loss = loss?;
         forward.push(start.elapsed().as_secs_f64() * 1e3);
         let start = Instant::now();
-        let gradients = loss.backward()?;
+        let gradients = tape.gradients(&loss)?;
         backward.push(start.elapsed().as_secs_f64() * 1e3);
         assert!(w.iter().all(|w| gradients.get(w).is_some()));
     }

@@ -29,8 +29,10 @@ struct Record {
 /// [`op`](crate::op) are not nodes of Candle's graph: their results are variables, as far as Candle sees, and their
 /// gradients are handed on as they are. What Candle's own operations do between them is differentiated by Candle.
 ///
-/// **Restrictions.** `backward()` of Candle, called within the recorded work, ends at the last recorded operation. What
-/// the work leaves behind is constant for later work. Operations on a CUDA device remain nodes of Candle's graph.
+/// **Restrictions.** `backward()` of Candle, called within the recorded work, ends at the last recorded operation. No
+/// gradient of later work goes back through what the work leaves behind. Operations on a CUDA device remain nodes of
+/// Candle's graph, and so do those that other threads call. Where Candle's own operations make the input of many recorded
+/// ones, each in turn, Candle goes through all that lies before them once for each.
 ///
 /// # Examples
 /// ```
@@ -53,7 +55,8 @@ impl std::fmt::Debug for Tape {
 }
 
 /// Puts back what was recorded before, should the work panic too.
-struct Restore(Option<Vec<Record>>);
+#[must_use]
+pub(crate) struct Restore(Option<Vec<Record>>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
@@ -72,7 +75,8 @@ impl Tape {
     }
 
     /// The gradient of `value`, a result of the recorded work, by every variable that leads to it, as `backward()` of
-    /// Candle gives it: of several elements, that of their sum.
+    /// Candle gives it, but for the order of the sum where a value is used three times or more: of several elements, that
+    /// of their sum.
     ///
     /// What an operation kept is freed as soon as its gradients are known.
     ///
@@ -84,23 +88,25 @@ impl Tape {
 
     /// The gradient of Σ `above` · `value`, the product of `above` with the Jacobian matrix.
     ///
-    /// **Shapes.** `above`: that of `value`.
+    /// **Shapes.** `above`: that of `value`, and its element type.
     ///
     /// # Errors
-    /// If the shapes differ, or an operation has no gradient.
+    /// If shapes or element types differ, or an operation has no gradient.
     pub fn gradients_from(self, value: &Tensor, above: &Tensor) -> Result<GradStore> {
-        if value.dims() != above.dims() {
-            let (got, want) = (above.dims(), value.dims());
-            return Err(Error::Msg(format!(
-                "gradients_from: a gradient of shape {got:?}; it must be {want:?}"
-            )));
+        let (got, want) = ((above.dims(), above.dtype()), (value.dims(), value.dtype()));
+        if got != want {
+            return Err(Error::Msg(format!("gradients_from: a gradient of {got:?}; it must be of {want:?}")));
         }
-        let mut gradients = GradStore::default();
-        if value.is_variable() {
-            gradients.insert(value, above.clone());
+        let above = above.detach();
+        let gradients = if value.is_variable() {
+            let mut gradients = GradStore::default();
+            gradients.insert(value, above);
+            gradients
+        } else if value.device().is_cpu() {
+            value.apply_op1(Seed(above))?.backward()?
         } else {
-            gradients = value.apply_op1(Seed(above.clone()))?.backward()?;
-        }
+            (value * above)?.sum_all()?.backward()?
+        };
         self.walk(gradients)
     }
 
@@ -109,7 +115,10 @@ impl Tape {
         while let Some(Record { operation, inputs, output }) = self.records.pop() {
             let Some(gradient) = gradients.remove(&output) else { continue };
             let inputs_of: Vec<&Tensor> = inputs.iter().collect();
-            let by_input = operation.gradients(&inputs_of, &output, &gradient.detach())?;
+            let by_input = {
+                let _aside = aside();
+                operation.gradients(&inputs_of, &output, &gradient.detach())?
+            };
             for (input, gradient) in inputs.iter().zip(by_input) {
                 let Some(gradient) = gradient.filter(|_| input.track_op()) else { continue };
                 if input.is_variable() {
@@ -125,6 +134,12 @@ impl Tape {
         }
         Ok(gradients)
     }
+}
+
+/// Records nothing on this thread until the guard is dropped: while an operation waits for other threads, its own may
+/// be given work of somebody else, which does not belong to the recording.
+pub(crate) fn aside() -> Restore {
+    Restore(RECORDS.take())
 }
 
 /// Whether this thread records.

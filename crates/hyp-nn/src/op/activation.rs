@@ -133,10 +133,11 @@ pub(crate) fn rectified_to<T: Element>(v: T, most: T) -> T {
     if v > most { most } else { v }
 }
 
-/// The gradient `g` where the value `output` of [`rectified_to`] is between 0 and `most` (or NaN), else 0.
+/// The gradient `g` where the value `output` of [`rectified_to`] is between 0 and `most` (or NaN), else 0; a value that
+/// overflowed is not one that was cut off.
 #[inline(always)]
 pub(crate) fn gated_to<T: Element>(g: T, output: T, most: T) -> T {
-    if output >= most { T::zero() } else { gated(g, output) }
+    if output >= most && most < T::from_f64(f64::INFINITY) { T::zero() } else { gated(g, output) }
 }
 
 impl Kernel for Rectifier {

@@ -1,4 +1,4 @@
-//! Vectors for results of which every number is written, so that nobody need clear them before.
+//! Vectors for results of which every number that is ever looked at is written, so that nobody need clear them before.
 #![cfg_attr(
     any(target_arch = "x86_64", target_arch = "aarch64"),
     expect(unsafe_code, reason = "a vector's length is set over memory that holds whatever it held")

@@ -163,7 +163,10 @@ impl<K: CudaKernel> Adapter<K> {
             .iter()
             .map(|(storage, layout)| host_view(self.0.name(), storage, layout))
             .collect::<Result<Vec<View<'_, T>>>>()?;
-        let (data, dims) = self.0.forward(&views)?;
+        let (data, dims) = {
+            let _aside = tape::aside();
+            self.0.forward(&views)?
+        };
         Ok(Var::from_vec(data, dims, inputs[0].device())?.into_inner())
     }
 

@@ -19,7 +19,8 @@ pub trait Task {
     /// The loss of a batch in training mode.
     ///
     /// Randomness inside (dropout, sampling) must come from `context.seed` alone. The loss is computed within
-    /// [`Tape::record`](crate::tape::Tape::record): gradients that are needed on the way want a recording of their own.
+    /// [`Tape::record`](crate::tape::Tape::record): gradients that are needed on the way want a
+    /// recording of their own, with all that leads to them from the parameters on.
     ///
     /// # Errors
     /// Whatever the task meets; it stops the run.

@@ -39,8 +39,8 @@ const CHUNKS: usize = 4;
 ///
 /// **Shapes.** `x`: `[batch, in, height, width]`; `weight`: `[out, in/groups, k_h, k_w]`; `bias`: `[out]`;
 /// the result: `[batch, out, ⌊(height + top + bottom − d(k_h − 1) − 1)/s⌋ + 1, …]`.
-/// **Numerics.** One matrix product per chunk of images in each direction. Chunks are fixed by the shapes and their
-/// gradients summed in order, so bits do not depend on the number of threads. No gradient is computed for an
+/// **Numerics.** One matrix product per chunk of images in each direction, or one for the batch, as the shapes say;
+/// gradients of chunks are summed in order, so bits do not depend on the number of threads. No gradient is computed for an
 /// input that leads to no variable.
 ///
 /// # Errors

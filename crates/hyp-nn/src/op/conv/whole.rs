@@ -19,6 +19,9 @@ const CHANNELS: usize = 16;
 /// Filters whose maps one task takes through the epilogue.
 const FILTERS: usize = 16;
 
+/// Numbers that the unfolded batch may have; a larger one is unfolded a few images at a time.
+const UNFOLDED: usize = 1 << 25;
+
 /// How the batch is convolved at once.
 pub(super) enum Whole {
     Winograd(Box<Winograd>),
@@ -31,9 +34,11 @@ impl Conv {
     fn product_pays(&self, shares: usize) -> bool {
         let plan = &self.plan;
         let (weight, sides) = (plan.filters * plan.rows(), plan.filters + plan.rows());
+        let columns = plan.batch * plan.out_plane();
         plan.options.groups == 1
             && self.depthwise.is_none()
-            && shares * weight >= sides * plan.batch * plan.out_plane()
+            && plan.rows() * columns <= UNFOLDED
+            && shares * weight >= sides * columns
     }
 
     /// The form of the maps, if they are better computed at once.
@@ -83,7 +88,7 @@ impl Conv {
             let weight = |f, c, tap| weight[(f * plan.channels + c) * 9 + tap];
             winograd.maps_of_all(weight, x, at, maps);
         } else {
-            let unfolded = self.unfolded(x);
+            let unfolded = self.unfolded_batch(x);
             let weight = Matrix::new(weight, plan.filters, plan.rows());
             product_parallel_to(&mut maps, weight, Matrix::new(&unfolded, plan.rows(), columns));
         }
@@ -100,7 +105,7 @@ impl Conv {
     }
 
     /// The batch unfolded: `[row][image][position]`.
-    fn unfolded<T: Element>(&self, x: &[T]) -> Vec<T> {
+    fn unfolded_batch<T: Element>(&self, x: &[T]) -> Vec<T> {
         let plan = &self.plan;
         let columns = plan.batch * plan.out_plane();
         let rows = CHANNELS * plan.rows() / plan.channels;
@@ -158,7 +163,7 @@ impl Conv {
             let from = Strides { image: plane, channel: columns };
             winograd.weight_gradient_of_all(x, at, maps, from, gradient);
         } else {
-            let unfolded = self.unfolded(x);
+            let unfolded = self.unfolded_batch(x);
             let unfolded = Matrix::new(&unfolded, plan.rows(), columns).transposed();
             product_parallel_to(&mut gradient, Matrix::new(maps, plan.filters, columns), unfolded);
         }
@@ -264,6 +269,42 @@ mod tests {
         let got = conv.backward_whole(&inputs, &share, &wanted, None, 1 << 20).expect("it pays");
         let want = conv.backward_shares(&inputs, &share, &wanted, None, 2);
         assert_eq!(got, want, "{plan:?}");
+    }
+
+    /// The largest difference, as a share of the largest number.
+    fn difference(got: &[f32], want: &[f32]) -> f32 {
+        let largest = want.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        got.iter().zip(want).map(|(g, w)| (g - w).abs()).fold(0.0, f32::max) / largest
+    }
+
+    /// By tiles, through a normalisation, with the gradients of input and weight.
+    #[test]
+    fn tiles_of_the_batch_give_what_its_shares_give() {
+        let (x, w) = ([2, 190, 4, 8], [171, 190, 3, 3]);
+        let plan = Plan::new(&x, &w, &ConvOptions::new(1, 1)).unwrap();
+        let conv = Conv::new(plan, Epilogue::Relu);
+        let Some(whole @ Whole::Winograd(_)) = conv.whole::<f32>() else {
+            assert!(conv.winograd.is_none(), "this processor has vectors");
+            return;
+        };
+        let (data, weight) =
+            (numbers::<f32>(plan.batch * plan.image(), 5), numbers::<f32>(w.iter().product(), 3));
+        let mut y = vec![f32::NAN; plan.batch * plan.filters * plan.out_plane()];
+        let mut want = y.clone();
+        conv.convolve_whole(&whole, [&data, &weight], None, (&mut y, &mut [], &mut []), plan.out);
+        conv.convolve_shares([&data, &weight], None, (&mut want, &mut [], &mut []), plan.out);
+        assert!(difference(&y, &want) < 1e-5);
+        conv.keep_winners(vec![]);
+        let grad = numbers::<f32>(y.len(), 11);
+        let share = Share { grad: &grad, output: &y, winners: conv.winners(), pooled: plan.out_plane() };
+        let inputs = [View { data: &data, dims: &x }, View { data: &weight, dims: &w }];
+        let lines: Vec<[f32; 4]> = (0..171).map(|f| [1.0 + f as f32 / 99.0, 0.1, 0.01, -1.0]).collect();
+        let normalised = Some(Normalised { maps: &want, lines: &lines });
+        let got = conv.backward_whole(&inputs, &share, &[true; 2], normalised, 1).expect("both have tiles");
+        let want = conv.backward_shares(&inputs, &share, &[true; 2], normalised, 1);
+        for (got, want) in got.iter().zip(&want) {
+            assert!(difference(got.as_ref().unwrap(), want.as_ref().unwrap()) < 1e-5);
+        }
     }
 
     #[test]
