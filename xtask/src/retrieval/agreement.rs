@@ -1,9 +1,9 @@
 //! `search --check`: whether an engine that knows inner products alone finds what the distance finds.
 
 use anyhow::{Context, Result};
-use hyp_reid::{Metric, Set, Tag, evaluate_rows, top};
+use hyp_reid::{Set, Tag, evaluate_rows, top};
 
-use super::index::{About, Entries};
+use super::index::{About, Entries, derived};
 
 /// What every picture of an index finds among the others, by inner products and by the distance.
 pub(super) struct Agreement {
@@ -30,37 +30,29 @@ struct One {
 
 impl Agreement {
     /// Takes every picture as a query.
-    pub(super) fn of(about: &About, entries: &Entries, metric: Metric, first: usize) -> Result<Self> {
-        let (dim, count) = (about.dim, entries.len());
-        let points: Vec<&[f32]> = entries.embeddings.chunks_exact(dim).collect();
-        let vectors = |of: &dyn Fn(&[f32], &mut [f32])| {
-            let mut all = vec![0.0_f32; count * (dim + 1)];
-            points.iter().zip(all.chunks_exact_mut(dim + 1)).for_each(|(point, to)| of(point, to));
-            all
-        };
-        let stored = vectors(&|point, to| metric.index_vector(point, to));
-        let asked = vectors(&|point, to| metric.query_vector(point, to));
+    pub(super) fn of(about: &About, entries: &Entries, first: usize) -> Result<Self> {
+        let (dim, count, metric) = (about.dim, entries.len(), about.metric()?);
+        let (_, stored) = derived(entries, about)?;
+        let stored: Vec<&[f32]> = stored.chunks_exact(dim + 1).collect();
         let c = metric.curvature().get();
-        let time = |vector: &[f32]| {
+        let time = |vector: &&[f32]| {
             let square: f64 = vector[1..].iter().map(|v| f64::from(*v).powi(2)).sum();
             (1.0 / c + square).sqrt() as f32
         };
+        let times: Option<Vec<f32>> = (c > 0.0).then(|| stored.iter().map(time).collect());
         let each = |at: usize, distances: &[f32]| {
             let keep = |row: usize| row != at;
             let exact = top(distances, count, keep);
-            let query = &asked[at * (dim + 1)..(at + 1) * (dim + 1)];
-            let by = |product: &dyn Fn(&[f32]) -> f32| {
-                let against: Vec<f32> = stored.chunks_exact(dim + 1).map(|s| -product(s)).collect();
+            let mut query = vec![0.0; dim + 1];
+            metric.query_vector(&entries.embeddings[at * dim..(at + 1) * dim], &mut query);
+            let by = |product: &dyn Fn(usize) -> f32| {
+                let against: Vec<f32> = (0..count).map(|row| -product(row)).collect();
                 top(&against, count, keep)
             };
-            let found = by(&|s| s.iter().zip(query).map(|(s, q)| s * q).sum());
-            let own = time(query);
-            let by_time = (c > 0.0).then(|| {
-                by(&|s| {
-                    let space: f32 = s[1..].iter().zip(&query[1..]).map(|(s, q)| s * q).sum();
-                    space - time(s) * own
-                })
-            });
+            let found = by(&|row| dot(stored[row], &query));
+            let by_time = times
+                .as_ref()
+                .map(|times| by(&|row| dot(&stored[row][1..], &query[1..]) - times[row] * times[at]));
             let first = first.min(exact.len());
             let excess = exact.iter().zip(&found).map(|(e, f)| {
                 let (e, f) = (f64::from(distances[*e]), f64::from(distances[*f]));
@@ -80,7 +72,7 @@ impl Agreement {
             same_first: 0,
             same_ranking: 0,
             excess: 0.0,
-            same_first_by_time: (c > 0.0).then_some(0),
+            same_first_by_time: times.as_ref().map(|_| 0),
         };
         evaluate_rows(
             &Set::queries(&entries.embeddings, &tags, dim)?,
@@ -122,4 +114,9 @@ impl Agreement {
         }
         lines
     }
+}
+
+/// The inner product, summed as an engine does it.
+fn dot(x: &[f32], y: &[f32]) -> f32 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
 }

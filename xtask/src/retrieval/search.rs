@@ -30,7 +30,7 @@ pub(crate) struct SearchOptions {
     query: Vec<PathBuf>,
     /// Look for every picture of the index among the others, by the inner products of its column `lorentz` and by the
     /// distance, and say how far they find the same.
-    #[arg(long, conflicts_with_all = ["query", "other_cameras", "model", "images", "png"])]
+    #[arg(long, conflicts_with_all = ["query", "metric", "other_cameras", "model", "images", "png"])]
     check: bool,
     /// How many to find for each.
     #[arg(long, default_value_t = 10, value_name = "N")]
@@ -80,14 +80,13 @@ pub(crate) fn search(root: &Path, options: &SearchOptions) -> Result<ExitCode> {
     if options.other_cameras && entries.cameras.iter().all(Option::is_none) {
         println!("the index names no cameras, so that --other-cameras leaves nothing out");
     }
-    let metric = metric(&about, options.metric)?;
     if options.check {
-        Agreement::of(&about, &entries, metric, options.top)?
-            .lines()
-            .iter()
-            .for_each(|line| println!("{line}"));
+        for line in Agreement::of(&about, &entries, options.top)?.lines() {
+            println!("{line}");
+        }
         return Ok(ExitCode::SUCCESS);
     }
+    let metric = metric(&about, options.metric)?;
     let home = options.images.clone().unwrap_or_else(|| about.home.clone());
     let queries = queries(root, options, &about, &entries, &home)?;
     println!(

@@ -115,7 +115,7 @@ impl Entries {
 }
 
 /// The columns that are computed from the embeddings: d(x, 0), and the vectors of an engine of inner products.
-fn derived(entries: &Entries, about: &About) -> Result<(Vec<f64>, Vec<f32>)> {
+pub(super) fn derived(entries: &Entries, about: &About) -> Result<(Vec<f64>, Vec<f32>)> {
     let metric = about.metric()?;
     let points = || entries.embeddings.chunks_exact(about.dim);
     let distances = points().map(|point| metric.distance_to_origin(point)).collect();
