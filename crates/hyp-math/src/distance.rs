@@ -5,7 +5,7 @@
 //! acosh(1 + 2cq²) loses every pair closer than 1e-8, and (2/√c)·artanh(√c‖(−x) ⊕ y‖) every pair further than 17/√c.
 
 use crate::scalar::{artanhc, artanhc_slope, asinhc, asinhc_slope, gap};
-use crate::vector::{map1, map2, norm_of_sum, root, square, sums2};
+use crate::vector::{map1, map2_twice, norm_of_sum, root, square, sums2};
 use crate::{Curvature, Real};
 
 /// What the distance of two points, and all that is built on it, needs.
@@ -118,8 +118,10 @@ pub fn distance_vjp<T: Real>(
     let g_q = 2.0 * g / (1.0 + z * z).sqrt();
     let along_w = g_q * (q / pair.norm) / pair.norm;
     let (along_x, along_y) = (g_q * q * c.get() / pair.gap_x, g_q * q * c.get() / pair.gap_y);
-    map2(grad_x, x, y, |x, y| along_x * x - along_w * (y - x));
-    map2(grad_y, x, y, |x, y| along_y * y + along_w * (y - x));
+    map2_twice(grad_x, grad_y, x, y, |x, y| {
+        let by_difference = along_w * (y - x);
+        (along_x * x - by_difference, along_y * y + by_difference)
+    });
     let [xx, yy, _] = pair.squares;
     2.0 * g * asinhc_slope(z) * q * q * q + g_q * q * 0.5 * (xx / pair.gap_x + yy / pair.gap_y)
 }

@@ -14,9 +14,6 @@ pub const BALL_MARGIN: f64 = 1e-3;
 /// Others: geoopt switches at t = 1e-3 or clamps t at 1e-15; the released code clamps the norm at 1e-5.
 pub const SERIES_BELOW: f64 = 0.04;
 
-/// Above this argument asinh(x) is ln 2 + ln x to the last bit, and x² could overflow soon after.
-pub const ASINH_LARGE: f64 = 1e9;
-
 /// A sum of squares outside `[SAFE_SQUARE_MIN, SAFE_SQUARE_MAX]` is recomputed on a scaled vector.
 ///
 /// Below it, terms near 1e-308 have lost digits to gradual underflow; above it, the next term may overflow.

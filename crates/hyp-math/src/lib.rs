@@ -15,6 +15,7 @@ pub mod reference;
 
 pub mod batch;
 pub mod distance;
+pub(crate) mod elementary;
 pub mod gyro;
 pub mod klein;
 pub mod linear;

@@ -7,20 +7,32 @@ use crate::eps::{SAFE_SQUARE_MAX, SAFE_SQUARE_MIN};
 
 const LANES: usize = 8;
 
+/// Terms written down before they are added.
+const BLOCK: usize = 64;
+
 /// K sums over one slice at once.
 #[inline(always)]
 pub(crate) fn sums1<T: Real, const K: usize>(x: &[T], f: impl Fn(f64) -> [f64; K]) -> [f64; K] {
+    let (x_blocks, x) = x.as_chunks::<BLOCK>();
+    let mut of_blocks = [0.0; K];
+    if !x_blocks.is_empty() {
+        let mut blocks = Blocks::new();
+        for x in x_blocks {
+            blocks.add(|i| f(x[i].to_f64()));
+        }
+        of_blocks = fold(blocks.lanes);
+    }
     let mut lanes = [[0.0; LANES]; K];
-    let (xs, x_rest) = x.as_chunks::<LANES>();
-    for x in xs {
+    let (x_lanes, x) = x.as_chunks::<LANES>();
+    for x in x_lanes {
         for l in 0..LANES {
             add(&mut lanes, l, f(x[l].to_f64()));
         }
     }
-    for (l, x) in x_rest.iter().enumerate() {
-        add(&mut lanes, l, f(x.to_f64()));
+    for l in 0..x.len() {
+        add(&mut lanes, l, f(x[l].to_f64()));
     }
-    fold(lanes)
+    plus(of_blocks, fold(lanes))
 }
 
 /// K sums over two slices of one length at once.
@@ -31,18 +43,28 @@ pub(crate) fn sums2<X: Real, Y: Real, const K: usize>(
     f: impl Fn(f64, f64) -> [f64; K],
 ) -> [f64; K] {
     assert_eq!(x.len(), y.len(), "vectors of one operation must have one length");
+    let (x_blocks, x) = x.as_chunks::<BLOCK>();
+    let (y_blocks, y) = y.as_chunks::<BLOCK>();
+    let mut of_blocks = [0.0; K];
+    if !x_blocks.is_empty() {
+        let mut blocks = Blocks::new();
+        for (x, y) in x_blocks.iter().zip(y_blocks) {
+            blocks.add(|i| f(x[i].to_f64(), y[i].to_f64()));
+        }
+        of_blocks = fold(blocks.lanes);
+    }
     let mut lanes = [[0.0; LANES]; K];
-    let (xs, x_rest) = x.as_chunks::<LANES>();
-    let (ys, y_rest) = y.as_chunks::<LANES>();
-    for (x, y) in xs.iter().zip(ys) {
+    let (x_lanes, x) = x.as_chunks::<LANES>();
+    let (y_lanes, y) = y.as_chunks::<LANES>();
+    for (x, y) in x_lanes.iter().zip(y_lanes) {
         for l in 0..LANES {
             add(&mut lanes, l, f(x[l].to_f64(), y[l].to_f64()));
         }
     }
-    for (l, (x, y)) in x_rest.iter().zip(y_rest).enumerate() {
-        add(&mut lanes, l, f(x.to_f64(), y.to_f64()));
+    for l in 0..x.len() {
+        add(&mut lanes, l, f(x[l].to_f64(), y[l].to_f64()));
     }
-    fold(lanes)
+    plus(of_blocks, fold(lanes))
 }
 
 /// K sums over three slices of one length at once.
@@ -55,19 +77,65 @@ pub(crate) fn sums3<X: Real, Y: Real, Z: Real, const K: usize>(
 ) -> [f64; K] {
     assert_eq!(x.len(), y.len(), "vectors of one operation must have one length");
     assert_eq!(x.len(), z.len(), "vectors of one operation must have one length");
+    let (x_blocks, x) = x.as_chunks::<BLOCK>();
+    let (y_blocks, y) = y.as_chunks::<BLOCK>();
+    let (z_blocks, z) = z.as_chunks::<BLOCK>();
+    let mut of_blocks = [0.0; K];
+    if !x_blocks.is_empty() {
+        let mut blocks = Blocks::new();
+        for ((x, y), z) in x_blocks.iter().zip(y_blocks).zip(z_blocks) {
+            blocks.add(|i| f(x[i].to_f64(), y[i].to_f64(), z[i].to_f64()));
+        }
+        of_blocks = fold(blocks.lanes);
+    }
     let mut lanes = [[0.0; LANES]; K];
-    let (xs, x_rest) = x.as_chunks::<LANES>();
-    let (ys, y_rest) = y.as_chunks::<LANES>();
-    let (zs, z_rest) = z.as_chunks::<LANES>();
-    for ((x, y), z) in xs.iter().zip(ys).zip(zs) {
+    let (x_lanes, x) = x.as_chunks::<LANES>();
+    let (y_lanes, y) = y.as_chunks::<LANES>();
+    let (z_lanes, z) = z.as_chunks::<LANES>();
+    for ((x, y), z) in x_lanes.iter().zip(y_lanes).zip(z_lanes) {
         for l in 0..LANES {
             add(&mut lanes, l, f(x[l].to_f64(), y[l].to_f64(), z[l].to_f64()));
         }
     }
-    for (l, ((x, y), z)) in x_rest.iter().zip(y_rest).zip(z_rest).enumerate() {
-        add(&mut lanes, l, f(x.to_f64(), y.to_f64(), z.to_f64()));
+    for l in 0..x.len() {
+        add(&mut lanes, l, f(x[l].to_f64(), y[l].to_f64(), z[l].to_f64()));
     }
-    fold(lanes)
+    plus(of_blocks, fold(lanes))
+}
+
+/// K sums over blocks.
+///
+/// The terms of a block are written down first, in a loop over places that compilers put into vectors of any width, and
+/// then halved, in the same way, until one vector is left: sums that are kept in registers from the start are arranged
+/// two at a time.
+struct Blocks<const K: usize> {
+    terms: [[f64; BLOCK]; K],
+    lanes: [[f64; LANES]; K],
+}
+
+impl<const K: usize> Blocks<K> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self { terms: [[0.0; BLOCK]; K], lanes: [[0.0; LANES]; K] }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, term: impl Fn(usize) -> [f64; K]) {
+        for i in 0..BLOCK {
+            let term = term(i);
+            for k in 0..K {
+                self.terms[k][i] = term[k];
+            }
+        }
+        for (terms, lanes) in self.terms.iter_mut().zip(&mut self.lanes) {
+            halve::<{ BLOCK / 2 }>(terms);
+            halve::<{ BLOCK / 4 }>(terms);
+            halve::<{ BLOCK / 8 }>(terms);
+            for l in 0..LANES {
+                lanes[l] += terms[l];
+            }
+        }
+    }
 }
 
 #[inline(always)]
@@ -80,6 +148,23 @@ fn add<const K: usize>(lanes: &mut [[f64; LANES]; K], l: usize, terms: [f64; K])
 #[inline(always)]
 fn fold<const K: usize>(lanes: [[f64; LANES]; K]) -> [f64; K] {
     lanes.map(|s| ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
+}
+
+#[inline(always)]
+fn plus<const K: usize>(mut a: [f64; K], b: [f64; K]) -> [f64; K] {
+    for k in 0..K {
+        a[k] += b[k];
+    }
+    a
+}
+
+/// Adds the second half of twice `HALF` terms to the first.
+#[inline(always)]
+fn halve<const HALF: usize>(terms: &mut [f64; BLOCK]) {
+    let (first, second) = terms.split_at_mut(HALF);
+    for i in 0..HALF {
+        first[i] += second[i];
+    }
 }
 
 /// ⟨x, y⟩.
@@ -171,6 +256,44 @@ pub(crate) fn map3<T: Real, Z: Real>(
     assert_eq!(out.len(), z.len(), "the output must have the length of the input");
     for (((o, x), y), z) in out.iter_mut().zip(x).zip(y).zip(z) {
         *o = T::from_f64(f(x.to_f64(), y.to_f64(), z.to_f64()));
+    }
+}
+
+/// (outᵢ, moreᵢ) = f(xᵢ, yᵢ): two outputs for one conversion of the inputs.
+#[inline(always)]
+pub(crate) fn map2_twice<T: Real>(
+    out: &mut [T],
+    more: &mut [T],
+    x: &[T],
+    y: &[T],
+    f: impl Fn(f64, f64) -> (f64, f64),
+) {
+    assert_eq!(out.len(), x.len(), "the output must have the length of the input");
+    assert_eq!(more.len(), x.len(), "the output must have the length of the input");
+    assert_eq!(x.len(), y.len(), "vectors of one operation must have one length");
+    for ((out, more), (x, y)) in out.iter_mut().zip(more).zip(x.iter().zip(y)) {
+        let (first, second) = f(x.to_f64(), y.to_f64());
+        (*out, *more) = (T::from_f64(first), T::from_f64(second));
+    }
+}
+
+/// (outᵢ, moreᵢ) = f(xᵢ, yᵢ, zᵢ).
+#[inline(always)]
+pub(crate) fn map3_twice<T: Real>(
+    out: &mut [T],
+    more: &mut [T],
+    x: &[T],
+    y: &[T],
+    z: &[T],
+    f: impl Fn(f64, f64, f64) -> (f64, f64),
+) {
+    assert_eq!(out.len(), x.len(), "the output must have the length of the input");
+    assert_eq!(more.len(), x.len(), "the output must have the length of the input");
+    assert_eq!(x.len(), y.len(), "vectors of one operation must have one length");
+    assert_eq!(x.len(), z.len(), "vectors of one operation must have one length");
+    for ((out, more), ((x, y), z)) in out.iter_mut().zip(more).zip(x.iter().zip(y).zip(z)) {
+        let (first, second) = f(x.to_f64(), y.to_f64(), z.to_f64());
+        (*out, *more) = (T::from_f64(first), T::from_f64(second));
     }
 }
 

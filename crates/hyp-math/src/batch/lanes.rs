@@ -1,7 +1,7 @@
 //! Branch-free functions of [`LANES`] numbers at once, which the compiler turns into vector instructions.
 
 use super::isa::{LANES, Lanes, Vector};
-use crate::Real;
+use crate::{Real, elementary};
 
 /// `a·b + c`, fused where that is one instruction.
 #[inline(always)]
@@ -10,22 +10,23 @@ pub(super) fn mul_add<V: Vector>(a: f64, b: f64, c: f64) -> f64 {
 }
 
 /// `asinh` of every lane, to about two units in the last place; odd, and `NaN` or infinity pass through.
-///
-/// log(1 + w) with w = |t| + t²/(1 + √(1 + t²)), which cancels nowhere; std's `asinh` is as accurate but calls a
-/// scalar function.
 #[inline(always)]
 pub(super) fn asinh<V: Vector>(t: Lanes) -> Lanes {
     let mut out = [0.0; LANES];
     for lane in 0..LANES {
-        let t = t[lane];
-        let a = t.abs();
-        // Beyond 1e17, w = 2a to the last bit, and a² may overflow further on.
-        let near = a + a * (a / (1.0 + mul_add::<V>(a, a, 1.0).sqrt()));
-        let w = if a > 1e17 { 2.0 * a } else { near };
-        let value = ln_1p::<V>(w);
-        out[lane] = if w < f64::INFINITY { value.copysign(t) } else { t };
+        out[lane] = elementary::asinh(t[lane], mul_add::<V>);
     }
     out
+}
+
+/// [`asinh`] and its [`asinh_excess`] of every lane, given √(1 + t²) and its inverse.
+#[inline(always)]
+pub(super) fn asinh_excess_by_root<V: Vector>(t: Lanes, root: &Lanes, inverse_root: &Lanes) -> Lanes {
+    let mut arc = [0.0; LANES];
+    for lane in 0..LANES {
+        arc[lane] = elementary::asinh_by_root(t[lane], root[lane], mul_add::<V>);
+    }
+    excess::<V>(t, arc, inverse_root)
 }
 
 /// `factor·t` of every lane.
@@ -74,63 +75,35 @@ pub(super) fn store<T: Real>(lanes: &Lanes, out: &mut [T]) {
     }
 }
 
-/// `log(1 + w)` for finite `w ≥ 0`.
-///
-/// With 1 + w = 2ᵏ·m, m in [√½, √2), log m comes from f = m − 1 and the minimax polynomial of fdlibm for
-/// log((2 + f)/(2 − f)). For k = 0, f is w itself, without the rounding of 1 + w; for k > 0 that rounding is one unit in
-/// the last place of a logarithm above ⅓.
-#[inline(always)]
-fn ln_1p<V: Vector>(w: f64) -> f64 {
-    const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
-    const ONE: u64 = 0x3ff0_0000_0000_0000;
-    const MANTISSA: u64 = 0x000f_ffff_ffff_ffff;
-    // 2^52: a whole number below it added to its bits is a double that holds the number.
-    const MAGIC: u64 = 0x4330_0000_0000_0000;
-    const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
-    const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
-    const POLYNOMIAL: [f64; 7] = [
-        6.666_666_666_666_735e-1,
-        3.999_999_999_940_942e-1,
-        2.857_142_874_366_239e-1,
-        2.222_219_843_214_978_4e-1,
-        1.818_357_216_161_805e-1,
-        1.531_383_769_920_937_3e-1,
-        1.479_819_860_511_658_6e-1,
-    ];
-    let s = 1.0 + w;
-    let shifted = s.to_bits().wrapping_add(ONE - SQRT_HALF);
-    let exponent = f64::from_bits(MAGIC | (shifted >> 52)) - (f64::from_bits(MAGIC) + 1023.0);
-    let f = if exponent == 0.0 { w } else { f64::from_bits((shifted & MANTISSA) + SQRT_HALF) - 1.0 };
-    let q = f / (2.0 + f);
-    let z = q * q;
-    let mut tail = POLYNOMIAL[6];
-    let mut term = 6;
-    while term > 0 {
-        term -= 1;
-        tail = mul_add::<V>(tail, z, POLYNOMIAL[term]);
-    }
-    let half = 0.5 * f * f;
-    let low = exponent * LN2_LOW;
-    mul_add::<V>(exponent, LN2_HIGH, (mul_add::<V>(q, mul_add::<V>(tail, z, half), low) - half) + f)
-}
-
 /// `(asinh t − t/√(1+t²)) / t³` of every lane, given `asinh t`: even, 1/3 at 0.
 ///
 /// This is what the derivative of a distance or a logit by the curvature needs; the difference cancels for small t,
 /// where the binomial series takes over (17 terms leave 1e-18 at t² = 0.1).
 #[inline(always)]
 pub(super) fn asinh_excess<V: Vector>(t: Lanes, asinh: Lanes) -> Lanes {
-    let mut out = [0.0; LANES];
+    let mut inverse_root = [0.0; LANES];
     for lane in 0..LANES {
-        let square = t[lane] * t[lane];
-        let mut series = EXCESS_SERIES[16];
-        let mut term = 16;
-        while term > 0 {
-            term -= 1;
-            series = mul_add::<V>(series, square, EXCESS_SERIES[term]);
-        }
-        let direct = (asinh[lane] / t[lane] - 1.0 / (1.0 + square).sqrt()) / square;
-        out[lane] = if square < 0.1 { series } else { direct };
+        inverse_root[lane] = 1.0 / (1.0 + t[lane] * t[lane]).sqrt();
+    }
+    excess::<V>(t, asinh, &inverse_root)
+}
+
+#[inline(always)]
+fn excess<V: Vector>(t: Lanes, asinh: Lanes, inverse_root: &Lanes) -> Lanes {
+    // The series in registers and for all lanes, or the compiler makes it a branch for each.
+    let t = V::load(&t);
+    let square = t.times(t);
+    let mut series = V::splat(EXCESS_SERIES[16]);
+    let mut term = 16;
+    while term > 0 {
+        term -= 1;
+        series = series.mul_add(square, V::splat(EXCESS_SERIES[term]));
+    }
+    let inverse = V::splat(1.0).over(t);
+    let direct = V::load(&asinh).times(inverse).minus(V::load(inverse_root)).times(inverse).times(inverse);
+    let (square, series, mut out) = (square.lanes(), series.lanes(), direct.lanes());
+    for lane in 0..LANES {
+        out[lane] = if square[lane] < 0.1 { series[lane] } else { out[lane] };
     }
     out
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{
     check_rows,
     isa::{Isa, Kernel, LANES, Lanes, Vector},
-    lanes::{asinh, asinh_excess, load, scaled, total},
+    lanes::{asinh_excess_by_root, load, scaled, total},
     mlr::{Classes, Constants},
     panels::{ColumnPanels, RowPanels},
     parallel::tasks_per_thread,
@@ -269,6 +269,7 @@ impl<T: Real> Kernel for Backward<'_, T> {
             let scale = &self.constants.scale[group];
             let weights = &mut self.weights[group * ROWS..(group + 1) * ROWS];
             let (one, zero) = (V::splat(1.0), V::splat(0.0));
+            let inverse_gaps = one.over(V::load(gap));
             let mut sum =
                 ClassSums { weight: zero, product: zero, square: zero, numerator: zero, excess: zero };
             for row in 0..rows {
@@ -280,11 +281,12 @@ impl<T: Real> Kernel for Backward<'_, T> {
                 let m = V::load(gap).mul_add(product, bent);
                 let tau = m.times(V::load(scale)).times(V::splat(2.0 * inverse_gap));
                 let stretch = V::splat(c).times(tau).mul_add(tau, V::splat(1.0)).root();
-                let by_m = V::splat(4.0 * inverse_gap).times(V::load(&grad)).over(V::load(gap));
-                let weight = by_m.over(stretch);
+                let inverse_stretch = one.over(stretch);
+                let by_m = V::splat(4.0 * inverse_gap).times(V::load(&grad)).times(inverse_gaps);
+                let weight = by_m.times(inverse_stretch);
                 weights[row] = weight.lanes();
                 let angle = scaled(tau.lanes(), root);
-                let excess = asinh_excess::<V>(angle, asinh::<V>(angle));
+                let excess = asinh_excess_by_root::<V>(angle, &stretch.lanes(), &inverse_stretch.lanes());
                 let cube = tau.times(tau).times(tau);
                 let pulled = weight.times(m);
                 sum.weight = one.mul_add(weight, sum.weight);

@@ -75,22 +75,36 @@ impl<T: Real, const DIFFERENCE: bool> Kernel for Sums<'_, T, DIFFERENCE> {
     #[inline(always)]
     fn run<V: Vector, const ROWS: usize>(mut self) {
         let groups = self.dim.div_ceil(LANES);
+        let gathered;
+        let tiles = match self.direction {
+            Direction::Rows => &self.tiles[self.first * self.column_groups..],
+            // The same for all coordinates, and far apart among the tiles.
+            Direction::Columns => {
+                let (tiles, first) = (self.tiles.as_chunks::<ROWS>().0, self.first / LANES);
+                let mut column = vec![[[0.0; LANES]; ROWS]; tiles.len() / self.column_groups];
+                for (row_group, tile) in column.iter_mut().enumerate() {
+                    *tile = tiles[row_group * self.column_groups + first];
+                }
+                gathered = column;
+                gathered.as_flattened()
+            }
+        };
         let mut group = 0;
         while group + WIDE <= groups {
-            self.groups::<V, ROWS, WIDE>(group);
+            self.groups::<V, ROWS, WIDE>(group, tiles);
             group += WIDE;
         }
         while group < groups {
-            self.groups::<V, ROWS, 1>(group);
+            self.groups::<V, ROWS, 1>(group, tiles);
             group += 1;
         }
     }
 }
 
 impl<T: Real, const DIFFERENCE: bool> Sums<'_, T, DIFFERENCE> {
-    /// The columns of `COUNT` groups from `group` on.
+    /// The columns of `COUNT` groups from `group` on, by the weights of the row group or of the column group.
     #[inline(always)]
-    fn groups<V: Vector, const ROWS: usize, const COUNT: usize>(&mut self, group: usize) {
+    fn groups<V: Vector, const ROWS: usize, const COUNT: usize>(&mut self, group: usize, tiles: &[Lanes]) {
         let count = self.out.len() / self.dim;
         let mut own: [&[Lanes]; COUNT] = [&[]; COUNT];
         let mut other: [&[Lanes]; COUNT] = [&[]; COUNT];
@@ -103,17 +117,10 @@ impl<T: Real, const DIFFERENCE: bool> Sums<'_, T, DIFFERENCE> {
             }
         }
         let sum = match self.direction {
-            Direction::Rows => {
-                let tiles = &self.tiles[self.first * self.column_groups..];
-                over_columns::<V, DIFFERENCE, ROWS, COUNT>(&mine, other, tiles)
+            Direction::Rows => over_columns::<V, DIFFERENCE, ROWS, COUNT>(&mine, other, tiles),
+            Direction::Columns => {
+                over_rows::<V, DIFFERENCE, ROWS, COUNT>(&mine, other, tiles, self.first % LANES)
             }
-            Direction::Columns => over_rows::<V, DIFFERENCE, ROWS, COUNT>(
-                &mine,
-                other,
-                self.tiles,
-                self.column_groups,
-                self.first,
-            ),
         };
         for at in 0..COUNT {
             let start = (group + at) * LANES;
@@ -153,21 +160,20 @@ fn over_columns<V: Vector, const DIFFERENCE: bool, const ROWS: usize, const COUN
     total
 }
 
-/// Sums over all row groups of the tiles, for `ROWS` columns from `first` on.
+/// Sums over the rows of the tiles of one column group, for `ROWS` of its columns from `offset` on.
 #[inline(always)]
 fn over_rows<V: Vector, const DIFFERENCE: bool, const ROWS: usize, const COUNT: usize>(
     mine: &[[V; ROWS]; COUNT],
     other: [&[Lanes]; COUNT],
     tiles: &[Lanes],
-    column_groups: usize,
-    first: usize,
+    offset: usize,
 ) -> [[V; ROWS]; COUNT] {
-    let (group, offset) = (first / LANES, first % LANES);
     let mut total = [[V::splat(0.0); ROWS]; COUNT];
     let length = other[0].len();
+    assert!(tiles.len() >= length && offset + ROWS <= LANES, "invariant: one weight for each row and column");
     let mut index = 0;
     while index < length {
-        let tile = &tiles[((index / ROWS) * column_groups + group) * ROWS + index % ROWS];
+        let tile = &tiles[index];
         for at in 0..COUNT {
             let other = V::load(&other[at][index]);
             for column in 0..ROWS {

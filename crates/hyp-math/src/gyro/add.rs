@@ -6,7 +6,7 @@
 //! the boundary, which is the usual case in (−x) ⊕ y for close points.
 
 use crate::scalar::{gap, times};
-use crate::vector::{map2, map3, sums2, sums3};
+use crate::vector::{map2, map3_twice, sums2, sums3};
 use crate::{Curvature, Real};
 
 /// The numbers that x ⊕ y needs: gaps of x and of y, ‖x + y‖², and the denominator D.
@@ -66,11 +66,11 @@ fn add_vjp<T: Real>(
     let direct_x = sum.c_square / d;
     let along_sum = 2.0 * c.get() * g_c_square;
     let (along_x, along_y) = (-2.0 * c.get() * g_gap_x, -2.0 * c.get() * g_gap_y);
-    map3(grad_x, x, y, grad_out, |x, y, g| {
+    map3_twice(grad_x, grad_y, x, y, grad_out, |x, y, g| {
         let x = s * x;
-        s * ((direct_sum + direct_x) * g + along_sum * (x + y) + along_x * x)
+        let by_sum = along_sum * (x + y);
+        (s * ((direct_sum + direct_x) * g + by_sum + along_x * x), direct_sum * g + by_sum + along_y * y)
     });
-    map3(grad_y, x, y, grad_out, |x, y, g| direct_sum * g + along_sum * (s * x + y) + along_y * y);
     g_c_square * sum.square - g_gap_x * sum.squares[0] - g_gap_y * sum.squares[1]
 }
 

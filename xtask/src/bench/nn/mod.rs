@@ -15,10 +15,10 @@ use super::Part;
 pub(super) const PARTS: &[Part] =
     &[("step", step::measure), ("forward", step::measure_forward), ("ops", ops::measure)];
 
-/// A tensor of numbers of `(-bound, bound)`, always the same.
-fn uniform(dims: &[usize], bound: f64) -> Result<Tensor> {
+/// A tensor of numbers of `(-bound, bound)`, always the same for one `seed`.
+fn uniform(dims: &[usize], bound: f64, seed: u64) -> Result<Tensor> {
     let count: usize = dims.iter().product();
-    let mut random = Random::new(count as u64);
+    let mut random = Random::new(seed);
     let values: Vec<f32> = (0..count).map(|_| random.between(-bound, bound) as f32).collect();
     Ok(Tensor::from_vec(values, dims, &Device::Cpu)?)
 }

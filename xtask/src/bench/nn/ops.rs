@@ -19,8 +19,9 @@ const INSIDE: f64 = 0.04;
 /// All rows.
 pub(super) fn measure(bench: &mut Bench) -> Result<()> {
     let c = BallParameter::from(Curvature::new(1.0)?);
-    let inside = |count| Ok::<_, anyhow::Error>(Var::from_tensor(&uniform(&[count, DIM], INSIDE)?)?);
-    let (x, y) = (inside(ROWS)?, inside(ROWS)?);
+    let inside =
+        |count, seed| Ok::<_, anyhow::Error>(Var::from_tensor(&uniform(&[count, DIM], INSIDE, seed)?)?);
+    let (x, y) = (inside(ROWS, 1)?, inside(ROWS, 2)?);
     let size = "10,000 × 128";
     let points = || [ROWS, ROWS].map(|rows| Work::Items(rows as f64, "points"));
     pair(bench, ["exp-map-zero", "exp-map-zero-gradient"], "exp₀", size, points(), || {
@@ -35,7 +36,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
     pair(bench, ["distance", "distance-gradient"], "paired distance", size, points(), || {
         Ok(op::distance(&x, &y, &c)?)
     })?;
-    let shots = Var::from_tensor(&uniform(&[5, 20, 1600], 0.02)?)?;
+    let shots = Var::from_tensor(&uniform(&[5, 20, 1600], 0.02, 3)?)?;
     pair(
         bench,
         ["midpoint", "midpoint-gradient"],
@@ -45,7 +46,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
         || Ok(op::einstein_midpoint(&shots, None, &c)?),
     )?;
 
-    let (x, y) = (inside(1000)?, inside(1000)?);
+    let (x, y) = (inside(1000, 4)?, inside(1000, 5)?);
     // Difference, product and sum of each coordinate of each pair; two weighted sums of as much in the gradient.
     let flops = 3e6 * DIM as f64;
     pair(
@@ -56,7 +57,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
         [Work::Double(flops), Work::Double(3.0 * flops)],
         || Ok(op::distance_matrix(&x, &y, &c)?),
     )?;
-    let (x, p, a) = (inside(1024)?, inside(751)?, Var::from_tensor(&uniform(&[751, DIM], 1.0)?)?);
+    let (x, p, a) = (inside(1024, 6)?, inside(751, 7)?, Var::from_tensor(&uniform(&[751, DIM], 1.0, 8)?)?);
     let flops = 5.0 * (1024 * 751 * DIM) as f64;
     pair(
         bench,

@@ -106,7 +106,7 @@ pub(crate) fn training<B: Backbone>(
     let mut task = Classification { model, validation: None, evaluation_batch: shape[0] };
     let mut optimizer = OptimizerConfig::adam(1e-3).build()?;
     let labels = (0..shape[0]).map(|at| (at % classes) as u32).collect();
-    let batch = Labelled { images: uniform(shape, 1.0)?.to_device(device)?, labels };
+    let batch = Labelled { images: uniform(shape, 1.0, 0)?.to_device(device)?, labels };
     let mut step = 0;
     Ok(move || {
         let context = StepContext { epoch: 0, step, seed: step, logged: false };
@@ -131,7 +131,7 @@ fn forward<B: Backbone>(
     }
     let mut store = ParameterStore::new(0, &Device::Cpu);
     let backbone = backbone(&mut store)?;
-    let images = uniform(shape, 1.0)?;
+    let images = uniform(shape, 1.0, 0)?;
     bench.row(row, || {
         backbone.forward(&images, false)?;
         Ok(())
