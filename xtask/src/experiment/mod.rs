@@ -14,6 +14,7 @@ mod held;
 mod mnist_ood;
 mod outcome;
 mod own;
+mod part;
 mod pool;
 mod re_identification;
 mod sweep;

@@ -1,6 +1,5 @@
 //! The pictures whose features are measured.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -9,7 +8,7 @@ use hyp_data::{Dataset, Image, Index, Split};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::Environment;
-use crate::experiment::few_shot::pictures::{cub_of, mini_imagenet_of, part_folder};
+use crate::experiment::part::{cifar_of, cub_of, mini_imagenet_of};
 
 /// A set of pictures, as a config names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,8 +46,12 @@ impl PictureSet {
     pub(crate) fn read(&self, environment: &Environment, id: &str) -> Result<Arc<Dataset>> {
         let (dataset, part) = match self {
             Self::Digits { count } => return digits(environment, *count).map(Arc::new),
-            Self::Cifar10(part) => (cifar_of(environment, id, cifar::Variant::Cifar10, part)?, part),
-            Self::Cifar100(part) => (cifar_of(environment, id, cifar::Variant::Cifar100, part)?, part),
+            Self::Cifar10(part) => {
+                (cifar_of(environment, id, cifar::Variant::Cifar10, part.folder.as_deref())?, part)
+            }
+            Self::Cifar100(part) => {
+                (cifar_of(environment, id, cifar::Variant::Cifar100, part.folder.as_deref())?, part)
+            }
             Self::Cub(part) => (cub_of(environment, id, part.folder.as_deref())?, part),
             Self::MiniImagenet(part) => (mini_imagenet_of(environment, id, part.folder.as_deref())?, part),
         };
@@ -77,17 +80,6 @@ impl PictureSet {
             (None, false) => name.to_owned(),
         }
     }
-}
-
-fn cifar_of(environment: &Environment, id: &str, variant: cifar::Variant, part: &Part) -> Result<Dataset> {
-    let (name, title) = match variant {
-        cifar::Variant::Cifar10 => ("cifar10", "a part of CIFAR-10"),
-        cifar::Variant::Cifar100 => ("cifar100", "a part of CIFAR-100"),
-    };
-    environment.found(name, id, |root: &Path| match &part.folder {
-        Some(folder) => cifar::read(&part_folder(root, folder, title)?, variant),
-        None => cifar::load(root, variant),
-    })
 }
 
 /// The first digits, grey in three equal channels.

@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use hyp_data::source::{cub, mini_imagenet, mnist_5k, omniglot, synthetic};
-use hyp_data::transform::{Filter, JitterOrder, Normalise, Step, Transform};
+use hyp_data::source::{mini_imagenet, mnist_5k, omniglot, synthetic};
+use hyp_data::transform::{Filter, Normalise, Transform, recipe};
 use hyp_data::{Dataset, Index, Item, Loader, LoaderOptions, Split, sample};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::config::DataTable;
 use crate::experiment::Environment;
+use crate::experiment::part::{cub_of, mini_imagenet_of};
 use crate::record::{DataFacts, hexadecimal};
 
 /// Pictures of a side in the paper.
@@ -193,33 +194,17 @@ impl Form {
 
     /// Colour pictures of 84 × 84 with the augmentation of the released code.
     pub(crate) fn photographs(prepare: Transform) -> Self {
-        let augment = Transform::new([
-            Step::RandomResizedCrop {
-                height: SIDE,
-                width: SIDE,
-                filter: Filter::Bilinear,
-                scale: [0.08, 1.0],
-                ratio: [3.0 / 4.0, 4.0 / 3.0],
-            },
-            Step::ColourJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, order: JitterOrder::Fixed },
-            Step::HorizontalFlip { probability: 0.5 },
-        ]);
+        let augment = recipe::few_shot_train(SIDE);
         Self { augment: Some(augment), prepare, scale: ChannelScale::Imagenet, note: None }
     }
 
     /// The shorter side to 92 pixels, then the middle.
     pub(crate) fn resized_92() -> Transform {
-        Transform::new([
-            Step::ResizeShorter { side: 92, filter: Filter::Bilinear },
-            Step::CenterCrop { height: SIDE, width: SIDE },
-        ])
+        recipe::few_shot_test(92, SIDE, Filter::Bilinear)
     }
 
     fn bicubic_84() -> Transform {
-        Transform::new([
-            Step::ResizeShorter { side: SIDE, filter: Filter::CatmullRom },
-            Step::CenterCrop { height: SIDE, width: SIDE },
-        ])
+        recipe::few_shot_test(SIDE, SIDE, Filter::CatmullRom)
     }
 }
 
@@ -235,41 +220,6 @@ impl DataTable {
             Self::Cub { part: Some(_) } => "CUB-200-2011, some classes",
         }
     }
-}
-
-/// mini-ImageNet, or the classes of it that lie in a folder of the data root.
-pub(crate) fn mini_imagenet_of(environment: &Environment, id: &str, part: Option<&str>) -> Result<Dataset> {
-    environment.found("mini_imagenet", id, |root: &Path| match part {
-        Some(folder) => mini_imagenet::read(&part_folder(root, folder, "some classes of mini-ImageNet")?),
-        None => mini_imagenet::load(root),
-    })
-}
-
-/// CUB-200-2011, or the classes of it that lie in a folder of the data root.
-pub(crate) fn cub_of(environment: &Environment, id: &str, part: Option<&str>) -> Result<Dataset> {
-    environment.found("cub", id, |root: &Path| match part {
-        Some(folder) => {
-            let folder = part_folder(root, folder, "some classes of CUB-200-2011")?;
-            cub::read(&folder, cub::Options::default())
-        }
-        None => cub::load(root, cub::Options::default()),
-    })
-}
-
-/// A folder of the data root that holds a part of a data set.
-pub(crate) fn part_folder(
-    root: &Path,
-    folder: &str,
-    what: &str,
-) -> Result<std::path::PathBuf, hyp_data::DataError> {
-    let path = root.join(folder);
-    if path.is_dir() {
-        return Ok(path);
-    }
-    let remedy = "this scale takes class folders, or the published archive, from there; `--scale full` takes the whole data \
-                  set, which `fetch` brings"
-        .to_owned();
-    Err(hyp_data::DataError::Missing { what: what.to_owned(), path, remedy })
 }
 
 /// Digits 0 to 4 for training, with their validation pictures, and 5 to 9 for testing.

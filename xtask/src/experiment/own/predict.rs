@@ -157,6 +157,12 @@ fn threshold(distances: &[f64], share: f64) -> Result<f64> {
     Ok(threshold)
 }
 
+/// The one distance at which all examples are, if they are.
+fn same_for_all(distances: &[f64]) -> Option<f64> {
+    let (first, last) = (*distances.first()?, *distances.last()?);
+    (distances.len() > 1 && first >= last * (1.0 - ROUNDING)).then_some(last)
+}
+
 fn answer_all(
     asked: &Asked,
     prototypes: &Prototypes,
@@ -212,6 +218,11 @@ fn summary(found: &[Answer], prototypes: &Prototypes, below: Option<f64>) {
     let damaged = found.iter().filter(|answer| answer.error.is_some()).count();
     let rejected = found.iter().filter(|answer| answer.rejected).count();
     println!("{} pictures, {} classes; {damaged} could not be used", found.len(), prototypes.classes.len());
+    if let Some(distance) = same_for_all(&prototypes.distances) {
+        println!(
+            "every example is at d(x, 0) = {distance:.3}: with this model the distance is no confidence"
+        );
+    }
     let unknown =
         |answer: &&Answer| answer.folder.as_ref().is_some_and(|name| !prototypes.classes.contains(name));
     if let Some(below) = below {
@@ -234,7 +245,7 @@ fn summary(found: &[Answer], prototypes: &Prototypes, below: Option<f64>) {
 
 #[cfg(test)]
 mod tests {
-    use super::threshold;
+    use super::{same_for_all, threshold};
 
     #[test]
     fn a_share_of_examples_at_one_distance_is_no_threshold() {
@@ -248,5 +259,12 @@ mod tests {
         let text = threshold(&held, 0.5).unwrap_err().to_string();
         assert!(text.contains("2 of the 4 examples") && text.contains("--c"), "{text}");
         threshold(&[2.0; 8], 0.0).unwrap_err();
+    }
+
+    #[test]
+    fn a_distance_that_all_examples_share_is_noticed() {
+        assert_eq!(same_for_all(&[33.989_99, 33.99]), Some(33.99));
+        assert_eq!(same_for_all(&[33.0, 33.99]), None);
+        assert_eq!(same_for_all(&[1.0]), None);
     }
 }
