@@ -18,13 +18,13 @@ ONE = torch.tensor(1.0)
 BALL = geoopt.PoincareBall(c=1.0)
 
 
-def uniform(*shape, bound=INSIDE):
-    generator = torch.Generator().manual_seed(math.prod(shape))
+def uniform(*shape, bound=INSIDE, seed=0):
+    generator = torch.Generator().manual_seed(seed)
     return (torch.rand(*shape, generator=generator) * 2 - 1) * bound
 
 
 def variables(*shapes, bound=INSIDE):
-    return [uniform(*shape, bound=bound).requires_grad_() for shape in shapes]
+    return [uniform(*shape, bound=bound, seed=seed).requires_grad_() for seed, shape in enumerate(shapes)]
 
 
 def both(key, name, make):
@@ -164,6 +164,22 @@ def geoopt_mlr(x, p, a):
     return BALL.dist2plane(x[:, None], p[None], a[None], signed=True, scaled=True)
 
 
+def losses(key, name, logits, *shapes):
+    """Registers the row of the mean cross-entropy of logits against the classes in turn, with its gradients."""
+
+    @contender(key, name)
+    def _():
+        leaves = variables(*shapes, bound=0.02)
+        labels = torch.arange(shapes[0][0]) % shapes[1][0 if shapes[1][1] == shapes[0][1] else 1]
+
+        def step():
+            for leaf in leaves:
+                leaf.grad = None
+            torch.nn.functional.cross_entropy(logits(*leaves), labels).backward()
+
+        return step
+
+
 def register():
     """Declares every row."""
     row, points, many, classes = (ROWS, DIM), (1000, DIM), (1024, DIM), (751, DIM)
@@ -191,3 +207,12 @@ def register():
     both("mlr", "geoopt", on(geoopt_mlr, many, classes, classes))
     both("mlr", "hypll (HNN++ form)", on(hypll_mlr, many, (DIM, 751), (751,)))
     both("mlr", "matmul form", on(matmul_mlr, many, classes, classes))
+    batch, queries, prototypes = (32, DIM), (75, 1600), (5, 1600)
+    losses("mlr-loss", "reference", reference_mlr, batch, classes, classes)
+    losses("mlr-loss", "geoopt", geoopt_mlr, batch, classes, classes)
+    losses("mlr-loss", "hypll (HNN++ form)", hypll_mlr, batch, (DIM, 751), (751,))
+    losses("mlr-loss", "matmul form", matmul_mlr, batch, classes, classes)
+    losses("distance-loss", "reference", lambda x, y: -reference_distances(x, y), queries, prototypes)
+    losses("distance-loss", "geoopt", lambda x, y: -BALL.dist(x[:, None], y[None]), queries, prototypes)
+    losses("distance-loss", "hypll", lambda x, y: -hypll.cdist(x[None], y[None], ONE)[0], queries, prototypes)
+    losses("distance-loss", "matmul form", lambda x, y: -matmul_distances(x, y), queries, prototypes)

@@ -4,6 +4,7 @@
 mod cuda;
 
 use candle_core::{DType, Error, Result, Tensor};
+use rayon::prelude::*;
 
 use super::fresh::fresh;
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply1};
@@ -50,8 +51,16 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     apply1(CrossEntropy { labels }, logits)
 }
 
+/// Logits that one task handles.
+const CHUNK: usize = 1 << 13;
+
 struct CrossEntropy {
     labels: Vec<u32>,
+}
+
+/// Rows that one task handles.
+fn rows_per_task(classes: usize) -> usize {
+    (CHUNK / classes.max(1)).max(1)
 }
 
 /// The largest entry (NaN if there is one) and the sum of the exponentials relative to it.
@@ -70,11 +79,14 @@ impl Kernel for CrossEntropy {
 
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
         let logits = inputs[0];
-        let mut total = 0.0;
-        for (row, &label) in logits.data.chunks_exact(logits.last_dim()).zip(&self.labels) {
+        let classes = logits.last_dim();
+        let rows = logits.data.par_chunks_exact(classes).zip(&self.labels);
+        let losses = rows.with_min_len(rows_per_task(classes)).map(|(row, &label)| {
             let (largest, sum) = log_sum_exp(row);
-            total += sum.ln() - (row[label as usize].to_f64() - largest);
-        }
+            sum.ln() - (row[label as usize].to_f64() - largest)
+        });
+        // Added in the order of the rows, whatever the threads.
+        let total: f64 = losses.collect::<Vec<_>>().iter().sum();
         Ok((vec![T::from_f64(total / self.labels.len() as f64)], vec![]))
     }
 
@@ -89,9 +101,9 @@ impl Kernel for CrossEntropy {
         let classes = logits.last_dim();
         let scale = grad.data[0].to_f64() / self.labels.len() as f64;
         let mut out = fresh(logits.data.len());
-        for ((row, g), &label) in
-            logits.data.chunks_exact(classes).zip(out.chunks_exact_mut(classes)).zip(&self.labels)
-        {
+        let rows = logits.data.par_chunks_exact(classes).zip(out.par_chunks_exact_mut(classes));
+        let rows = rows.zip(&self.labels).with_min_len(rows_per_task(classes));
+        rows.for_each(|((row, g), &label)| {
             let (largest, sum) = log_sum_exp(row);
             for (k, (v, g)) in row.iter().zip(g).enumerate() {
                 let share = (v.to_f64() - largest).exp() / sum;
@@ -99,7 +111,7 @@ impl Kernel for CrossEntropy {
                 // difference is exact there (Sterbenz), so it is used throughout.
                 *g = T::from_f64(scale * (share - f64::from(k == label as usize)));
             }
-        }
+        });
         Ok(vec![Some(out)])
     }
 }

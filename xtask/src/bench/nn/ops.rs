@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use hyp_math::Curvature;
-use hyp_nn::candle_core::{Tensor, Var};
+use hyp_nn::candle_core::{Device, Tensor, Var};
 use hyp_nn::op::{self, BallParameter};
 use hyp_nn::tape::Tape;
 
@@ -66,7 +66,34 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
         "1024 × 128 → 751",
         [Work::Double(flops), Work::Double(2.0 * flops)],
         || Ok(op::mlr_logits(&x, &p, &a, &c)?),
-    )
+    )?;
+
+    let small =
+        |dims: [usize; 2], seed| Ok::<_, anyhow::Error>(Var::from_tensor(&uniform(&dims, 0.02, seed)?)?);
+    let (x, p, a) = (small([32, DIM], 9)?, small([751, DIM], 10)?, small([751, DIM], 11)?);
+    loss(bench, "mlr-loss", "MLR and cross-entropy with gradient, 32 × 128 → 751", [32, 751], || {
+        Ok(op::mlr_logits(&x, &p, &a, &c)?)
+    })?;
+    let (queries, prototypes) = (small([75, 1600], 12)?, small([5, 1600], 13)?);
+    let name = "distances and cross-entropy with gradient, 75 × 5 × 1600";
+    loss(bench, "distance-loss", name, [75, 5], || Ok(op::distance_matrix(&queries, &prototypes, &c)?.neg()?))
+}
+
+/// One row: the mean cross-entropy of logits `[batch, classes]` against the classes in turn, with its gradients.
+fn loss(
+    bench: &mut Bench,
+    key: &'static str,
+    name: &str,
+    [batch, classes]: [usize; 2],
+    logits: impl Fn() -> Result<Tensor>,
+) -> Result<()> {
+    let labels: Vec<u32> = (0..batch).map(|at| (at % classes) as u32).collect();
+    let labels = Tensor::from_vec(labels, batch, &Device::Cpu)?;
+    bench.row(Row::new(key, name).work(Work::Items(batch as f64, "rows")), || {
+        let (loss, tape) = Tape::record(|| Ok::<_, anyhow::Error>(op::cross_entropy(&logits()?, &labels)?));
+        tape.gradients(&loss?)?;
+        Ok(())
+    })
 }
 
 /// Two rows: the value, and the value with the gradient by every operand, with ones from above.
