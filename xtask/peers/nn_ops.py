@@ -164,12 +164,12 @@ def geoopt_mlr(x, p, a):
     return BALL.dist2plane(x[:, None], p[None], a[None], signed=True, scaled=True)
 
 
-def losses(key, name, logits, *shapes):
+def losses(key, name, logits, *shapes, bound=0.02):
     """Registers the row of the mean cross-entropy of logits against the classes in turn, with its gradients."""
 
     @contender(key, name)
     def _():
-        leaves = variables(*shapes, bound=0.02)
+        leaves = variables(*shapes, bound=bound)
         labels = torch.arange(shapes[0][0]) % shapes[1][0 if shapes[1][1] == shapes[0][1] else 1]
 
         def step():
@@ -212,6 +212,10 @@ def register():
     losses("mlr-loss", "geoopt", geoopt_mlr, batch, classes, classes)
     losses("mlr-loss", "hypll (HNN++ form)", hypll_mlr, batch, (DIM, 751), (751,))
     losses("mlr-loss", "matmul form", matmul_mlr, batch, classes, classes)
+    losses("mlr-large-loss", "reference", reference_mlr, many, classes, classes, bound=INSIDE)
+    losses("mlr-large-loss", "geoopt", geoopt_mlr, many, classes, classes, bound=INSIDE)
+    losses("mlr-large-loss", "hypll (HNN++ form)", hypll_mlr, many, (DIM, 751), (751,), bound=INSIDE)
+    losses("mlr-large-loss", "matmul form", matmul_mlr, many, classes, classes, bound=INSIDE)
     losses("distance-loss", "reference", lambda x, y: -reference_distances(x, y), queries, prototypes)
     losses("distance-loss", "geoopt", lambda x, y: -BALL.dist(x[:, None], y[None]), queries, prototypes)
     losses("distance-loss", "hypll", lambda x, y: -hypll.cdist(x[None], y[None], ONE)[0], queries, prototypes)

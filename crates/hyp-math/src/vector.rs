@@ -1,6 +1,7 @@
 //! Sums over slices in `f64`, in eight lanes, and elementwise maps that round once.
 //!
-//! The lanes let the compiler vectorise and cut the rounding error of a sum of n terms to n/8 + 3 steps.
+//! The lanes let the compiler vectorise. They and the halving of blocks cut the rounding error of a sum of n terms to
+//! n/64 + 12 steps.
 
 use crate::Real;
 use crate::eps::{SAFE_SQUARE_MAX, SAFE_SQUARE_MIN};

@@ -4,7 +4,6 @@ use crate::{
     backbone::Backbone,
     error::Result,
     geometry::{Head, row_norms},
-    op,
     parameter::ParameterStore,
     train::{Diagnosis, Loss, Metrics, StepContext, Task, accuracy},
 };
@@ -112,11 +111,12 @@ impl<B: Backbone> Task for Classification<B> {
 
     fn loss(&mut self, batch: &Labelled, context: &StepContext) -> Result<Loss> {
         let embedding = self.model.embedding(&batch.images, true)?;
-        let logits = self.model.head.logits(&embedding)?;
-        let labels = Tensor::from_slice(&batch.labels, batch.labels.len(), logits.device())?;
-        let mut loss = Loss::new(op::cross_entropy(&logits, &labels)?, batch.labels.len());
+        let labels = Tensor::from_slice(&batch.labels, batch.labels.len(), embedding.device())?;
+        let value = self.model.head.cross_entropy(&embedding, &labels)?;
+        let mut loss = Loss::new(value, batch.labels.len());
         if context.logged {
             let classes = self.model.head.classes();
+            let logits = self.model.head.logits(&embedding.detach())?;
             loss.scalars.insert("accuracy".to_owned(), accuracy(&plain(&logits)?, classes, &batch.labels));
             if let Some(share) = self.model.head.margin_share(&embedding)? {
                 loss.scalars.insert("margin_share".to_owned(), share);

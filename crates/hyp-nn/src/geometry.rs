@@ -3,6 +3,7 @@
 use crate::{
     error::{Error, Result},
     layer::{Cosine, HyperbolicMlr, Linear, ToPoincare, ToPoincareConfig, normalise},
+    op,
     parameter::ParameterStore,
 };
 use candle_core::{D, DType, Tensor};
@@ -169,6 +170,17 @@ impl Head {
             Parts::Euclidean(linear) => linear.forward(embedding),
             Parts::Spherical(cosine) => cosine.forward(embedding),
             Parts::Poincare(_, mlr) => mlr.forward(embedding),
+        }
+    }
+
+    /// The mean cross-entropy of the logits of embedded points against `labels`.
+    ///
+    /// # Errors
+    /// If a shape does not fit, or a label is not below the number of classes.
+    pub fn cross_entropy(&self, embedding: &Tensor, labels: &Tensor) -> Result<Tensor> {
+        match &self.parts {
+            Parts::Poincare(_, mlr) => mlr.cross_entropy(embedding, labels),
+            _ => Ok(op::cross_entropy(&self.logits(embedding)?, labels)?),
         }
     }
 

@@ -155,6 +155,32 @@ impl Constants {
             squares_and_products::<V, ROWS>(x, p, a)
         }
     }
+
+    /// The logits of one point for a group of classes, from ‖x − p‖², ⟨x − p, a⟩ and 1 − c‖x‖².
+    #[inline(always)]
+    pub(super) fn logits<V: Vector>(
+        &self,
+        group: usize,
+        (squares, products): (&Lanes, &Lanes),
+        x_gap: f64,
+        c: Curvature,
+    ) -> Lanes {
+        let root = c.sqrt();
+        let (gap, along) = (&self.gap[group], &self.along[group]);
+        let (normal, inverse) = (&self.normal[group], &self.scale[group]);
+        let mut angle = [0.0; LANES];
+        for lane in 0..LANES {
+            let m = numerator::<V>(c.get(), products[lane], squares[lane], gap[lane], along[lane]);
+            angle[lane] = m * inverse[lane] * (2.0 / x_gap);
+        }
+        let arc =
+            if root > 0.0 { scaled(asinh::<V>(scaled(angle, root)), 2.0 / root) } else { scaled(angle, 2.0) };
+        let mut logit = [0.0; LANES];
+        for lane in 0..LANES {
+            logit[lane] = normal[lane] * arc[lane];
+        }
+        logit
+    }
 }
 
 /// Writes the logits.
@@ -211,7 +237,6 @@ impl<T: Real> Kernel for Forward<'_, T> {
 
     #[inline(always)]
     fn run<V: Vector, const ROWS: usize>(self) {
-        let (c, root) = (self.c.get(), self.c.sqrt());
         let x = self.x.group::<ROWS>(self.panel);
         let rows = self.out.len() / self.count;
         let x_squares = &self.x_side.square[self.panel * ROWS..];
@@ -220,25 +245,10 @@ impl<T: Real> Kernel for Forward<'_, T> {
             let (squares, products) = self.constants.sums::<V, T, ROWS>(group, x, x_squares, p, a);
             let first = group * LANES;
             let last = self.count.min(first + LANES);
-            let (gap, along) = (&self.constants.gap[group], &self.constants.along[group]);
-            let (normal, inverse) = (&self.constants.normal[group], &self.constants.scale[group]);
             for row in 0..rows {
                 let x_gap = self.x_side.gap[self.panel * ROWS + row];
-                let mut angle = [0.0; LANES];
-                for lane in 0..LANES {
-                    let m =
-                        numerator::<V>(c, products[row][lane], squares[row][lane], gap[lane], along[lane]);
-                    angle[lane] = m * inverse[lane] * (2.0 / x_gap);
-                }
-                let arc = if root > 0.0 {
-                    scaled(asinh::<V>(scaled(angle, root)), 2.0 / root)
-                } else {
-                    scaled(angle, 2.0)
-                };
-                let mut logit = [0.0; LANES];
-                for lane in 0..LANES {
-                    logit[lane] = normal[lane] * arc[lane];
-                }
+                let pair = (&squares[row], &products[row]);
+                let logit = self.constants.logits::<V>(group, pair, x_gap, self.c);
                 store(&logit, &mut self.out[row * self.count + first..row * self.count + last]);
             }
         }

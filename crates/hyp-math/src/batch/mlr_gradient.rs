@@ -20,7 +20,7 @@ use crate::{Curvature, Real};
 
 /// Sums over the batch that the gradients of one group of classes need; G is the gradient by m.
 #[derive(Clone, Copy, Default)]
-struct ClassSums<N> {
+pub(super) struct ClassSums<N> {
     /// Σ G.
     weight: N,
     /// Σ G ⟨x − p, a⟩.
@@ -74,17 +74,72 @@ pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
     grad_p: &mut [P],
     grad_a: &mut [A],
 ) -> f64 {
+    let count = classes.count;
+    assert_eq!(grad_out.len(), check_rows(x, classes.dim) * count, "grad_out is [batch, classes]");
+    let [by_c, _] = over_panels(isa, x, classes, c, (grad_x, grad_p, grad_a), |panel, work| {
+        let rows = isa.rows_of_two_sums();
+        let size = rows * count;
+        let grad_out = &grad_out[panel.number * size..grad_out.len().min((panel.number + 1) * size)];
+        [isa.run(rows, Backward { panel, grad_out, kept: None, work }), 0.0]
+    });
+    by_c
+}
+
+/// Points of the batch that are treated together, and all classes.
+#[derive(Clone, Copy)]
+pub(super) struct Panel<'a> {
+    pub(super) number: usize,
+    pub(super) x: &'a RowPanels,
+    pub(super) p: &'a RowPanels,
+    pub(super) a: &'a RowPanels,
+    pub(super) x_side: &'a Side,
+    pub(super) constants: &'a Constants,
+    pub(super) c: Curvature,
+    pub(super) count: usize,
+}
+
+impl Panel<'_> {
+    /// ‖x − p‖² and ⟨x − p, a⟩ of the points and a group of classes.
+    #[inline(always)]
+    pub(super) fn sums<V: Vector, T: Real, const ROWS: usize>(
+        &self,
+        group: usize,
+    ) -> ([Lanes; ROWS], [Lanes; ROWS]) {
+        let (p, a) = (self.p.group::<LANES>(group), self.a.group::<LANES>(group));
+        let x_squares = &self.x_side.square[self.number * ROWS..];
+        self.constants.sums::<V, T, ROWS>(group, self.x.group::<ROWS>(self.number), x_squares, p, a)
+    }
+}
+
+/// What the points of one panel leave for the gradients.
+pub(super) struct Work<'a> {
+    /// G of every pair.
+    weights: &'a mut [Lanes],
+    /// The coefficient of each point in its own gradient.
+    own: &'a mut [f64],
+    sums: &'a mut [ClassSums<Lanes>],
+}
+
+/// Calls `each` with every panel, in parallel, and makes the gradients by x, p and a of what it leaves; returns the sums
+/// of the derivatives by c and of the other number that `each` returns, in the order of the panels.
+pub(super) fn over_panels<T: Real, P: Real, A: Real>(
+    isa: Isa,
+    x: &[T],
+    classes: &Classes<P, A>,
+    c: Curvature,
+    (grad_x, grad_p, grad_a): (&mut [T], &mut [P], &mut [A]),
+    each: impl Fn(Panel<'_>, Work<'_>) -> [f64; 2] + Sync,
+) -> [f64; 2] {
     let (dim, count) = (classes.dim, classes.count);
     let batch = check_rows(x, dim);
-    assert_eq!(grad_out.len(), batch * count, "grad_out is [batch, classes]");
     assert_eq!(grad_x.len(), x.len(), "grad_x is shaped as x");
     assert_eq!(grad_p.len(), classes.p.len(), "grad_p is shaped as p");
     assert_eq!(grad_a.len(), classes.a.len(), "grad_a is shaped as a");
-    if grad_out.is_empty() {
+    if batch * count == 0 {
         grad_x.fill(T::ZERO);
         grad_p.fill(P::ZERO);
         grad_a.fill(A::ZERO);
-        return 0.0;
+        return [0.0; 2];
     }
     let rows = isa.rows_of_two_sums();
     let x_panels = RowPanels::new(x, dim, rows);
@@ -94,29 +149,17 @@ pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
     let mut weights = vec![[0.0; LANES]; row_groups * groups * rows];
     let mut own = vec![0.0; row_groups * rows];
     let mut sums = vec![ClassSums::<Lanes>::default(); row_groups * groups];
-    let by_curvature: Vec<f64> = weights
+    let panels = weights
         .par_chunks_mut(groups * rows)
         .with_min_len(tasks_per_thread(rows * count * dim))
         .zip(own.par_chunks_mut(rows))
         .zip(sums.par_chunks_mut(groups))
-        .zip(grad_out.par_chunks(rows * count))
-        .enumerate()
-        .map(|(panel, (((weights, own), sums), grad_out))| {
-            let kernel = Backward {
-                x: &x_panels,
-                panel,
-                p: &p_panels,
-                a: &a_panels,
-                x_side: &x_side,
-                constants: &constants,
-                c,
-                count,
-                grad_out,
-                weights,
-                own,
-                sums,
-            };
-            isa.run(rows, kernel)
+        .enumerate();
+    let found: Vec<[f64; 2]> = panels
+        .map(|(number, ((weights, own), sums))| {
+            let (x, p, a) = (&x_panels, &p_panels, &a_panels);
+            let panel = Panel { number, x, p, a, x_side: &x_side, constants: &constants, c, count };
+            each(panel, Work { weights, own, sums })
         })
         .collect();
     let (totals, rest) = sums.split_at_mut(groups);
@@ -172,7 +215,7 @@ pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
             &mut difference,
         );
     }
-    let mut by_c = by_curvature.iter().sum::<f64>();
+    let [mut by_c, other] = [0, 1].map(|of: usize| found.iter().map(|sums| sums[of]).sum::<f64>());
     for (k, difference) in difference.chunks_exact(dim).enumerate() {
         let class = Class::new(&constants, totals, k);
         by_c += class.by_curvature();
@@ -183,7 +226,7 @@ pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
             grad_a[at] = A::from_f64(class.by_normal(c.get(), p, a, *away));
         }
     }
-    by_c
+    [by_c, other]
 }
 
 /// Constants and sums of one class.
@@ -235,19 +278,14 @@ impl Class {
     }
 }
 
-struct Backward<'a, T> {
-    x: &'a RowPanels,
-    panel: usize,
-    p: &'a RowPanels,
-    a: &'a RowPanels,
-    x_side: &'a Side,
-    constants: &'a Constants,
-    c: Curvature,
-    count: usize,
-    grad_out: &'a [T],
-    weights: &'a mut [Lanes],
-    own: &'a mut [f64],
-    sums: &'a mut [ClassSums<Lanes>],
+/// The gradient of one panel.
+pub(super) struct Backward<'a, T> {
+    pub(super) panel: Panel<'a>,
+    /// The gradient by the logits, `[rows, classes]`.
+    pub(super) grad_out: &'a [T],
+    /// ‖x − p‖² and ⟨x − p, a⟩ of its pairs, where they are known.
+    pub(super) kept: Option<(&'a [Lanes], &'a [Lanes])>,
+    pub(super) work: Work<'a>,
 }
 
 impl<T: Real> Kernel for Backward<'_, T> {
@@ -255,26 +293,29 @@ impl<T: Real> Kernel for Backward<'_, T> {
 
     #[inline(always)]
     fn run<V: Vector, const ROWS: usize>(self) -> f64 {
-        let (c, root) = (self.c.get(), self.c.sqrt());
-        let x = self.x.group::<ROWS>(self.panel);
-        let rows = self.grad_out.len() / self.count;
+        let Panel { number, x_side, constants, count, .. } = self.panel;
+        let (c, root) = (self.panel.c.get(), self.panel.c.sqrt());
+        let rows = self.grad_out.len() / count;
         let mut by_curvature = 0.0;
-        for group in 0..self.p.len() {
-            let (p, a) = (self.p.group::<LANES>(group), self.a.group::<LANES>(group));
-            let x_squares = &self.x_side.square[self.panel * ROWS..];
-            let (squares, products) = self.constants.sums::<V, T, ROWS>(group, x, x_squares, p, a);
+        for group in 0..self.panel.p.len() {
+            let (squares, products) = match self.kept {
+                None => self.panel.sums::<V, T, ROWS>(group),
+                Some((squares, products)) => {
+                    (squares.as_chunks::<ROWS>().0[group], products.as_chunks::<ROWS>().0[group])
+                }
+            };
             let first = group * LANES;
-            let last = self.count.min(first + LANES);
-            let (gap, along) = (&self.constants.gap[group], &self.constants.along[group]);
-            let scale = &self.constants.scale[group];
-            let weights = &mut self.weights[group * ROWS..(group + 1) * ROWS];
+            let last = count.min(first + LANES);
+            let (gap, along) = (&constants.gap[group], &constants.along[group]);
+            let scale = &constants.scale[group];
+            let weights = &mut self.work.weights[group * ROWS..(group + 1) * ROWS];
             let (one, zero) = (V::splat(1.0), V::splat(0.0));
             let inverse_gaps = one.over(V::load(gap));
             let mut sum =
                 ClassSums { weight: zero, product: zero, square: zero, numerator: zero, excess: zero };
             for row in 0..rows {
-                let x_gap = self.x_side.gap[self.panel * ROWS + row];
-                let grad = load(&self.grad_out[row * self.count + first..row * self.count + last]);
+                let x_gap = x_side.gap[number * ROWS + row];
+                let grad = load(&self.grad_out[row * count + first..row * count + last]);
                 let inverse_gap = 1.0 / x_gap;
                 let product = V::load(&products[row]);
                 let bent = V::splat(-c).times(V::load(&squares[row])).times(V::load(along));
@@ -296,10 +337,10 @@ impl<T: Real> Kernel for Backward<'_, T> {
                 sum.excess = V::load(&grad).times(cube).mul_add(V::load(&excess), sum.excess);
                 let own = total(&weight.times(V::load(along)).lanes());
                 let moment = total(&pulled.lanes());
-                self.own[row] += 2.0 * c * (moment * inverse_gap - own);
-                by_curvature += moment * self.x_side.square[self.panel * ROWS + row] * inverse_gap;
+                self.work.own[row] += 2.0 * c * (moment * inverse_gap - own);
+                by_curvature += moment * x_side.square[number * ROWS + row] * inverse_gap;
             }
-            self.sums[group] = sum.lanes();
+            self.work.sums[group] = sum.lanes();
         }
         by_curvature
     }

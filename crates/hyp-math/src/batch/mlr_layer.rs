@@ -5,6 +5,7 @@ use super::{
     isa::Isa,
     mlr::{Classes, logits_on},
     mlr_gradient::vjp_on,
+    mlr_loss::{LossAndCurvature, loss_on},
 };
 use crate::{
     Curvature, Real,
@@ -56,11 +57,52 @@ pub fn mlr_layer_logits_vjp<T: Real>(
     grad_p_raw: &mut [T],
     grad_a_raw: &mut [T],
 ) -> f64 {
+    through_points(p_raw, dim, c, grad_p_raw, |points, grad_p| {
+        let classes = Classes::new(&points.p, a_raw, &points.gap, dim);
+        (vjp_on(Isa::detect(), x, &classes, grad_out, c, grad_x, grad_p, grad_a_raw), 0.0)
+    })
+    .0
+}
+
+/// The mean softmax cross-entropy of [`mlr_layer_logits`] against `labels`, and its gradients, as
+/// [`super::mlr_cross_entropy`].
+///
+/// **Shapes.** As [`mlr_layer_logits`]; `labels`: `[batch]`.
+///
+/// # Panics
+/// If `dim` is zero, a length does not fit, or a label is not below the number of classes.
+pub fn mlr_layer_cross_entropy<T: Real>(
+    x: &[T],
+    p_raw: &[T],
+    a_raw: &[T],
+    labels: &[u32],
+    dim: usize,
+    c: Curvature,
+    grad_x: &mut [T],
+    grad_p_raw: &mut [T],
+    grad_a_raw: &mut [T],
+) -> LossAndCurvature {
+    let (by_c, loss) = through_points(p_raw, dim, c, grad_p_raw, |points, grad_p| {
+        let classes = Classes::new(&points.p, a_raw, &points.gap, dim);
+        let (loss, by_c) = loss_on(Isa::detect(), x, &classes, labels, c, (grad_x, grad_p, grad_a_raw));
+        (by_c, loss)
+    });
+    (loss, by_c)
+}
+
+/// The gradient by the unconstrained parameters of the points, of what `at_points` writes by the points and says
+/// by c; the other number is passed on.
+fn through_points<T: Real>(
+    p_raw: &[T],
+    dim: usize,
+    c: Curvature,
+    grad_p_raw: &mut [T],
+    at_points: impl FnOnce(&Points, &mut [f64]) -> (f64, f64),
+) -> (f64, f64) {
     assert_eq!(grad_p_raw.len(), p_raw.len(), "grad_p_raw is shaped as p_raw");
     let points = Points::new(p_raw, dim, c);
-    let classes = Classes::new(&points.p, a_raw, &points.gap, dim);
     let mut grad_p = vec![0.0_f64; p_raw.len()];
-    let mut by_c = vjp_on(Isa::detect(), x, &classes, grad_out, c, grad_x, &mut grad_p, grad_a_raw);
+    let (mut by_c, other) = at_points(&points, &mut grad_p);
     for ((raw, grad), out) in
         p_raw.chunks_exact(dim).zip(grad_p.chunks_exact(dim)).zip(grad_p_raw.chunks_exact_mut(dim))
     {
@@ -73,7 +115,7 @@ pub fn mlr_layer_logits_vjp<T: Real>(
         }
         by_c += along * slope * size * size;
     }
-    by_c
+    (by_c, other)
 }
 
 /// The points of the classes in `f64`, with 1 − c‖p‖².

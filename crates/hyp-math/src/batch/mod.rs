@@ -20,6 +20,7 @@ mod midpoint;
 mod mlr;
 mod mlr_gradient;
 mod mlr_layer;
+mod mlr_loss;
 mod mlr_unidirectional;
 mod panels;
 mod parallel;
@@ -29,6 +30,7 @@ mod row_wise;
 mod rows;
 mod shared;
 mod side;
+mod softmax;
 mod tile;
 mod to_ball;
 mod weighted;
@@ -50,7 +52,8 @@ pub use maps::{
 };
 pub use midpoint::{einstein_midpoint, einstein_midpoint_vjp, frechet_mean, frechet_mean_vjp};
 pub use mlr::{mlr_logits, mlr_logits_vjp};
-pub use mlr_layer::{mlr_layer_logits, mlr_layer_logits_vjp};
+pub use mlr_layer::{mlr_layer_cross_entropy, mlr_layer_logits, mlr_layer_logits_vjp};
+pub use mlr_loss::{LossAndCurvature, mlr_cross_entropy};
 pub use mlr_unidirectional::{mlr_logits_unidirectional, mlr_logits_unidirectional_vjp};
 pub use riemannian::riemannian_scale;
 pub use shared::{

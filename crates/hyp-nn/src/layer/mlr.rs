@@ -50,6 +50,15 @@ impl HyperbolicMlr {
         let c = self.curvature.operand(points)?;
         Ok(op::mlr_layer_logits(points, &self.p, &self.a, &c)?)
     }
+
+    /// The mean cross-entropy of the logits of points of the ball against `labels`, as one operation.
+    ///
+    /// # Errors
+    /// As [`op::mlr_layer_cross_entropy`].
+    pub fn cross_entropy(&self, points: &Tensor, labels: &Tensor) -> Result<Tensor> {
+        let c = self.curvature.operand(points)?;
+        Ok(op::mlr_layer_cross_entropy(points, &self.p, &self.a, labels, &c)?)
+    }
 }
 
 /// Hyperbolic multinomial logistic regression in the unidirectional form of Hyperbolic Neural Networks++.

@@ -31,24 +31,30 @@ use super::kernel::{Element, Gradients, Kernel, Output, View, apply1};
 /// ```
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     let (batch, classes) = logits.dims2()?;
+    let labels = checked_labels("cross_entropy", labels, batch, classes)?;
+    apply1(CrossEntropy { labels }, logits)
+}
+
+/// The labels of a batch, one a row and each below the number of classes.
+pub(super) fn checked_labels(name: &str, labels: &Tensor, batch: usize, classes: usize) -> Result<Vec<u32>> {
     if labels.dtype() != DType::U32 {
         let got = labels.dtype();
-        return Err(Error::Msg(format!("cross_entropy: labels are {got:?}; convert them to u32")));
+        return Err(Error::Msg(format!("{name}: labels are {got:?}; convert them to u32")));
     }
     let labels = labels.to_vec1::<u32>()?;
     if labels.len() != batch || batch == 0 {
         return Err(Error::Msg(format!(
-            "cross_entropy: {batch} rows of logits and {} labels; give one label per row and at least one row",
+            "{name}: {batch} rows of logits and {} labels; give one label per row and at least one row",
             labels.len()
         )));
     }
     if let Some(row) = labels.iter().position(|&y| y as usize >= classes) {
         return Err(Error::Msg(format!(
-            "cross_entropy: label {} of row {row} is not below the {classes} classes; check the label map",
+            "{name}: label {} of row {row} is not below the {classes} classes; check the label map",
             labels[row]
         )));
     }
-    apply1(CrossEntropy { labels }, logits)
+    Ok(labels)
 }
 
 /// Logits that one task handles.

@@ -226,6 +226,12 @@ fn pairs() -> Vec<Case> {
             let c = Curvature::new(CURVATURE).map_err(candle_core::Error::wrap)?;
             op::mlr_layer_logits(&t[0], &t[1], &t[2], &c.into())
         }),
+        Case::new("mlr_layer_cross_entropy", &[MANY, FEW, FEW], 0.25, |t| {
+            let labels: Vec<u32> = (0..19).map(|at| at * 7 % 18).collect();
+            let labels = Tensor::from_vec(labels, 19, t[0].device())?;
+            op::mlr_layer_cross_entropy(&t[0], &t[1], &t[2], &labels, &ball(t)?)
+        })
+        .curved(),
         Case::new("mlr_logits_unidirectional", &[MANY, FEW, &[18]], 0.25, |t| {
             op::mlr_logits_unidirectional(&t[0], &t[1], &t[2], &ball(t)?)
         })

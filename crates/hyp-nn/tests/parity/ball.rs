@@ -102,6 +102,49 @@ fn sums_differences_and_maps_at_a_point() {
 }
 
 #[test]
+fn the_loss_of_logits_as_one_operation() {
+    let labels = Tensor::new(&[0_u32, 2, 1, 0, 2], &Device::Cpu).unwrap();
+    for c in CURVATURES {
+        let planes = [points(5, c, 9), points(3, c, 10), numbers(&[3, 4], 11)];
+        prove(
+            &planes,
+            c,
+            |t, c| op::mlr_cross_entropy(&t[0], &t[1], &t[2], &labels, c),
+            |t, c| op::cross_entropy(&composed::mlr_logits(&t[0], &t[1], &t[2], c)?, &labels),
+        );
+        prove(
+            &planes,
+            c,
+            |t, c| op::mlr_layer_cross_entropy(&t[0], &t[1], &t[2], &labels, c),
+            |t, c| op::cross_entropy(&composed::mlr_layer_logits(&t[0], &t[1], &t[2], c)?, &labels),
+        );
+        // Without a variable the loss is composed of the logits; with one, both come at once.
+        let x = Var::from_tensor(&planes[0]).unwrap();
+        let loss =
+            |x: &Tensor| op::mlr_cross_entropy(x, &planes[1], &planes[2], &labels, &curvature(c)).unwrap();
+        let (tracked, plain) = (loss(&x), loss(&planes[0]));
+        assert_close(&tracked, &plain, 1e-15);
+        // Asked twice, the gradient is the same.
+        let first = tracked.backward().unwrap();
+        let again = tracked.backward().unwrap();
+        assert_close(first.get(&x).unwrap(), again.get(&x).unwrap(), 0.0);
+        let single = x.to_dtype(DType::F32).unwrap();
+        let [p, a] = [1, 2].map(|of: usize| planes[of].to_dtype(DType::F32).unwrap());
+        let narrow = op::mlr_cross_entropy(&single, &p, &a, &labels, &curvature(c)).unwrap();
+        assert_close(&narrow.to_dtype(DType::F64).unwrap(), &plain, 1e-6);
+    }
+    let planes = [points(5, 1.0, 9), points(3, 1.0, 10), numbers(&[3, 4], 11)];
+    let x = Var::from_tensor(&planes[0]).unwrap();
+    for (labels, word) in
+        [(vec![0_u32, 1], "one label per row"), (vec![0, 1, 2, 3, 0], "not below the 3 classes")]
+    {
+        let labels = Tensor::new(labels, &Device::Cpu).unwrap();
+        let error = op::mlr_cross_entropy(&x, &planes[1], &planes[2], &labels, &curvature(1.0)).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
+#[test]
 fn all_pairs_and_logits() {
     for c in CURVATURES {
         let pair = [points(5, c, 7), points(3, c, 8)];

@@ -71,26 +71,33 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
     let small =
         |dims: [usize; 2], seed| Ok::<_, anyhow::Error>(Var::from_tensor(&uniform(&dims, 0.02, seed)?)?);
     let (x, p, a) = (small([32, DIM], 9)?, small([751, DIM], 10)?, small([751, DIM], 11)?);
-    loss(bench, "mlr-loss", "MLR and cross-entropy with gradient, 32 × 128 → 751", [32, 751], || {
-        Ok(op::mlr_logits(&x, &p, &a, &c)?)
+    loss(bench, "mlr-loss", "MLR and cross-entropy with gradient, 32 × 128 → 751", [32, 751], |labels| {
+        Ok(op::mlr_cross_entropy(&x, &p, &a, labels, &c)?)
+    })?;
+    let (x, p, a) = (inside(1024, 6)?, inside(751, 7)?, Var::from_tensor(&uniform(&[751, DIM], 1.0, 8)?)?);
+    let name = "MLR and cross-entropy with gradient, 1024 × 128 → 751";
+    loss(bench, "mlr-large-loss", name, [1024, 751], |labels| {
+        Ok(op::mlr_cross_entropy(&x, &p, &a, labels, &c)?)
     })?;
     let (queries, prototypes) = (small([75, 1600], 12)?, small([5, 1600], 13)?);
     let name = "distances and cross-entropy with gradient, 75 × 5 × 1600";
-    loss(bench, "distance-loss", name, [75, 5], || Ok(op::distance_matrix(&queries, &prototypes, &c)?.neg()?))
+    loss(bench, "distance-loss", name, [75, 5], |labels| {
+        Ok(op::cross_entropy(&op::distance_matrix(&queries, &prototypes, &c)?.neg()?, labels)?)
+    })
 }
 
-/// One row: the mean cross-entropy of logits `[batch, classes]` against the classes in turn, with its gradients.
+/// One row: a loss against the classes in turn, with its gradients.
 fn loss(
     bench: &mut Bench,
     key: &'static str,
     name: &str,
     [batch, classes]: [usize; 2],
-    logits: impl Fn() -> Result<Tensor>,
+    value: impl Fn(&Tensor) -> Result<Tensor>,
 ) -> Result<()> {
     let labels: Vec<u32> = (0..batch).map(|at| (at % classes) as u32).collect();
     let labels = Tensor::from_vec(labels, batch, &Device::Cpu)?;
     bench.row(Row::new(key, name).work(Work::Items(batch as f64, "rows")), || {
-        let (loss, tape) = Tape::record(|| Ok::<_, anyhow::Error>(op::cross_entropy(&logits()?, &labels)?));
+        let (loss, tape) = Tape::record(|| value(&labels));
         tape.gradients(&loss?)?;
         Ok(())
     })

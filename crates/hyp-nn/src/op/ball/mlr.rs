@@ -41,6 +41,24 @@ pub fn mlr_logits_unidirectional(x: &Tensor, z: &Tensor, r: &Tensor, c: &BallPar
 }
 
 fn logits(parameters: Parameters, x: &Tensor, p: &Tensor, a: &Tensor, c: &BallParameter) -> Result<Tensor> {
+    let classes = check_shapes(parameters, x, p, a)?;
+    let kernel = Logits { c: c.value, classes, parameters };
+    match &c.tensor {
+        None => apply3(kernel, x, p, a),
+        Some(tensor) => {
+            let both = together(p, a)?;
+            apply3(TogetherWithCurvature { logits: kernel, first: p.elem_count() }, x, &both, tensor)
+        }
+    }
+}
+
+/// Both parameters in one list: a custom operation has at most three inputs.
+pub(super) fn together(p: &Tensor, a: &Tensor) -> Result<Tensor> {
+    Tensor::cat(&[p.flatten_all()?, a.flatten_all()?], 0)
+}
+
+/// The number of classes, if the operands fit.
+pub(super) fn check_shapes(parameters: Parameters, x: &Tensor, p: &Tensor, a: &Tensor) -> Result<usize> {
     let ((_, dim), (classes, p_dim)) = (x.dims2()?, p.dims2()?);
     let second: &[usize] = match parameters {
         Parameters::Unidirectional => &[classes],
@@ -53,20 +71,12 @@ fn logits(parameters: Parameters, x: &Tensor, p: &Tensor, a: &Tensor, c: &BallPa
              give the parameters as [{classes}, {dim}] and {second:?}"
         )));
     }
-    let kernel = Logits { c: c.value, classes, parameters };
-    match &c.tensor {
-        None => apply3(kernel, x, p, a),
-        Some(tensor) => {
-            // A custom operation has at most three inputs, so that both parameters travel as one.
-            let both = Tensor::cat(&[p.flatten_all()?, a.flatten_all()?], 0)?;
-            apply3(TogetherWithCurvature { logits: kernel, first: p.elem_count() }, x, &both, tensor)
-        }
-    }
+    Ok(classes)
 }
 
 /// What `p` and `a` are.
 #[derive(Clone, Copy)]
-enum Parameters {
+pub(super) enum Parameters {
     /// Points of the ball and normals at them.
     Points,
     /// Unconstrained numbers, mapped on the way.

@@ -7,6 +7,7 @@
 mod lorentz;
 mod midpoint;
 mod mlr;
+mod mlr_loss;
 mod pairs;
 mod row_kernels;
 mod rows;
@@ -14,6 +15,7 @@ mod rows;
 pub use lorentz::{lorentz_distance, lorentz_exp_map_zero, lorentz_from_ball, lorentz_to_ball};
 pub use midpoint::{einstein_midpoint, lorentz_centroid};
 pub use mlr::{mlr_layer_logits, mlr_logits, mlr_logits_unidirectional};
+pub use mlr_loss::{mlr_cross_entropy, mlr_layer_cross_entropy};
 pub use pairs::{distance_matrix, lorentz_distance_matrix};
 pub use rows::{
     distance, distance_to_origin, exp_map_at, exp_map_zero, from_ball, log_map_at, mobius_add, mobius_linear,
