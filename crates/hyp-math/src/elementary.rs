@@ -4,7 +4,8 @@
 //! The functions of std are as accurate, but each is a call into the C library, which keeps a processor from working on
 //! the next row meanwhile. `mul_add` is a·b + c, fused where the caller knows that this is one instruction.
 
-/// `(exp(x) − 1, exp(x))` for `x ≤ 0`, each to about an ulp; NaN for NaN.
+/// `(exp(x) − 1, exp(x))` for `x ≤ 0`, each to two units in the last place; below −708 the second is 0, a little before
+/// it is no normal number; NaN for NaN.
 ///
 /// With x = k·ln 2 + r, |r| ≤ ½ ln 2, both are 2ᵏ·(exp(r) − 1) and 2ᵏ − 1 or 2ᵏ, of one sign where k < 0 makes them
 /// alike in size; the series of exp(r) − 1 ends with r¹³, 4e-18 from its limit.
@@ -45,8 +46,8 @@ pub(crate) fn exp_of_negative(x: f64) -> (f64, f64) {
 /// `log(1 + w)` for finite `w ≥ 0`, to about two units in the last place.
 ///
 /// With 1 + w = 2ᵏ·m, m in [√½, √2), log m comes from f = m − 1 and the minimax polynomial of fdlibm for
-/// log((2 + f)/(2 − f)), its odd and even powers apart, since rows wait for it. For k = 0, f is w itself, without the rounding of 1 + w; for k > 0 that rounding is one unit in
-/// the last place of a logarithm above ⅓.
+/// log((2 + f)/(2 − f)), its odd and even powers apart, since rows wait for it. For k = 0, f is w itself, without the
+/// rounding of 1 + w; for k > 0 that rounding is one unit in the last place of a logarithm above ⅓.
 #[inline(always)]
 pub(crate) fn ln_1p(w: f64, mul_add: impl Fn(f64, f64, f64) -> f64) -> f64 {
     const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
@@ -90,10 +91,12 @@ pub(crate) fn asinh(t: f64, mul_add: impl Fn(f64, f64, f64) -> f64) -> f64 {
 #[inline(always)]
 pub(crate) fn asinh_by_root(t: f64, root: f64, mul_add: impl Fn(f64, f64, f64) -> f64) -> f64 {
     let a = t.abs();
-    // Beyond 1e17, w = 2a to the last bit, and a² may overflow further on.
     let near = a + a * (a / (1.0 + root));
-    let w = if a > 1e17 { 2.0 * a } else { near };
-    let value = ln_1p(w, mul_add).copysign(t);
+    // Beyond 1e17 asinh is log(2a) to the last bit, and neither a² nor 2a need be finite.
+    let far = a > 1e17;
+    let w = if far { a } else { near };
+    let more = if far { std::f64::consts::LN_2 } else { 0.0 };
+    let value = (ln_1p(w, mul_add) + more).copysign(t);
     if w < f64::INFINITY { value } else { t }
 }
 
@@ -144,5 +147,15 @@ mod tests {
             agree(ln_1p(w, f64::mul_add), w.ln_1p(), w);
         }
         assert_eq!(ln_1p(0.0, f64::mul_add), 0.0);
+    }
+
+    #[test]
+    fn arcs_of_huge_numbers_are_finite() {
+        for t in [1e17, 1.1e17, 1e200, 1e308, f64::MAX] {
+            agree(asinh(t, f64::mul_add), t.ln() + std::f64::consts::LN_2, t);
+            assert_eq!(asinh(-t, f64::mul_add), -asinh(t, f64::mul_add));
+        }
+        assert_eq!(asinh(f64::NEG_INFINITY, f64::mul_add), f64::NEG_INFINITY);
+        assert!(asinh(f64::NAN, f64::mul_add).is_nan());
     }
 }

@@ -1,4 +1,6 @@
 //! The parts of data sets that `reduced` takes: a folder of the data root, or the same classes of the whole data set.
+//!
+//! Pictures of the whole may have more pixels than those of the folder; a record's hash of the data tells them apart.
 
 use std::path::Path;
 

@@ -25,7 +25,7 @@ pub type LossAndCurvature = (f64, f64);
 /// **Source.** \[HIE\] appendix A with the loss of its Sec. 4.
 /// **Shapes.** As [`super::mlr_logits`]; `labels`: `[batch]`.
 /// **Domain.** As [`super::mlr_logits`]. An empty batch has the loss 0.
-/// **Numerics.** Logits stay in `f64`; the largest of a row is subtracted first. NaN and infinite logits give NaN.
+/// **Numerics.** Logits stay in `f64`; the largest of a row is subtracted first. NaN and +∞ logits give NaN.
 ///
 /// # Panics
 /// If `dim` is zero, a length does not fit, or a label is not below the number of classes.
@@ -164,6 +164,40 @@ mod tests {
                 assert_close(&hx, &gx, 1e-13);
                 assert_close(&hp, &gp, 1e-13);
                 assert_close(&ha, &ga, 1e-13);
+            }
+        }
+    }
+
+    /// Every instruction set and `f32` give what `f64` in portable numbers gives, on a last panel that is not full.
+    #[test]
+    fn every_instruction_set_and_element_type_agrees() {
+        let (batch, classes, dim) = (11, 13, 19);
+        let c = Curvature::new(0.7).unwrap();
+        let narrow = |seed, rows, c, radius| -> Vec<f32> { ball_points(seed, rows, dim, c, radius) };
+        let [x, p] = [(1, batch), (2, classes)].map(|(seed, rows)| narrow(seed, rows, c, 0.9));
+        let a = narrow(3, classes, Curvature::FLAT, 3.0);
+        let labels: Vec<u32> = (0..batch as u32).map(|at| at * 5 % classes as u32).collect();
+        let wide = |of: &[f32]| of.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
+        let (x64, p64, a64) = (wide(&x), wide(&p), wide(&a));
+        let gaps = Side::new(&p64, dim, c).gap;
+        let of_double = |isa| {
+            let [mut gx, mut gp, mut ga] = [&x64, &p64, &a64].map(|of| vec![0.0_f64; of.len()]);
+            let all = Classes::new(&p64, &a64, &gaps, dim);
+            let (loss, by_c) = loss_on(isa, &x64, &all, &labels, c, (&mut gx, &mut gp, &mut ga));
+            [vec![loss, by_c], gx, gp, ga]
+        };
+        let of_single = |isa| {
+            let [mut gx, mut gp, mut ga] = [&x, &p, &a].map(|of| vec![0.0_f32; of.len()]);
+            let all = Classes::new(&p, &a, &gaps, dim);
+            let (loss, by_c) = loss_on(isa, &x, &all, &labels, c, (&mut gx, &mut gp, &mut ga));
+            [vec![loss, by_c], wide(&gx), wide(&gp), wide(&ga)]
+        };
+        let want = of_double(Isa::Portable);
+        for isa in [Isa::Portable, Isa::Avx2, Isa::Avx512] {
+            for ((double, single), want) in of_double(isa).iter().zip(&of_single(isa)).zip(&want) {
+                // Sums of 19 terms in another order, and one rounding to `f32`.
+                assert_close(double, want, 1e-13);
+                assert_close(single, want, 1e-6);
             }
         }
     }

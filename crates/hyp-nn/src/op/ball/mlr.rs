@@ -41,7 +41,7 @@ pub fn mlr_logits_unidirectional(x: &Tensor, z: &Tensor, r: &Tensor, c: &BallPar
 }
 
 fn logits(parameters: Parameters, x: &Tensor, p: &Tensor, a: &Tensor, c: &BallParameter) -> Result<Tensor> {
-    let classes = check_shapes(parameters, x, p, a)?;
+    let classes = check_shapes("mlr_logits", parameters, x, p, a)?;
     let kernel = Logits { c: c.value, classes, parameters };
     match &c.tensor {
         None => apply3(kernel, x, p, a),
@@ -58,7 +58,13 @@ pub(super) fn together(p: &Tensor, a: &Tensor) -> Result<Tensor> {
 }
 
 /// The number of classes, if the operands fit.
-pub(super) fn check_shapes(parameters: Parameters, x: &Tensor, p: &Tensor, a: &Tensor) -> Result<usize> {
+pub(super) fn check_shapes(
+    name: &str,
+    parameters: Parameters,
+    x: &Tensor,
+    p: &Tensor,
+    a: &Tensor,
+) -> Result<usize> {
     let ((_, dim), (classes, p_dim)) = (x.dims2()?, p.dims2()?);
     let second: &[usize] = match parameters {
         Parameters::Unidirectional => &[classes],
@@ -67,7 +73,7 @@ pub(super) fn check_shapes(parameters: Parameters, x: &Tensor, p: &Tensor, a: &T
     if a.dims() != second || p_dim != dim || dim == 0 {
         let (x, p, a) = (x.dims(), p.dims(), a.dims());
         return Err(Error::Msg(format!(
-            "mlr_logits: points {x:?} and parameters {p:?} and {a:?} do not fit; \
+            "{name}: points {x:?} and parameters {p:?} and {a:?} do not fit; \
              give the parameters as [{classes}, {dim}] and {second:?}"
         )));
     }

@@ -18,7 +18,7 @@ use crate::op::loss::{checked_labels, cross_entropy};
 /// Mean softmax cross-entropy of [`mlr_logits`] against integer `labels`; see [`batch::mlr_cross_entropy`].
 ///
 /// On the CPU, where an operand is trained, the gradients are computed with the value, so that the sums over the pairs
-/// are taken once; elsewhere this is [`cross_entropy`] of the logits.
+/// are taken once and logits stay in `f64`; elsewhere this is [`cross_entropy`] of the rounded logits.
 ///
 /// **Shapes.** As [`mlr_logits`]; `labels`: `[batch]`, `u32`; the result is a scalar.
 ///
@@ -81,7 +81,7 @@ fn loss(
         };
         return cross_entropy(&logits(x, p, a, c)?, labels);
     }
-    let classes = check_shapes(parameters, x, p, a)?;
+    let classes = check_shapes(NAME, parameters, x, p, a)?;
     let labels = checked_labels(NAME, labels, x.dim(0)?, classes)?;
     let kernel = Loss { parameters, c: c.value, labels, first: p.elem_count(), kept: Mutex::new(None) };
     match &c.tensor {
