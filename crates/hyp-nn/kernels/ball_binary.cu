@@ -1,4 +1,7 @@
-// Operations of the ball on a row of each of two matrices, one block each; arithmetic in double as in hyp_math.
+// Operations of the ball and of the hyperboloid on a row of each of two matrices, one block each; arithmetic in double as
+// in hyp_math.
+#include "exp_at.cuh"
+#include "lorentz.cuh"
 #include "rows.cuh"
 #include "scalar.cuh"
 
@@ -124,14 +127,36 @@ __device__ void log_at_backward(
     if (threadIdx.x == 0) by_c[blockIdx.x] = g_c_square * p.ww - g_gap_x * p.xx - g_gap_y * p.yy;
 }
 
-enum Binary { MOBIUS_ADD, MOBIUS_SUB, DISTANCE, LOG_AT };
+__device__ void lorentz_distance(const T *x, const T *y, T *out, Index dim, double c) {
+    Index first = (Index)blockIdx.x * dim;
+    Chord chord = chord_of(Together{x + first, y + first, dim}, c);
+    if (threadIdx.x == 0) out[blockIdx.x] = (T)length_of(chord, c);
+}
+
+__device__ void lorentz_distance_backward(
+    const T *left, const T *right, const T *grad, T *gx, T *gy, double *by_c, Index dim, double c) {
+    Index first = (Index)blockIdx.x * dim;
+    const T *x = left + first, *y = right + first;
+    Chord chord = chord_of(Together{x, y, dim}, c);
+    Pull pull = pull_of(chord, grad[blockIdx.x], c);
+    for (Index j = threadIdx.x; j < dim; j += blockDim.x) {
+        double u = x[j], v = y[j];
+        gx[first + j] = (T)pulled(pull.scale, pull.tilt_x, u, v);
+        gy[first + j] = (T)pulled(pull.scale, pull.tilt_y, v, u);
+    }
+    if (threadIdx.x == 0) by_c[blockIdx.x] = pull.by_c;
+}
+
+enum Binary { MOBIUS_ADD, MOBIUS_SUB, DISTANCE, LOG_AT, EXP_AT, LORENTZ_DISTANCE };
 
 KERNEL(binary)(const T *x, const T *y, T *out, Index dim, Index kind, double c) {
     switch (kind) {
         case MOBIUS_ADD: return mobius(x, y, out, dim, 1, c);
         case MOBIUS_SUB: return mobius(x, y, out, dim, -1, c);
         case DISTANCE: return distance(x, y, out, dim, c);
-        default: return log_at(x, y, out, dim, c);
+        case LOG_AT: return log_at(x, y, out, dim, c);
+        case EXP_AT: return exp_at(x, y, out, dim, c);
+        default: return lorentz_distance(x, y, out, dim, c);
     }
 }
 
@@ -141,6 +166,8 @@ KERNEL(binary_backward)(
         case MOBIUS_ADD: return mobius_backward(x, y, grad, gx, gy, by_c, dim, 1, c);
         case MOBIUS_SUB: return mobius_backward(x, y, grad, gx, gy, by_c, dim, -1, c);
         case DISTANCE: return distance_backward(x, y, grad, gx, gy, by_c, dim, c);
-        default: return log_at_backward(x, y, grad, gx, gy, by_c, dim, c);
+        case LOG_AT: return log_at_backward(x, y, grad, gx, gy, by_c, dim, c);
+        case EXP_AT: return exp_at_backward(x, y, grad, gx, gy, by_c, dim, c);
+        default: return lorentz_distance_backward(x, y, grad, gx, gy, by_c, dim, c);
     }
 }

@@ -10,10 +10,13 @@ __device__ inline double row_sum(Index dim, F f) {
     return block_sum(sum);
 }
 
+// Whether the terms of a sum of squares can neither have vanished nor overflowed.
+__device__ inline bool safe(double square) { return square >= 1e-280 && square <= 1e280; }
+
 // √square, or the norm of the numbers f(j) by scaling if their squares left the range of double.
 template <typename F>
 __device__ inline double root_of(double square, Index dim, F f) {
-    if (square >= 1e-280 && square <= 1e280) return sqrt(square);
+    if (safe(square)) return sqrt(square);
     double largest = 0;
     Larger larger;
     for (Index j = threadIdx.x; j < dim; j += blockDim.x) largest = larger(largest, fabs(f(j)));

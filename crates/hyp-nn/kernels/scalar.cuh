@@ -6,8 +6,15 @@
 #define SERIES_BELOW 0.04
 #define ASINH_LARGE 1e9
 
-// 1 − c·square, and 1 in flat space whatever the square.
-__device__ inline double gap_of(double c, double square) { return c == 0 ? 1 : 1 - c * square; }
+// a·b, rounded before it is added to anything. A multiplication contracted with an addition leaves the rounding of other
+// factors over where two products cancel, and gives one expression two values in two places.
+__device__ inline double product_of(double a, double b) { return __dmul_rn(a, b); }
+
+// c·square, and 0 in flat space whatever the square.
+__device__ inline double times(double c, double square) { return c == 0 ? 0 : product_of(c, square); }
+
+// 1 − c·square.
+__device__ inline double gap_of(double c, double square) { return 1 - times(c, square); }
 
 template <int N>
 __device__ inline double horner(const double (&coefficients)[N], double x) {

@@ -18,6 +18,12 @@ __device__ inline Place place(Index rows, Index columns) {
     return Place{row, column, rows, columns};
 }
 
+// A coordinate of a row, 0 beyond the matrix.
+template <typename X>
+__device__ inline double coordinate(const X *x, Index row, Index rows, Index j, Index dim) {
+    return row < rows && j < dim ? (double)x[row * dim + j] : 0;
+}
+
 // ‖x − y‖² of a pair and, where a is given, ⟨x − y, a⟩ with the row of a that belongs to y; sums of differences, in
 // which nothing cancels.
 struct PairSums {
@@ -34,9 +40,9 @@ __device__ inline PairSums pair_sums(Place p, const X *x, const Y *y, const A *a
     for (Index first = 0; first < dim; first += TILE) {
         Index j = first + other;
         __syncthreads();
-        xs[own][other] = x_row < p.rows && j < dim ? (double)x[x_row * dim + j] : 0;
-        ys[own][other] = y_row < p.columns && j < dim ? (double)y[y_row * dim + j] : 0;
-        if (a) as[own][other] = y_row < p.columns && j < dim ? (double)a[y_row * dim + j] : 0;
+        xs[own][other] = coordinate(x, x_row, p.rows, j, dim);
+        ys[own][other] = coordinate(y, y_row, p.columns, j, dim);
+        if (a) as[own][other] = coordinate(a, y_row, p.columns, j, dim);
         __syncthreads();
         for (Index k = 0; k < TILE; k++) {
             double difference = xs[own][k] - ys[other][k];
@@ -46,3 +52,28 @@ __device__ inline PairSums pair_sums(Place p, const X *x, const Y *y, const A *a
     }
     return sums;
 }
+
+// A tile of coordinates of one side, in shared memory.
+typedef double Tile[TILE][TILE + 1];
+
+// The coordinates of the pair of this thread, by way of tiles that its block loads: all threads of a block must ask for
+// them as often. Each thread has the whole of its sums.
+struct Tiled {
+    Place p;
+    const T *x, *y;
+    Tile *xs, *ys;
+    Index dim;
+
+    template <typename F>
+    __device__ void each(F f) const {
+        Index own = (Index)threadIdx.x / TILE, other = (Index)threadIdx.x % TILE;
+        for (Index first = 0; first < dim; first += TILE) {
+            __syncthreads();
+            (*xs)[own][other] = coordinate(x, p.row, p.rows, first + other, dim);
+            (*ys)[own][other] = coordinate(y, p.column - other + own, p.columns, first + other, dim);
+            __syncthreads();
+            for (Index k = 0; k < TILE; k++) f((*xs)[own][k], (*ys)[other][k]);
+        }
+    }
+    __device__ double sum(double part) const { return part; }
+};

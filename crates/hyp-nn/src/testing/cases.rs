@@ -1,11 +1,12 @@
 //! The operations that have kernels on CUDA devices, each in settings that reach every branch of its kernels.
 
 use candle_core::{Result, Tensor};
-use hyp_math::Curvature;
 
-use crate::op::{self, BallParameter, ConvOptions, Epilogue, Padding, PoolOptions};
+use super::ball_cases::{self, CURVATURE};
+use crate::op::{self, ConvOptions, Epilogue, Padding, PoolOptions};
 
 /// One input: numbers in [−1, 1) times `scale` plus `shift`.
+#[derive(Clone, Copy)]
 pub(super) struct Input {
     pub(super) dims: &'static [usize],
     pub(super) seed: u64,
@@ -23,7 +24,7 @@ pub(super) struct Case {
 }
 
 impl Case {
-    fn new(
+    pub(super) fn new(
         name: &'static str,
         dims: &[&'static [usize]],
         scale: f64,
@@ -35,8 +36,20 @@ impl Case {
     }
 
     /// The same with a trained curvature of this value as the last input.
-    fn curved(mut self) -> Self {
+    pub(super) fn curved(mut self) -> Self {
         self.inputs.push(Input { dims: &[], seed: 1, scale: 0.0, shift: CURVATURE });
+        self
+    }
+
+    /// The second input is the first moved by `shift` in every coordinate: points that lie close together, or coincide.
+    pub(super) fn beside(mut self, shift: f64) -> Self {
+        self.inputs[1] = Input { shift, ..self.inputs[0] };
+        self
+    }
+
+    /// The second input is zero.
+    pub(super) fn still(mut self) -> Self {
+        self.inputs[1].scale = 0.0;
         self
     }
 
@@ -49,22 +62,13 @@ impl Case {
     }
 }
 
-const CURVATURE: f64 = 0.6;
-
-/// The ball with the last input as its trained curvature.
-fn ball(inputs: &[Tensor]) -> Result<BallParameter> {
-    let value = Curvature::new(CURVATURE).map_err(candle_core::Error::wrap)?;
-    Ok(BallParameter::new(value, inputs.last().cloned()))
-}
-
 /// Every case.
 pub(super) fn cases() -> Vec<Case> {
     let mut all = convolutions();
     all.extend(normalisation());
     all.extend(pooling());
     all.extend(dense());
-    all.extend(rows());
-    all.extend(pairs());
+    all.extend(ball_cases::cases());
     all
 }
 
@@ -171,82 +175,5 @@ fn dense() -> Vec<Case> {
         Case::new("atanh", &[MATRIX], 0.9, |t| op::atanh(&t[0])),
         Case::new("log1p", &[MATRIX], 0.9, |t| op::log1p(&t[0])),
         Case::new("expm1", &[MATRIX], 2.0, |t| op::expm1(&t[0])),
-    ]
-}
-
-/// Coordinates of points: five of at most 0.5 in the ball of radius 1.29.
-const POINTS: &[usize] = &[6, 5];
-
-fn rows() -> Vec<Case> {
-    vec![
-        Case::new("to_ball", &[POINTS], 0.9, |t| op::to_ball(&t[0], &ball(t)?, None, 1e-3)).curved(),
-        Case::new("to_ball clipped", &[POINTS], 3.0, |t| op::to_ball(&t[0], &ball(t)?, Some(2.0), 1e-3))
-            .curved(),
-        Case::new("to_ball held by the margin", &[POINTS], 3.0, |t| op::to_ball(&t[0], &ball(t)?, None, 0.1))
-            .curved(),
-        Case::new("exp_map_zero", &[POINTS], 0.9, |t| op::exp_map_zero(&t[0], &ball(t)?)).curved(),
-        Case::new("from_ball", &[POINTS], 0.5, |t| op::from_ball(&t[0], &ball(t)?)).curved(),
-        Case::new("project", &[POINTS], 0.9, |t| op::project(&t[0], &ball(t)?, 0.2)).curved(),
-        Case::new("mobius_scalar_mul", &[POINTS], 0.5, |t| op::mobius_scalar_mul(1.7, &t[0], &ball(t)?))
-            .curved(),
-        Case::new("distance_to_origin", &[POINTS], 0.5, |t| op::distance_to_origin(&t[0], &ball(t)?))
-            .curved(),
-        Case::new("riemannian_gradient", &[POINTS], 0.5, |t| {
-            let c = Curvature::new(CURVATURE).map_err(candle_core::Error::wrap)?;
-            op::riemannian_gradient(&t[0], c)
-        }),
-        Case::new("lorentz_from_ball", &[POINTS], 0.5, |t| op::lorentz_from_ball(&t[0], &ball(t)?)).curved(),
-        Case::new("lorentz_to_ball", &[POINTS], 2.0, |t| op::lorentz_to_ball(&t[0], &ball(t)?)).curved(),
-        Case::new("lorentz_exp_map_zero", &[POINTS], 0.9, |t| op::lorentz_exp_map_zero(&t[0], &ball(t)?))
-            .curved(),
-        Case::new("mobius_add", &[POINTS, POINTS], 0.5, |t| op::mobius_add(&t[0], &t[1], &ball(t)?)).curved(),
-        Case::new("mobius_sub", &[POINTS, POINTS], 0.5, |t| op::mobius_sub(&t[0], &t[1], &ball(t)?)).curved(),
-        Case::new("distance", &[POINTS, POINTS], 0.5, |t| op::distance(&t[0], &t[1], &ball(t)?)).curved(),
-        Case::new("log_map_at", &[POINTS, POINTS], 0.5, |t| op::log_map_at(&t[0], &t[1], &ball(t)?)).curved(),
-    ]
-}
-
-fn pairs() -> Vec<Case> {
-    const MANY: &[usize] = &[19, 21];
-    const FEW: &[usize] = &[18, 21];
-    vec![
-        Case::new("distance_matrix", &[MANY, FEW], 0.25, |t| op::distance_matrix(&t[0], &t[1], &ball(t)?))
-            .curved(),
-        Case::new("distance_matrix, fixed curvature", &[MANY, FEW], 0.25, |t| {
-            let c = Curvature::new(CURVATURE).map_err(candle_core::Error::wrap)?;
-            op::distance_matrix(&t[0], &t[1], &c.into())
-        }),
-        Case::new("mlr_logits", &[MANY, FEW, FEW], 0.25, |t| op::mlr_logits(&t[0], &t[1], &t[2], &ball(t)?))
-            .curved(),
-        Case::new("mlr_layer_logits", &[MANY, FEW, FEW], 0.25, |t| {
-            op::mlr_layer_logits(&t[0], &t[1], &t[2], &ball(t)?)
-        })
-        .curved(),
-        Case::new("mlr_layer_logits, fixed curvature", &[MANY, FEW, FEW], 0.25, |t| {
-            let c = Curvature::new(CURVATURE).map_err(candle_core::Error::wrap)?;
-            op::mlr_layer_logits(&t[0], &t[1], &t[2], &c.into())
-        }),
-        Case::new("mlr_layer_cross_entropy", &[MANY, FEW, FEW], 0.25, |t| {
-            let labels: Vec<u32> = (0..19).map(|at| at * 7 % 18).collect();
-            let labels = Tensor::from_vec(labels, 19, t[0].device())?;
-            op::mlr_layer_cross_entropy(&t[0], &t[1], &t[2], &labels, &ball(t)?)
-        })
-        .curved(),
-        Case::new("mlr_logits_unidirectional", &[MANY, FEW, &[18]], 0.25, |t| {
-            op::mlr_logits_unidirectional(&t[0], &t[1], &t[2], &ball(t)?)
-        })
-        .curved(),
-        Case::new("einstein_midpoint", &[&[4, 5, 21]], 0.25, |t| {
-            op::einstein_midpoint(&t[0], None, &ball(t)?)
-        })
-        .curved(),
-        Case::new("einstein_midpoint of many points", &[&[2, 70, 5]], 0.5, |t| {
-            op::einstein_midpoint(&t[0], None, &ball(t)?)
-        })
-        .curved(),
-        Case::new("einstein_midpoint, weighted", &[&[4, 5, 3], &[4, 5]], 0.4, |t| {
-            op::einstein_midpoint(&t[0], Some(&t[1].sqr()?), &ball(t)?)
-        })
-        .curved(),
     ]
 }

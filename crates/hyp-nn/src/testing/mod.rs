@@ -1,6 +1,7 @@
 //! What device tests need: the devices to run on, numbers that look random, and the comparison of every operation
 //! on a device with its CPU form.
 
+mod ball_cases;
 mod cases;
 mod parity;
 

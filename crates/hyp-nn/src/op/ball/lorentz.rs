@@ -76,4 +76,7 @@ unary_op!(
     ExpMapZero, "lorentz_exp_map_zero", rows::exp_map_zero, rows::exp_map_zero_vjp,
     scalar: false, cuda: Radial::ExpZeroLorentz.plain()
 );
-binary_op!(Distance, "lorentz_distance", rows::distance, rows::distance_vjp, scalar: true, cuda: None);
+binary_op!(
+    Distance, "lorentz_distance", rows::distance, rows::distance_vjp,
+    scalar: true, cuda: OnPairs::LorentzDistance
+);

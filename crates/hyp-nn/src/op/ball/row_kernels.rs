@@ -38,9 +38,9 @@ pub(super) trait BinaryOp: Send + Sync + 'static {
         c: Curvature,
         gradients: [&mut [T]; 2],
     ) -> f64;
-    /// The operation on a device, if there is one.
+    /// The operation on a device.
     #[cfg(feature = "cuda")]
-    const ON_CUDA: Option<OnPairs>;
+    const ON_CUDA: OnPairs;
 }
 
 struct Unary<O> {
@@ -197,7 +197,7 @@ macro_rules! binary_op {
             }
 
             #[cfg(feature = "cuda")]
-            const ON_CUDA: Option<OnPairs> = $cuda;
+            const ON_CUDA: OnPairs = $cuda;
         }
     };
 }
@@ -218,19 +218,22 @@ unary_op!(
 );
 binary_op!(
     MobiusAdd, "mobius_add", batch::mobius_add, batch::mobius_add_vjp,
-    scalar: false, cuda: Some(OnPairs::MobiusAdd)
+    scalar: false, cuda: OnPairs::MobiusAdd
 );
 binary_op!(
     MobiusSub, "mobius_sub", batch::mobius_sub, batch::mobius_sub_vjp,
-    scalar: false, cuda: Some(OnPairs::MobiusSub)
+    scalar: false, cuda: OnPairs::MobiusSub
 );
-binary_op!(ExpMapAt, "exp_map_at", batch::exp_map_at, batch::exp_map_at_vjp, scalar: false, cuda: None);
+binary_op!(
+    ExpMapAt, "exp_map_at", batch::exp_map_at, batch::exp_map_at_vjp,
+    scalar: false, cuda: OnPairs::ExpAt
+);
 binary_op!(
     LogMapAt, "log_map_at", batch::log_map_at, batch::log_map_at_vjp,
-    scalar: false, cuda: Some(OnPairs::LogAt)
+    scalar: false, cuda: OnPairs::LogAt
 );
 binary_op!(
-    Distance, "distance", batch::distance, batch::distance_vjp, scalar: true, cuda: Some(OnPairs::Distance)
+    Distance, "distance", batch::distance, batch::distance_vjp, scalar: true, cuda: OnPairs::Distance
 );
 
 pub(super) struct ToBall {

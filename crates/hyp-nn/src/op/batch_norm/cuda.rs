@@ -16,9 +16,12 @@ use crate::op::kernel::Element;
 #[derive(Clone, Copy)]
 pub(in crate::op) struct Channels {
     pub(in crate::op) images: usize,
-    pub(in crate::op) channels: usize,
+    pub(in crate::op) depth: usize,
     pub(in crate::op) plane: usize,
 }
+
+/// The gradient by x, and those by γ and β.
+type Gradients<T> = (Option<CudaSlice<T>>, [CudaSlice<T>; 2]);
 
 /// Mean and 1/√(variance + ε) of each channel, on the device.
 pub(in crate::op) struct Moments {
@@ -35,20 +38,20 @@ impl Moments {
 
 impl Channels {
     pub(in crate::op) fn of(dims: &[usize]) -> Self {
-        Self { images: dims[0], channels: dims[1], plane: dims[2..].iter().product() }
+        Self { images: dims[0], depth: dims[1], plane: dims[2..].iter().product() }
     }
 
     fn count(self) -> usize {
-        self.images * self.channels * self.plane
+        self.images * self.depth * self.plane
     }
 
     fn shape(self) -> Result<[i32; 3]> {
-        indices([self.images, self.channels, self.plane])
+        indices([self.images, self.depth, self.plane])
     }
 
     /// One block of threads for each channel.
     fn each_channel(self) -> Rows {
-        Rows(self.channels, self.images * self.plane)
+        Rows(self.depth, self.images * self.plane)
     }
 
     /// Mean and variance of each channel.
@@ -57,7 +60,7 @@ impl Channels {
         gpu: &Gpu<'_>,
         x: &CudaView<'_, T>,
     ) -> Result<BatchStatistics> {
-        let (mut mean, mut variance) = (gpu.room::<f64>(self.channels)?, gpu.room::<f64>(self.channels)?);
+        let (mut mean, mut variance) = (gpu.room::<f64>(self.depth)?, gpu.room::<f64>(self.depth)?);
         let shape = self.shape()?;
         let threads = self.each_channel();
         launch!(gpu, BATCH_NORM.channel_statistics::<T>, threads; x, &mut mean, &mut variance, &shape)?;
@@ -80,7 +83,7 @@ impl Channels {
         Ok(y)
     }
 
-    /// The gradient by x if it is wanted, and those by γ and β.
+    /// The gradients; that by x if it is wanted.
     pub(in crate::op) fn backward<T: Element>(
         self,
         gpu: &Gpu<'_>,
@@ -88,8 +91,8 @@ impl Channels {
         moments: &Moments,
         fixed: bool,
         wanted: bool,
-    ) -> Result<(Option<CudaSlice<T>>, [CudaSlice<T>; 2])> {
-        let (mut total, mut with_x) = (gpu.room::<f64>(self.channels)?, gpu.room::<f64>(self.channels)?);
+    ) -> Result<Gradients<T>> {
+        let (mut total, mut with_x) = (gpu.room::<f64>(self.depth)?, gpu.room::<f64>(self.depth)?);
         let (shape, fixed) = (self.shape()?, i32::from(fixed));
         let Moments { mean, inverse } = moments;
         launch!(

@@ -11,7 +11,7 @@ use crate::op::kernel::Element;
 impl ConvNorm {
     fn channels(&self) -> Channels {
         let plan = &self.plain.plan;
-        Channels { images: plan.batch, channels: plan.filters, plane: plan.out_plane() }
+        Channels { images: plan.batch, depth: plan.filters, plane: plan.out_plane() }
     }
 }
 

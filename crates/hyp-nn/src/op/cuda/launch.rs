@@ -43,6 +43,8 @@ modules! {
     BATCH_NORM: "batch_norm",
     CONV: "conv",
     ELEMENTWISE: "elementwise",
+    LORENTZ_CENTROID: "lorentz_centroid",
+    LORENTZ_PAIRS: "lorentz_pairs",
     LOSS: "loss",
     MIDPOINT: "midpoint",
     MLR: "mlr",

@@ -18,8 +18,8 @@ use candle_core::{
 
 pub(super) use gemm::{DeviceElement, Matrix, products};
 pub(super) use launch::{
-    BALL_BINARY, BALL_PAIRS, BALL_ROWS, BATCH_NORM, CONV, ELEMENTWISE, Each, Gpu, LOSS, MIDPOINT, MLR,
-    MLR_RAY, POOL, REDUCE, Rows, Tiles, index, indices, launch, submit,
+    BALL_BINARY, BALL_PAIRS, BALL_ROWS, BATCH_NORM, CONV, ELEMENTWISE, Each, Gpu, LORENTZ_CENTROID,
+    LORENTZ_PAIRS, LOSS, MIDPOINT, MLR, MLR_RAY, POOL, REDUCE, Rows, Tiles, index, indices, launch, submit,
 };
 
 use super::kernel::{Element, Kernel};
@@ -86,7 +86,7 @@ pub(super) fn join<T: DeviceElement>(
     Ok(both)
 }
 
-pub(super) fn missing(name: &str) -> Error {
+fn missing(name: &str) -> Error {
     Error::Msg(format!("{name}: no CUDA kernel yet; run this model on the CPU device"))
 }
 

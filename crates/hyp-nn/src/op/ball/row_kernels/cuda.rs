@@ -6,7 +6,7 @@ use hyp_math::{Curvature, Real};
 use super::{Binary, BinaryOp, Unary, UnaryOp, result_shape};
 use crate::op::cuda::{
     BALL_BINARY, BALL_ROWS, CudaKernel, DeviceGradients, DeviceOutput, DeviceView, Gpu, Pass, Rows, index,
-    launch, missing,
+    launch,
 };
 use crate::op::kernel::Element;
 use crate::op::reduce::cuda::with_curvature;
@@ -107,6 +107,8 @@ pub(in crate::op::ball) enum OnPairs {
     MobiusSub,
     Distance,
     LogAt,
+    ExpAt,
+    LorentzDistance,
 }
 
 impl<O: BinaryOp> CudaKernel for Binary<O> {
@@ -115,7 +117,7 @@ impl<O: BinaryOp> CudaKernel for Binary<O> {
         gpu: &Gpu<'_>,
         inputs: &[DeviceView<'_, T>],
     ) -> Result<DeviceOutput<T>> {
-        let kind = O::ON_CUDA.ok_or_else(|| missing(O::NAME))? as i32;
+        let kind = O::ON_CUDA as i32;
         let (x, y, dim, c) = (&inputs[0], &inputs[1].data, inputs[0].last_dim(), self.c.get());
         let (shape, width, rows) = (result_shape(x.dims, O::SCALAR), index(dim)?, x.count() / dim);
         let mut out = gpu.room(shape.iter().product())?;
@@ -126,7 +128,7 @@ impl<O: BinaryOp> CudaKernel for Binary<O> {
 
     fn cuda_backward<T: Element>(&self, gpu: &Gpu<'_>, pass: &Pass<'_, T>) -> Result<DeviceGradients<T>> {
         let Pass { inputs, grad, .. } = pass;
-        let kind = O::ON_CUDA.ok_or_else(|| missing(O::NAME))? as i32;
+        let kind = O::ON_CUDA as i32;
         let (x, y, dim, c) = (&inputs[0].data, &inputs[1].data, inputs[0].last_dim(), self.c.get());
         let (count, width) = (inputs[0].count(), index(dim)?);
         let (mut gx, mut gy, mut by_c) = (gpu.room(count)?, gpu.room(count)?, gpu.room::<f64>(count / dim)?);
