@@ -170,7 +170,8 @@ def losses(key, name, logits, *shapes, bound=0.02):
     @contender(key, name)
     def _():
         leaves = variables(*shapes, bound=bound)
-        labels = torch.arange(shapes[0][0]) % shapes[1][0 if shapes[1][1] == shapes[0][1] else 1]
+        batch, classes = logits(*leaves).shape
+        labels = torch.arange(batch) % classes
 
         def step():
             for leaf in leaves:

@@ -4,6 +4,10 @@
 //! The functions of std are as accurate, but each is a call into the C library, which keeps a processor from working on
 //! the next row meanwhile. `mul_add` is a·b + c, fused where the caller knows that this is one instruction.
 
+/// ln 2 in two parts; products of the first with exponents are exact.
+const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
+const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+
 /// `(exp(x) − 1, exp(x))` for `x ≤ 0`, each to two units in the last place; below −708 the second is 0, a little before
 /// it is no normal number; NaN for NaN.
 ///
@@ -11,8 +15,6 @@
 /// alike in size; the series of exp(r) − 1 ends with r¹³, 4e-18 from its limit.
 #[inline(always)]
 pub(crate) fn exp_of_negative(x: f64) -> (f64, f64) {
-    const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
-    const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
     // 1.5·2⁵²: what is added to it is rounded to a whole number, which its lowest bits hold.
     const MAGIC: f64 = 6_755_399_441_055_744.0;
     // exp(x) is a normal number above it.
@@ -55,8 +57,6 @@ pub(crate) fn ln_1p(w: f64, mul_add: impl Fn(f64, f64, f64) -> f64) -> f64 {
     const MANTISSA: u64 = 0x000f_ffff_ffff_ffff;
     // 2^52: a whole number below it added to its bits is a double that holds the number.
     const MAGIC: u64 = 0x4330_0000_0000_0000;
-    const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
-    const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
     const ODD: [f64; 4] = [
         6.666_666_666_666_735e-1,
         2.857_142_874_366_239e-1,

@@ -277,7 +277,7 @@ mod tests {
         let want = -(2e4_f64.ln() + 0.25e-8);
         assert!((asinh(-1e4) / want - 1.0).abs() < 1e-15);
         assert!((asinh(1e300) - (2e300_f64).ln()).abs() < 1e-12);
-        // On both sides of the switch to log(1 + 2t).
+        // On both sides of the switch to log t + log 2.
         let (a, b) = (asinh(1e17), asinh(1e17 * (1.0 + 1e-15)));
         assert!((a - b).abs() < 1e-14 && a > 0.0);
         // Below 1e-8 asinh is the identity to the last bit.

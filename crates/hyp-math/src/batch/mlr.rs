@@ -183,6 +183,32 @@ impl Constants {
     }
 }
 
+/// Points of the batch that are treated together, and all classes.
+#[derive(Clone, Copy)]
+pub(super) struct Panel<'a> {
+    pub(super) number: usize,
+    pub(super) x: &'a RowPanels,
+    pub(super) p: &'a RowPanels,
+    pub(super) a: &'a RowPanels,
+    pub(super) x_side: &'a Side,
+    pub(super) constants: &'a Constants,
+    pub(super) c: Curvature,
+    pub(super) count: usize,
+}
+
+impl Panel<'_> {
+    /// ‖x − p‖² and ⟨x − p, a⟩ of the points and a group of classes.
+    #[inline(always)]
+    pub(super) fn sums<V: Vector, T: Real, const ROWS: usize>(
+        &self,
+        group: usize,
+    ) -> ([Lanes; ROWS], [Lanes; ROWS]) {
+        let (p, a) = (self.p.group::<LANES>(group), self.a.group::<LANES>(group));
+        let x_squares = &self.x_side.square[self.number * ROWS..];
+        self.constants.sums::<V, T, ROWS>(group, self.x.group::<ROWS>(self.number), x_squares, p, a)
+    }
+}
+
 /// Writes the logits.
 pub(super) fn logits_on<T: Real, P: Real, A: Real>(
     isa: Isa,
@@ -204,31 +230,16 @@ pub(super) fn logits_on<T: Real, P: Real, A: Real>(
     out.par_chunks_mut(rows * classes.count)
         .with_min_len(tasks_per_thread(rows * classes.count * dim))
         .enumerate()
-        .for_each(|(panel, out)| {
-            let kernel = Forward {
-                x: &x_panels,
-                panel,
-                p: &p_panels,
-                a: &a_panels,
-                x_side: &x_side,
-                constants: &constants,
-                c,
-                count: classes.count,
-                out,
-            };
-            isa.run(rows, kernel);
+        .for_each(|(number, out)| {
+            let (x, p, a) = (&x_panels, &p_panels, &a_panels);
+            let (x_side, constants) = (&x_side, &constants);
+            let panel = Panel { number, x, p, a, x_side, constants, c, count: classes.count };
+            isa.run(rows, Forward { panel, out });
         });
 }
 
 struct Forward<'a, T> {
-    x: &'a RowPanels,
-    panel: usize,
-    p: &'a RowPanels,
-    a: &'a RowPanels,
-    x_side: &'a Side,
-    constants: &'a Constants,
-    c: Curvature,
-    count: usize,
+    panel: Panel<'a>,
     out: &'a mut [T],
 }
 
@@ -237,19 +248,16 @@ impl<T: Real> Kernel for Forward<'_, T> {
 
     #[inline(always)]
     fn run<V: Vector, const ROWS: usize>(self) {
-        let x = self.x.group::<ROWS>(self.panel);
-        let rows = self.out.len() / self.count;
-        let x_squares = &self.x_side.square[self.panel * ROWS..];
-        for group in 0..self.p.len() {
-            let (p, a) = (self.p.group::<LANES>(group), self.a.group::<LANES>(group));
-            let (squares, products) = self.constants.sums::<V, T, ROWS>(group, x, x_squares, p, a);
+        let Panel { number, x_side, constants, c, count, .. } = self.panel;
+        let rows = self.out.len() / count;
+        for group in 0..self.panel.p.len() {
+            let (squares, products) = self.panel.sums::<V, T, ROWS>(group);
             let first = group * LANES;
-            let last = self.count.min(first + LANES);
+            let last = count.min(first + LANES);
             for row in 0..rows {
-                let x_gap = self.x_side.gap[self.panel * ROWS + row];
                 let pair = (&squares[row], &products[row]);
-                let logit = self.constants.logits::<V>(group, pair, x_gap, self.c);
-                store(&logit, &mut self.out[row * self.count + first..row * self.count + last]);
+                let logit = constants.logits::<V>(group, pair, x_side.gap[number * ROWS + row], c);
+                store(&logit, &mut self.out[row * count + first..row * count + last]);
             }
         }
     }

@@ -9,7 +9,7 @@ use super::{
     check_rows,
     isa::{Isa, Kernel, LANES, Lanes, Vector},
     lanes::{asinh_excess_by_root, load, scaled, total},
-    mlr::{Classes, Constants},
+    mlr::{Classes, Constants, Panel},
     panels::{ColumnPanels, RowPanels},
     parallel::tasks_per_thread,
     side::Side,
@@ -83,32 +83,6 @@ pub(super) fn vjp_on<T: Real, P: Real, A: Real>(
         [isa.run(rows, Backward { panel, grad_out, kept: None, work }), 0.0]
     });
     by_c
-}
-
-/// Points of the batch that are treated together, and all classes.
-#[derive(Clone, Copy)]
-pub(super) struct Panel<'a> {
-    pub(super) number: usize,
-    pub(super) x: &'a RowPanels,
-    pub(super) p: &'a RowPanels,
-    pub(super) a: &'a RowPanels,
-    pub(super) x_side: &'a Side,
-    pub(super) constants: &'a Constants,
-    pub(super) c: Curvature,
-    pub(super) count: usize,
-}
-
-impl Panel<'_> {
-    /// ‖x − p‖² and ⟨x − p, a⟩ of the points and a group of classes.
-    #[inline(always)]
-    pub(super) fn sums<V: Vector, T: Real, const ROWS: usize>(
-        &self,
-        group: usize,
-    ) -> ([Lanes; ROWS], [Lanes; ROWS]) {
-        let (p, a) = (self.p.group::<LANES>(group), self.a.group::<LANES>(group));
-        let x_squares = &self.x_side.square[self.number * ROWS..];
-        self.constants.sums::<V, T, ROWS>(group, self.x.group::<ROWS>(self.number), x_squares, p, a)
-    }
 }
 
 /// What the points of one panel leave for the gradients.

@@ -6,8 +6,8 @@
 use super::{
     check_rows,
     isa::{Isa, Kernel, LANES, Lanes, Vector},
-    mlr::Classes,
-    mlr_gradient::{Backward, Panel, Work, over_panels},
+    mlr::{Classes, Panel},
+    mlr_gradient::{Backward, Work, over_panels},
     side::Side,
     softmax::loss_and_gradient,
 };
