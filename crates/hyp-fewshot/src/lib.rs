@@ -24,6 +24,6 @@ pub use error::{Error, Result};
 pub use evaluate::{CLOSE, Evaluation, episode_logits, evaluate};
 pub use frozen::Frozen;
 pub use geometry::{Flat, Geometry};
-pub use protonet::{Encoding, EpisodeOutput, ProtoNet};
+pub use protonet::{Encoding, EpisodePoints, ProtoNet};
 pub use space::Space;
 pub use training::{Training, Validation};

@@ -3,7 +3,7 @@
 use hyp_data::sample::EpisodeShape;
 use hyp_nn::backbone::Backbone;
 use hyp_nn::candle_core::Tensor;
-use hyp_nn::{ParameterStore, Result};
+use hyp_nn::{ParameterStore, Result, op};
 use serde::{Deserialize, Serialize};
 
 use crate::episode::EpisodeBatch;
@@ -36,13 +36,23 @@ pub struct ProtoNet<B> {
     pub temperature: f64,
 }
 
-/// What a network says about one episode.
+/// What a network makes of one episode.
 #[derive(Clone, Debug)]
-pub struct EpisodeOutput {
+pub struct EpisodePoints {
     /// Embedded support and queries, `[way · (shot + query), dim]`.
-    pub points: Tensor,
-    /// Logits of the queries, `[way · query, way]`.
-    pub logits: Tensor,
+    pub all: Tensor,
+    /// The queries among them, `[way · query, dim]`.
+    pub queries: Tensor,
+    /// One prototype a class, `[way, dim]`.
+    pub prototypes: Tensor,
+}
+
+impl EpisodePoints {
+    /// The same numbers, through which no gradient goes.
+    pub fn detach(&self) -> Self {
+        let [all, queries, prototypes] = [&self.all, &self.queries, &self.prototypes].map(Tensor::detach);
+        Self { all, queries, prototypes }
+    }
 }
 
 impl<B: Backbone> ProtoNet<B> {
@@ -82,20 +92,46 @@ impl<B: Backbone> ProtoNet<B> {
         }
     }
 
-    /// Points of the pictures of an episode, and the logits of its queries.
+    /// Points of the pictures of an episode, and the prototypes of its classes.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn episode(&self, episode: &EpisodeBatch, encoding: Encoding, train: bool) -> Result<EpisodePoints> {
+        let EpisodeShape { way, shot, query } = episode.shape;
+        let all = self.space.embedding(&self.features(episode, encoding, train)?)?;
+        let prototypes = self.space.prototypes(&all.narrow(0, 0, way * shot)?, shot)?;
+        let queries = all.narrow(0, way * shot, way * query)?;
+        Ok(EpisodePoints { all, queries, prototypes })
+    }
+
+    /// Logits of the queries of an episode.
     ///
     /// $$ z_{qk} = -d(x_q, p_k) / T $$
     ///
     /// **Source.** \[HIE\] Sec. 5.2; Snell et al. 2017.
+    /// **Shapes.** result: `[way · query, way]`.
     ///
     /// # Errors
-    /// If the shape does not fit.
-    pub fn episode(&self, episode: &EpisodeBatch, encoding: Encoding, train: bool) -> Result<EpisodeOutput> {
-        let EpisodeShape { way, shot, query } = episode.shape;
-        let points = self.space.embedding(&self.features(episode, encoding, train)?)?;
-        let prototypes = self.space.prototypes(&points.narrow(0, 0, way * shot)?, shot)?;
-        let logits = self.space.logits(&points.narrow(0, way * shot, way * query)?, &prototypes)?;
-        let logits = if self.temperature == 1.0 { logits } else { (logits / self.temperature)? };
-        Ok(EpisodeOutput { points, logits })
+    /// If the shapes do not fit.
+    pub fn logits(&self, points: &EpisodePoints) -> Result<Tensor> {
+        let logits = self.space.logits(&points.queries, &points.prototypes)?;
+        Ok(if self.temperature == 1.0 { logits } else { (logits / self.temperature)? })
+    }
+
+    /// Mean softmax cross-entropy of the [`ProtoNet::logits`] against integer `labels`, as one operation where there is
+    /// one.
+    ///
+    /// **Shapes.** `labels`: `[way · query]`, `u32`; result: a scalar.
+    ///
+    /// # Errors
+    /// If the shapes do not fit or a label is not below the way.
+    pub fn cross_entropy(&self, points: &EpisodePoints, labels: &Tensor) -> Result<Tensor> {
+        match self.space.distance_curvature(&points.queries)? {
+            Some(c) => {
+                let EpisodePoints { queries, prototypes, .. } = points;
+                Ok(op::distance_cross_entropy(queries, prototypes, labels, &c, self.temperature)?)
+            }
+            None => Ok(op::cross_entropy(&self.logits(points)?, labels)?),
+        }
     }
 }

@@ -3,7 +3,8 @@
 use hyp_math::Curvature;
 use hyp_nn::candle_core::{D, Tensor};
 use hyp_nn::layer::{BallCurvature, ToPoincare, ToPoincareConfig, clip_rows, normalise};
-use hyp_nn::{Error, ParameterStore, Result, op};
+use hyp_nn::op::{self, BallParameter};
+use hyp_nn::{Error, ParameterStore, Result};
 
 use crate::frozen::Frozen;
 use crate::geometry::{Flat, Geometry};
@@ -132,20 +133,31 @@ impl Space {
     /// # Errors
     /// If the shapes do not fit.
     pub fn logits(&self, queries: &Tensor, prototypes: &Tensor) -> Result<Tensor> {
+        if let Some(c) = self.distance_curvature(queries)? {
+            return Ok(op::distance_matrix(queries, prototypes, &c)?.neg()?);
+        }
         let logits = match (&self.map, self.geometry) {
-            (Map::Ball(map), _) => {
-                op::distance_matrix(queries, prototypes, &map.curvature().operand(queries)?)?.neg()
-            }
             (Map::Hyperboloid { curvature, .. }, _) => {
                 op::lorentz_distance_matrix(queries, prototypes, &curvature.operand(queries)?)?.neg()
             }
             (_, Geometry::Cosine { scale }) => op::linear(queries, &normalise(prototypes)?, None)? * scale,
-            (_, geometry) => {
-                let twice = op::distance_matrix(queries, prototypes, &Curvature::FLAT.into())?;
-                if geometry.is_squared() { twice.sqr()? * -0.25 } else { twice.neg() }
-            }
+            _ => op::distance_matrix(queries, prototypes, &Curvature::FLAT.into())?.sqr()? * -0.25,
         };
         Ok(logits?)
+    }
+
+    /// The curvature of the ball, or of its flat limit, whose distances are minus the logits; none where other numbers
+    /// are.
+    pub(crate) fn distance_curvature(&self, points: &Tensor) -> Result<Option<BallParameter>> {
+        match (&self.map, self.geometry) {
+            (Map::Ball(map), _) => Ok(Some(map.curvature().operand(points)?)),
+            (
+                _,
+                Geometry::Euclidean { distance: Flat::Twice }
+                | Geometry::FixedRadius { distance: Flat::Twice, .. },
+            ) => Ok(Some(Curvature::FLAT.into())),
+            _ => Ok(None),
+        }
     }
 
     /// The geometry with its present parameters, on plain numbers.

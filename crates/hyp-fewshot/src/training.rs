@@ -5,7 +5,7 @@ use hyp_data::sample::Episode;
 use hyp_nn::backbone::Backbone;
 use hyp_nn::candle_core::Tensor;
 use hyp_nn::train::{Diagnosis, Loss, Metrics, StepContext, Task, accuracy};
-use hyp_nn::{ParameterStore, Result, op};
+use hyp_nn::{ParameterStore, Result};
 
 use crate::embed::embed;
 use crate::episode::EpisodeBatch;
@@ -41,14 +41,14 @@ impl<B: Backbone> Task for Training<B> {
     }
 
     fn loss(&mut self, batch: &EpisodeBatch, context: &StepContext) -> Result<Loss> {
-        let output = self.model.episode(batch, self.encoding, true)?;
+        let points = self.model.episode(batch, self.encoding, true)?;
         let labels = batch.query_labels();
-        let targets = Tensor::from_slice(&labels, labels.len(), output.logits.device())?;
-        let mut loss = Loss::new(op::cross_entropy(&output.logits, &targets)?, labels.len());
+        let targets = Tensor::from_slice(&labels, labels.len(), points.all.device())?;
+        let mut loss = Loss::new(self.model.cross_entropy(&points, &targets)?, labels.len());
         if context.logged {
-            let logits = output.logits.detach().flatten_all()?.to_vec1::<f32>()?;
+            let logits = self.model.logits(&points.detach())?.flatten_all()?.to_vec1::<f32>()?;
             loss.scalars.insert("accuracy".to_owned(), accuracy(&logits, batch.shape.way, &labels));
-            if let Some(share) = self.model.space.margin_share(&output.points)? {
+            if let Some(share) = self.model.space.margin_share(&points.all)? {
                 loss.scalars.insert("margin_share".to_owned(), share);
             }
         }
@@ -73,9 +73,10 @@ impl<B: Backbone> Task for Training<B> {
     fn diagnose(&mut self, batch: &EpisodeBatch) -> Result<Diagnosis> {
         let mut activations = vec![("images".to_owned(), batch.images.clone())];
         activations.extend(self.model.backbone.activations(&batch.images)?);
-        let output = self.model.episode(batch, self.encoding, false)?;
-        let margin_share = self.model.space.margin_share(&output.points)?;
-        activations.extend([("points".to_owned(), output.points), ("logits".to_owned(), output.logits)]);
+        let points = self.model.episode(batch, self.encoding, false)?;
+        let margin_share = self.model.space.margin_share(&points.all)?;
+        let logits = self.model.logits(&points)?;
+        activations.extend([("points".to_owned(), points.all), ("logits".to_owned(), logits)]);
         Ok(Diagnosis { activations, margin_share })
     }
 }

@@ -18,7 +18,7 @@ use hyp_fewshot::{
     episode_logits, evaluate,
 };
 use hyp_nn::backbone::Backbone;
-use hyp_nn::candle_core::{Device, Tensor};
+use hyp_nn::candle_core::{DType, Device, Tensor};
 use hyp_nn::layer::{BatchNorm, Conv2d, Linear};
 use hyp_nn::op::{self, ConvOptions, PoolOptions};
 use hyp_nn::optim::OptimizerConfig;
@@ -124,8 +124,8 @@ fn cached_evaluation_is_per_episode_evaluation() {
         let (mut right, mut close) = (vec![0; episodes.len()], 0);
         for (number, batch) in EpisodeSource::new(&loader, SHAPE, 0, &Device::Cpu).enumerate() {
             let batch = batch.unwrap();
-            let output = model.episode(&batch, Encoding::Separate, false).unwrap();
-            let anew = output.logits.to_vec2::<f32>().unwrap();
+            let points = model.episode(&batch, Encoding::Separate, false).unwrap();
+            let anew = model.logits(&points).unwrap().to_vec2::<f32>().unwrap();
             let cached = episode_logits(&embeddings, &episodes[number], &space).unwrap();
             for ((anew, cached), label) in
                 anew.iter().zip(cached.chunks_exact(SHAPE.way)).zip(batch.query_labels())
@@ -190,14 +190,55 @@ fn encodings_differ_in_training_and_agree_in_evaluation() {
     let episode = EpisodeSource::new(&loader, SHAPE, 0, &Device::Cpu).next().unwrap().unwrap();
     let model = model(Geometry::poincare(0.05), 4);
     let logits = |encoding, train| {
-        let output = model.episode(&episode, encoding, train).unwrap();
-        output.logits.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        let points = model.episode(&episode, encoding, train).unwrap();
+        model.logits(&points).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
     };
     let difference = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     let (separate, together) = (logits(Encoding::Separate, true), logits(Encoding::Together, true));
     assert!(difference(&separate, &together) > 1e-3, "batch statistics of their own");
     let (separate, together) = (logits(Encoding::Separate, false), logits(Encoding::Together, false));
     assert!(difference(&separate, &together) < 1e-5, "an embedding depends on its picture alone");
+}
+
+#[test]
+fn the_loss_is_the_cross_entropy_of_the_logits() {
+    let glyphs = glyphs();
+    let loader = loader(&glyphs, sampler(&glyphs, 1));
+    let episode = EpisodeSource::new(&loader, SHAPE, 0, &Device::Cpu).next().unwrap().unwrap();
+    let labels = episode.query_labels();
+    let labels = Tensor::from_slice(&labels, labels.len(), &Device::Cpu).unwrap();
+    for geometry in every_geometry() {
+        let model = ProtoNet { temperature: 0.7, ..model(geometry, 4) };
+        let mut by_c = Vec::new();
+        let mut value_and_gradient = |fused: bool| {
+            let points = model.episode(&episode, Encoding::Separate, true).unwrap();
+            let loss = if fused {
+                model.cross_entropy(&points, &labels).unwrap()
+            } else {
+                op::cross_entropy(&model.logits(&points).unwrap(), &labels).unwrap()
+            };
+            let gradients = loss.backward().unwrap();
+            let of = |name: &str| {
+                let gradient = gradients.get(&model.store.parameter(name).unwrap().var).unwrap();
+                gradient.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()
+            };
+            if geometry.trains_c() {
+                by_c.push(of("space.log_c")[0]);
+            }
+            (f64::from(loss.to_scalar::<f32>().unwrap()), of("linear.weight"))
+        };
+        let (fused, composed) = (value_and_gradient(true), value_and_gradient(false));
+        if let [fused, composed] = by_c[..] {
+            assert!(composed != 0.0 && (fused - composed).abs() <= 1e-4 * composed.abs(), "{geometry:?}");
+        }
+        // The composition rounds its logits to f32.
+        assert!((fused.0 - composed.0).abs() <= 1e-5 * composed.0, "{geometry:?}: {fused:?}");
+        let largest = composed.1.iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));
+        assert!(largest > 0.0, "{geometry:?}");
+        for (fused, composed) in fused.1.iter().zip(&composed.1) {
+            assert!((fused - composed).abs() <= 1e-4 * largest, "{geometry:?}: {fused} and {composed}");
+        }
+    }
 }
 
 #[test]

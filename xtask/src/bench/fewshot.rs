@@ -73,7 +73,7 @@ fn measure(bench: &mut Bench) -> Result<()> {
     let mut differing = 0;
     for (batch, episode) in source().zip(&episodes[..COMPARED]) {
         let batch = batch.map_err(anyhow::Error::from_boxed)?;
-        let anew = model.episode(&batch, Encoding::Separate, false)?.logits.to_vec2::<f32>()?;
+        let anew = model.logits(&model.episode(&batch, Encoding::Separate, false)?)?.to_vec2::<f32>()?;
         let once = episode_logits(&embeddings, episode, &space)?;
         let answers = anew.iter().zip(once.chunks_exact(SHAPE.way));
         differing += answers.filter(|(anew, once)| best(anew) != best(once)).count();
@@ -92,7 +92,7 @@ fn measure(bench: &mut Bench) -> Result<()> {
     bench.row(Row::new(ANEW, title).work(Work::Items(1.0, "episodes")), || {
         let batch =
             endless.next().context("invariant: there are episodes")?.map_err(anyhow::Error::from_boxed)?;
-        std::hint::black_box(model.episode(&batch, Encoding::Separate, false)?);
+        std::hint::black_box(model.logits(&model.episode(&batch, Encoding::Separate, false)?)?);
         Ok(())
     })?;
     let title = format!("{EPISODES} episodes, {} pictures embedded once", CLASSES * PER_CLASS);

@@ -96,15 +96,15 @@ fn compare(pictures: &str, episode: &EpisodeBatch) {
     for space in &golden.spaces {
         let model = network(space.geometry);
         load_weights(&weights, &model.store).unwrap();
-        let output = model.episode(episode, Encoding::Separate, false).unwrap();
-        let logits = output.logits.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let points = model.episode(episode, Encoding::Separate, false).unwrap();
+        let logits = model.logits(&points).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(logits.len(), space.logits.len());
         let largest = space.logits.iter().fold(0.0_f64, |largest, logit| largest.max(logit.abs()));
         for (ours, theirs) in logits.iter().zip(&space.logits) {
             let difference = (f64::from(*ours) - theirs).abs();
             assert!(difference <= 1e-4 * largest, "{:?}: {ours} against {theirs}", space.geometry);
         }
-        let share = model.space.margin_share(&output.points).unwrap().unwrap_or(0.0);
+        let share = model.space.margin_share(&points.all).unwrap().unwrap_or(0.0);
         assert_eq!(share, space.margin_share, "{:?}", space.geometry);
     }
 }

@@ -7,6 +7,8 @@
 
 mod concat;
 mod distance;
+mod distance_gradient;
+mod distance_loss;
 mod distance_matrix;
 mod groups;
 mod gyro;
@@ -37,7 +39,9 @@ mod weighted;
 
 pub use concat::{concat, concat_vjp};
 pub use distance::{distance, distance_to_origin, distance_to_origin_vjp, distance_vjp};
-pub use distance_matrix::{distance_matrix, distance_matrix_vjp, distance_matrix_vjp_of_points};
+pub use distance_gradient::{distance_matrix_vjp, distance_matrix_vjp_of_points};
+pub use distance_loss::{distance_cross_entropy, distance_cross_entropy_of_points};
+pub use distance_matrix::distance_matrix;
 pub use gyro::{
     conformal_factor, conformal_factor_vjp, gyration, gyration_vjp, mobius_add, mobius_add_vjp,
     mobius_scalar_mul, mobius_scalar_mul_vjp, mobius_sub, mobius_sub_vjp, riemannian_factor,

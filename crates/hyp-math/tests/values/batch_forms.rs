@@ -511,6 +511,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let c = Curvature::ONE;
     let (x, y) = (points::<f32>(1, 300, c, 0.95), points::<f32>(2, 200, c, 0.95));
     let grads: Vec<f32> = (0..300 * 200).map(|i| ((i * 5) % 13) as f32 - 6.0).collect();
+    let labels: Vec<u32> = (0..300).map(|i| i * 7 % 200).collect();
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
@@ -520,7 +521,12 @@ fn results_do_not_depend_on_the_number_of_threads() {
             let by_c = batch::distance_matrix_vjp(&x, &y, &grads, DIM, c, &mut gx, &mut gy);
             let (mut lx, mut lp, mut la) = (vec![0.0; x.len()], vec![0.0; y.len()], vec![0.0; y.len()]);
             let logits_by_c = batch::mlr_logits_vjp(&x, &y, &y, &grads, DIM, c, &mut lx, &mut lp, &mut la);
-            (out, gx, gy, by_c, lx, lp, la, logits_by_c)
+            let matrices = (out, gx, gy, by_c, lx, lp, la, logits_by_c);
+            let [mut gx, mut gy, mut lp, mut la] = [&x, &y, &y, &y].map(|of| vec![0.0; of.len()]);
+            let distances = batch::distance_cross_entropy(&x, &y, &labels, DIM, c, 1.0, &mut gx, &mut gy);
+            let mut lx = vec![0.0; x.len()];
+            let logits = batch::mlr_cross_entropy(&x, &y, &y, &labels, DIM, c, &mut lx, &mut lp, &mut la);
+            (matrices, distances, gx, gy, logits, lx, lp, la)
         })
     };
     let want = run(1);

@@ -35,11 +35,11 @@ mod winograd;
 pub(crate) use activation::add_then;
 pub use activation::{leaky_relu, relu, relu6};
 pub use ball::{
-    BallParameter, distance, distance_matrix, distance_to_origin, einstein_midpoint, exp_map_at,
-    exp_map_zero, from_ball, log_map_at, lorentz_centroid, lorentz_distance, lorentz_distance_matrix,
-    lorentz_exp_map_zero, lorentz_from_ball, lorentz_to_ball, mlr_cross_entropy, mlr_layer_cross_entropy,
-    mlr_layer_logits, mlr_logits, mlr_logits_unidirectional, mobius_add, mobius_linear, mobius_scalar_mul,
-    mobius_sub, project, riemannian_gradient, to_ball,
+    BallParameter, distance, distance_cross_entropy, distance_matrix, distance_to_origin, einstein_midpoint,
+    exp_map_at, exp_map_zero, from_ball, log_map_at, lorentz_centroid, lorentz_distance,
+    lorentz_distance_matrix, lorentz_exp_map_zero, lorentz_from_ball, lorentz_to_ball, mlr_cross_entropy,
+    mlr_layer_cross_entropy, mlr_layer_logits, mlr_logits, mlr_logits_unidirectional, mobius_add,
+    mobius_linear, mobius_scalar_mul, mobius_sub, project, riemannian_gradient, to_ball,
 };
 pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_fixed};
 pub use conv::{Epilogue, conv2d, conv2d_relu, conv2d_relu_max_pool};

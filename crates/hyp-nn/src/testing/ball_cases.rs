@@ -75,6 +75,12 @@ fn pairs() -> Vec<Case> {
             let c = Curvature::new(CURVATURE).map_err(candle_core::Error::wrap)?;
             op::distance_matrix(&t[0], &t[1], &c.into())
         }),
+        Case::new("distance_cross_entropy", &[MANY, FEW], 0.25, |t| {
+            let labels: Vec<u32> = (0..19).map(|at| at * 7 % 18).collect();
+            let labels = Tensor::from_vec(labels, 19, t[0].device())?;
+            op::distance_cross_entropy(&t[0], &t[1], &labels, &ball(t)?, 0.5)
+        })
+        .curved(),
         Case::new("mlr_logits", &[MANY, FEW, FEW], 0.25, |t| op::mlr_logits(&t[0], &t[1], &t[2], &ball(t)?))
             .curved(),
         Case::new("mlr_layer_logits", &[MANY, FEW, FEW], 0.25, |t| {

@@ -145,6 +145,57 @@ fn the_loss_of_logits_as_one_operation() {
 }
 
 #[test]
+fn the_loss_of_distances_as_one_operation() {
+    let labels = Tensor::new(&[0_u32, 2, 1, 0, 2], &Device::Cpu).unwrap();
+    for c in CURVATURES {
+        let pair = [points(5, c, 9), points(3, c, 10)];
+        for temperature in [0.3, 1.0] {
+            prove(
+                &pair,
+                c,
+                |t, c| op::distance_cross_entropy(&t[0], &t[1], &labels, c, temperature),
+                |t, c| {
+                    let distances = composed::distance_matrix(&t[0], &t[1], c)?;
+                    op::cross_entropy(&(distances * (-1.0 / temperature))?, &labels)
+                },
+            );
+        }
+        // Without a variable the loss is composed of the distances; with one, both come at once.
+        let prototypes = Var::from_tensor(&pair[1]).unwrap();
+        let loss = |y: &Tensor, temperature| {
+            op::distance_cross_entropy(&pair[0], y, &labels, &curvature(c), temperature).unwrap()
+        };
+        assert_close(&loss(&prototypes, 0.3), &loss(&pair[1], 0.3), 1e-15);
+        let (tracked, plain) = (loss(&prototypes, 2.0), loss(&pair[1], 2.0));
+        assert_close(&tracked, &plain, 1e-15);
+        // Asked twice, the gradient is the same.
+        let first = tracked.backward().unwrap();
+        let again = tracked.backward().unwrap();
+        assert_close(first.get(&prototypes).unwrap(), again.get(&prototypes).unwrap(), 0.0);
+        let single = prototypes.to_dtype(DType::F32).unwrap();
+        let x = pair[0].to_dtype(DType::F32).unwrap();
+        let narrow = op::distance_cross_entropy(&x, &single, &labels, &curvature(c), 2.0).unwrap();
+        assert_close(&narrow.to_dtype(DType::F64).unwrap(), &plain, 1e-6);
+    }
+    let (x, y) = (Var::from_tensor(&points(5, 1.0, 9)).unwrap(), points(3, 1.0, 10));
+    let refused = |y: &Tensor, labels: &[u32], temperature| {
+        let labels = Tensor::new(labels, &Device::Cpu).unwrap();
+        let result = op::distance_cross_entropy(&x, y, &labels, &curvature(1.0), temperature);
+        result.unwrap_err().to_string()
+    };
+    let narrow = y.narrow(1, 0, 2).unwrap();
+    for (error, word) in [
+        (refused(&y, &[0, 1], 1.0), "one label per row"),
+        (refused(&y, &[0, 1, 2, 3, 0], 1.0), "not below the 3 classes"),
+        (refused(&narrow, &[0; 5], 1.0), "last axes must agree"),
+        (refused(&y, &[0; 5], 0.0), "positive number"),
+        (refused(&y, &[0; 5], f64::NAN), "positive number"),
+    ] {
+        assert!(error.contains(word), "{error}");
+    }
+}
+
+#[test]
 fn all_pairs_and_logits() {
     for c in CURVATURES {
         let pair = [points(5, c, 7), points(3, c, 8)];

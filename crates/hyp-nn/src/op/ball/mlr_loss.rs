@@ -1,14 +1,9 @@
 //! The cross-entropy of hyperbolic logits as one operation.
 
-#[cfg(feature = "cuda")]
-mod cuda;
-
-use std::any::Any;
-use std::sync::{Mutex, PoisonError};
-
-use candle_core::{Error, Result, Tensor};
+use candle_core::{Result, Tensor};
 use hyp_math::{Curvature, batch};
 
+use super::kept::Kept;
 use super::mlr::{Parameters, check_shapes, mlr_layer_logits, mlr_logits, together};
 use super::{BallParameter, with_curvature};
 use crate::op::fresh::fresh;
@@ -83,7 +78,7 @@ fn loss(
     }
     let classes = check_shapes(NAME, parameters, x, p, a)?;
     let labels = checked_labels(NAME, labels, x.dim(0)?, classes)?;
-    let kernel = Loss { parameters, c: c.value, labels, first: p.elem_count(), kept: Mutex::new(None) };
+    let kernel = Loss { parameters, c: c.value, labels, first: p.elem_count(), kept: Kept::default() };
     match &c.tensor {
         None => apply3(kernel, x, p, a),
         Some(tensor) => apply3(Together(kernel), x, &together(p, a)?, tensor),
@@ -98,12 +93,8 @@ struct Loss {
     labels: Vec<u32>,
     /// The length of `p`.
     first: usize,
-    /// The gradients, as `Kept<T>`, from the value on.
-    kept: Mutex<Option<Box<dyn Any + Send>>>,
+    kept: Kept,
 }
-
-/// The gradients by x, p, a and c.
-struct Kept<T>([Vec<T>; 3], f64);
 
 impl Loss {
     fn value<T: Element>(&self, x: View<'_, T>, p: &[T], a: &[T]) -> Output<T> {
@@ -115,20 +106,8 @@ impl Loss {
         let [points, p, a] = [x.data, p, a].map(T::real);
         let into = (T::real_mut(&mut gx), T::real_mut(&mut gp), T::real_mut(&mut ga));
         let (loss, by_c) = f(points, p, a, &self.labels, x.last_dim(), self.c, into.0, into.1, into.2);
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(Kept([gx, gp, ga], by_c)));
+        self.kept.keep([gx, gp, ga], by_c);
         (vec![T::from_f64(loss)], vec![])
-    }
-
-    /// The gradients times that of the loss.
-    fn gradients<T: Element>(&self, grad: T) -> Result<([Vec<T>; 3], f64)> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Kept(gradients, by_c)) = kept.as_ref().and_then(|kept| kept.downcast_ref::<Kept<T>>())
-        else {
-            return Err(Error::Msg(format!("{NAME}: a gradient of another element type than the value")));
-        };
-        let factor = grad.to_f64();
-        let scaled = |of: &Vec<T>| of.iter().map(|g| T::from_f64(factor * g.to_f64())).collect();
-        Ok((gradients.each_ref().map(scaled), factor * by_c))
     }
 }
 
@@ -148,7 +127,7 @@ impl Kernel for Loss {
         grad: View<'_, T>,
         _: &[bool],
     ) -> Result<Gradients<T>> {
-        let (gradients, _) = self.gradients(grad.data[0])?;
+        let (gradients, _) = self.kept.times::<T, 3>(NAME, grad.data[0])?;
         Ok(gradients.map(Some).into())
     }
 }
@@ -173,7 +152,10 @@ impl Kernel for Together {
         grad: View<'_, T>,
         _: &[bool],
     ) -> Result<Gradients<T>> {
-        let ([gx, gp, ga], by_c) = self.0.gradients(grad.data[0])?;
+        let ([gx, gp, ga], by_c) = self.0.kept.times(NAME, grad.data[0])?;
         Ok(with_curvature(vec![Some(gx), Some([gp, ga].concat())], inputs.len(), by_c))
     }
 }
+
+#[cfg(feature = "cuda")]
+super::composed::composed_on_devices!(Loss, Together);

@@ -4,6 +4,10 @@
 //! along the last axis. The curvature is a number, or a trained scalar that receives a gradient: see
 //! [`BallParameter`].
 
+#[cfg(feature = "cuda")]
+mod composed;
+mod distance_loss;
+mod kept;
 mod lorentz;
 mod midpoint;
 mod mlr;
@@ -12,6 +16,7 @@ mod pairs;
 mod row_kernels;
 mod rows;
 
+pub use distance_loss::distance_cross_entropy;
 pub use lorentz::{lorentz_distance, lorentz_exp_map_zero, lorentz_from_ball, lorentz_to_ball};
 pub use midpoint::{einstein_midpoint, lorentz_centroid};
 pub use mlr::{mlr_layer_logits, mlr_logits, mlr_logits_unidirectional};

@@ -58,16 +58,22 @@ pub fn lorentz_distance_matrix(x: &Tensor, y: &Tensor, c: &BallParameter) -> Res
 }
 
 fn all_pairs(model: Model, x: &Tensor, y: &Tensor, c: &BallParameter) -> Result<Tensor> {
-    let ((_, dim), (_, y_dim)) = (x.dims2()?, y.dims2()?);
     let kernel = DistanceMatrix { model, c: c.value };
-    if dim != y_dim || dim == 0 {
-        let (name, x, y) = (kernel.name(), x.dims(), y.dims());
-        return Err(Error::Msg(format!("{name}: points {x:?} and {y:?}; their last axes must agree")));
-    }
+    check_points(kernel.name(), x, y)?;
     match &c.tensor {
         None => apply2(kernel, x, y),
         Some(tensor) => apply3(kernel, x, y, tensor),
     }
+}
+
+/// Refuses matrices whose rows are not points of one space.
+pub(super) fn check_points(name: &str, x: &Tensor, y: &Tensor) -> Result<()> {
+    let ((_, dim), (_, y_dim)) = (x.dims2()?, y.dims2()?);
+    if dim != y_dim || dim == 0 {
+        let (x, y) = (x.dims(), y.dims());
+        return Err(Error::Msg(format!("{name}: points {x:?} and {y:?}; their last axes must agree")));
+    }
+    Ok(())
 }
 
 struct DistanceMatrix {
