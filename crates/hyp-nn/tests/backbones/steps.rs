@@ -2,7 +2,8 @@
 //!
 //! In single precision the gradients of a deep network with small batches are not reproducible to better than a per
 //! cent, PyTorch's own included (0.0101 of the whole gradient of ResNet-50 here): rounding decides rectifiers. Double
-//! precision leaves nothing to that and runs through the same code.
+//! precision leaves nothing to that. It convolves by plain tiles; those that only single precision has (Winograd, direct,
+//! the whole batch at once) are compared with it layer by layer in `parity/conv.rs`, and over a training in `golden_runs`.
 
 use crate::golden::{Step, Summary, build, golden, norm, numbers, pictures, samples, set_weights};
 use hyp_nn::{

@@ -1,9 +1,7 @@
 //! The LeNet trains as it does in PyTorch: same losses over 50 steps, same first gradients.
 //!
-//! `golden/lenet_run.json` was written by `golden/make_lenet_run.py`; weights and pictures come from the same counter
+//! `../golden/lenet_run.json` was written by `make_lenet_run.py` beside it; weights and pictures come from the same counter
 //! generator on both sides.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use hyp_nn::{
     Classifier, Geometry, Head, ParameterStore,
@@ -15,6 +13,8 @@ use hyp_nn::{
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+use crate::fill;
 
 const BATCH: usize = 16;
 const DIM: usize = 8;
@@ -33,17 +33,6 @@ struct Run {
     /// Where the pictures of each step come from.
     streams: Vec<u64>,
     first_gradient_norms: BTreeMap<String, f64>,
-}
-
-/// `count` numbers in [0, 1): splitmix64 of the counter stream·2³² + i.
-fn fill(stream: u64, count: usize) -> Vec<f64> {
-    let draw = |i: u64| {
-        let mut z = ((stream << 32) + i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / 2.0_f64.powi(53)
-    };
-    (0..count as u64).map(draw).collect()
 }
 
 /// Names and streams of the generator script.
@@ -101,7 +90,7 @@ fn batch(step: u64, stream: u64) -> (Tensor, Tensor) {
 
 #[test]
 fn losses_and_first_gradients_are_those_of_pytorch() {
-    let golden: Golden = serde_json::from_str(include_str!("golden/lenet_run.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("../golden/lenet_run.json")).unwrap();
     assert_eq!(golden.runs.len(), 3);
     for run in golden.runs {
         let model = model(run.c);

@@ -248,6 +248,40 @@ fn bits_do_not_depend_on_the_thread_count() {
     assert_eq!(run(1), run(3));
 }
 
+/// The forms that only single precision has: tiles of Winograd, and the whole batch at once where the weight is larger
+/// than the maps.
+#[test]
+fn bits_of_transformed_convolutions_do_not_depend_on_the_thread_count() {
+    let f32s = |dims: &[usize], seed| numbers(dims, seed).to_dtype(DType::F32).unwrap();
+    for (images, filters) in [([7, 20, 26, 22], [24, 20, 3, 3]), ([6, 64, 5, 6], [96, 64, 3, 3])] {
+        let x = Var::from_tensor(&f32s(&images, 1)).unwrap();
+        let weight = Var::from_tensor(&f32s(&filters, 2)).unwrap();
+        let norm = [f32s(&filters[..1], 3), f32s(&filters[..1], 4)];
+        let run = |threads| {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+                let (y, _) = conv2d_batch_norm(
+                    &x,
+                    &weight,
+                    [&norm[0], &norm[1]],
+                    1e-5,
+                    &ConvOptions::new(1, 1),
+                    Epilogue::ReluMaxPool(PoolOptions::square(2)),
+                )
+                .unwrap();
+                let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+                [&y, gradients.get(&x).unwrap(), gradients.get(&weight).unwrap()].map(|t| {
+                    let values = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                    values.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
+                })
+            })
+        };
+        let want = run(1);
+        for threads in [2, 3] {
+            assert!(run(threads) == want, "{images:?} on {threads} threads");
+        }
+    }
+}
+
 #[test]
 fn misfits_are_refused_in_words() {
     let (x, weight) = (numbers(&[1, 3, 4, 4], 1), numbers(&[2, 3, 5, 5], 2));

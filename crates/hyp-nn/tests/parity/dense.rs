@@ -1,7 +1,7 @@
 //! Rectifier, affine map and cross-entropy.
 
 use hyp_nn::candle_core::{D, DType, Device, Tensor, Var};
-use hyp_nn::op::{cross_entropy, linear, linear_relu, relu};
+use hyp_nn::op::{cross_entropy, leaky_relu, linear, linear_relu, relu, relu6};
 
 use crate::difference::{assert_close, check, numbers, weighted};
 
@@ -13,6 +13,18 @@ fn the_rectifier_has_no_slope_at_zero_and_keeps_nan() {
     let x = Tensor::new(&[f32::NAN, f32::NEG_INFINITY, f32::INFINITY], &Device::Cpu).unwrap();
     let y = relu(&x).unwrap().to_vec1::<f32>().unwrap();
     assert!(y[0].is_nan() && y[1] == 0.0 && y[2] == f32::INFINITY);
+}
+
+#[test]
+fn rectifiers_have_the_gradients_of_central_differences() {
+    // From -7 to 11, and no number within the step of a kink.
+    let x = ((numbers(&[4, 9], 1) * 9.0).unwrap() + 2.0).unwrap();
+    let values = x.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    assert!(values.iter().all(|v| v.abs() > 1e-3 && (v - 6.0).abs() > 1e-3));
+    assert!(values.iter().any(|v| *v < 0.0) && values.iter().any(|v| *v > 6.0));
+    check(&[x.clone()], |t| weighted(&relu(&t[0])?));
+    check(&[x.clone()], |t| weighted(&relu6(&t[0])?));
+    check(&[x], |t| weighted(&leaky_relu(&t[0], 0.1)?));
 }
 
 #[test]
