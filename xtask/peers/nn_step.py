@@ -119,6 +119,10 @@ def register():
     def _():
         return training_step(nn.Sequential(Conv4(3, 1600, 5), nn.Linear(1600, 20)), *batch(100, 3, 84, 84, 20))
 
+    @contender("conv4-wide-step", "PyTorch")
+    def _():
+        return training_step(nn.Sequential(Conv4(3, 1600, 5), nn.Linear(1600, 20)), *batch(400, 3, 84, 84, 20))
+
     @contender("conv4-omniglot-step", "PyTorch")
     def _():
         return training_step(nn.Sequential(Conv4(1, 64, None), nn.Linear(64, 60)), *batch(600, 1, 28, 28, 60))
@@ -127,10 +131,12 @@ def register():
     def _():
         return training_step(nn.Sequential(few_shot_resnet18(), nn.Linear(512, 64)), *batch(64, 3, 84, 84, 64))
 
-    @contender("resnet50-step", "PyTorch")
-    def _():
-        model = nn.Sequential(headless(zoo.resnet50()), nn.Linear(2048, 751))
-        return training_step(model, *batch(8, 3, 256, 128, 751))
+    for key, images in (("resnet50-step", 8), ("resnet50-wide-step", 32)):
+
+        @contender(key, "PyTorch")
+        def _(images=images):
+            model = nn.Sequential(headless(zoo.resnet50()), nn.Linear(2048, 751))
+            return training_step(model, *batch(images, 3, 256, 128, 751))
 
     @contender("conv4-forward", "PyTorch")
     def _():

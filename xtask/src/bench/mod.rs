@@ -29,6 +29,8 @@ use self::table::Conditions;
 
 pub(crate) use self::nn::training;
 
+use crate::record::Run;
+
 /// A subject of measurement: its name and its parts.
 type Subject = (&'static str, &'static [Part]);
 
@@ -91,7 +93,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
             "this is the development build; `cargo run --release -p xtask -- bench` measures what users run"
         );
     }
-    let peak = peak::measure();
+    let (peak, code) = (peak::measure(), Run::here(root, false).code);
     let (mut found, mut measured, mut rows) = (false, 0, BTreeSet::new());
     for (subject, parts) in SUBJECTS.iter().filter(|s| options.what == ALL || options.what == s.0) {
         let parts = parts.iter().filter(|part| options.part.as_ref().is_none_or(|name| name == part.0));
@@ -117,7 +119,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
                 continue;
             }
             let versions = peer.as_ref().map(Peer::versions);
-            let text = table::table(&lines, &Conditions { peak: &peak, rounds: options.rounds, versions });
+            let text = table::table(
+                &lines,
+                &Conditions { peak: &peak, rounds: options.rounds, versions, code: &code },
+            );
             let name = format!("{subject}-{part}");
             println!("{name}: {text}");
             if options.write {

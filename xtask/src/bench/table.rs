@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::measure::{Line, Work};
 use super::peak::Peak;
-use crate::record::processor;
+use crate::record::{Code, processor};
 use crate::workspace;
 
 /// The page that the tables live in.
@@ -19,17 +19,22 @@ pub(super) struct Conditions<'a> {
     pub(super) rounds: usize,
     /// Versions of the peers; `None` if none ran.
     pub(super) versions: Option<&'a [String]>,
+    /// The program.
+    pub(super) code: &'a Code,
 }
 
 /// The lines as a Markdown table under the conditions of their measurement.
 pub(super) fn table(lines: &[Line], conditions: &Conditions) -> String {
     let threads = rayon::current_num_threads();
     let build = if cfg!(debug_assertions) { "development build" } else { "release build" };
-    let Conditions { peak, rounds, versions } = conditions;
+    let Conditions { peak, rounds, versions, code } = conditions;
+    let changed = if code.dirty { " with changes" } else { "" };
     let mut text = format!(
-        "{}, {threads} threads, {build}; medians, with quartiles in brackets.\n\
+        "{}{}, {threads} threads, {build} at commit {}{changed}; medians, with quartiles in brackets.\n\
          Measured peak of this run: {:.0} GFLOP/s in f32, {:.0} in f64 ({}).\n",
         processor(),
+        model().map_or(String::new(), |model| format!(" ({model})")),
+        code.commit.get(..12).unwrap_or(&code.commit),
         peak.single,
         peak.double,
         peak.how
@@ -77,6 +82,18 @@ pub(super) fn table(lines: &[Line], conditions: &Conditions) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Family and model of the processor, which tell more than its name where a hypervisor hides that.
+fn model() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let number = |name: &str| {
+        text.lines().find_map(|line| {
+            line.split_once(':').filter(|(key, _)| key.trim() == name)?.1.trim().parse().ok()
+        })
+    };
+    let (family, model): (u32, u32) = (number("cpu family")?, number("model")?);
+    Some(format!("family {family}, model {model}"))
 }
 
 /// Ours and the peers' memory.
@@ -169,11 +186,19 @@ mod tests {
             memory: None,
         };
         let versions = ["A 1.0".to_owned()];
-        let conditions = Conditions { peak: &peak(), rounds: 5, versions: Some(&versions) };
+        let code = Code {
+            commit: "0123456789abcdef".to_owned(),
+            dirty: true,
+            rustc: String::new(),
+            candle: String::new(),
+            features: Vec::new(),
+        };
+        let conditions = Conditions { peak: &peak(), rounds: 5, versions: Some(&versions), code: &code };
         let text = table(std::slice::from_ref(&line), &conditions);
         let want = "| step | 10.0 [10.0 … 11.0] | 100 GFLOP/s, 50 % of peak | A 20.0 (0.500); B 400 (0.025) | **0.500** |";
         assert!(text.contains(want), "{text}");
         assert!(text.contains("A 1.0") && text.contains("5 rounds"), "{text}");
+        assert!(text.contains("at commit 0123456789ab with changes"), "{text}");
         assert!(!text.contains("MB"), "{text}");
         let line = Line { memory: Some((4.6, vec![812.3, 40.0])), ..line };
         let text = table(&[line], &conditions);

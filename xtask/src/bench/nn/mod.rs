@@ -1,5 +1,6 @@
 //! Networks and operations of the ball, against PyTorch and what is built on it.
 
+mod layers;
 mod ops;
 mod step;
 
@@ -12,8 +13,12 @@ use hyp_nn::candle_core::{Device, Tensor};
 use super::Part;
 
 /// What there is.
-pub(super) const PARTS: &[Part] =
-    &[("step", step::measure), ("forward", step::measure_forward), ("ops", ops::measure)];
+pub(super) const PARTS: &[Part] = &[
+    ("step", step::measure),
+    ("forward", step::measure_forward),
+    ("layers", layers::measure),
+    ("ops", ops::measure),
+];
 
 /// A tensor of numbers of `(-bound, bound)`, always the same for one `seed`.
 fn uniform(dims: &[usize], bound: f64, seed: u64) -> Result<Tensor> {

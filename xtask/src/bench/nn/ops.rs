@@ -82,7 +82,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
     let (queries, prototypes) = (small([75, 1600], 12)?, small([5, 1600], 13)?);
     let name = "distances and cross-entropy with gradient, 75 × 5 × 1600";
     loss(bench, "distance-loss", name, [75, 5], |labels| {
-        Ok(op::cross_entropy(&op::distance_matrix(&queries, &prototypes, &c)?.neg()?, labels)?)
+        Ok(op::distance_cross_entropy(&queries, &prototypes, labels, &c, 1.0)?)
     })
 }
 
