@@ -149,7 +149,9 @@ Examples:
   cargo xtask reproduce table2 --scale reduced --data-root DIR   features of real pictures
   cargo xtask reproduce table3 --data-root DIR --jobs 2      data that lie elsewhere than in data/cache
   cargo xtask reproduce table3 --row poincare/n2 --resume    go on where it stopped
-  cargo xtask reproduce table3 --print-config                show what would run";
+  cargo xtask reproduce table3 --print-config                show what would run
+  cargo xtask reproduce table4 --scale smoke                 few-shot classification, three minutes, shipped data
+  cargo xtask reproduce table4 --data-root DIR --jobs 2      on mini-ImageNet; says first how long it will take";
 
 #[cfg(feature = "experiments")]
 const DELTA_EXAMPLES: &str = "\

@@ -11,7 +11,8 @@ use crate::embed::Embeddings;
 use crate::error::{Error, Result};
 use crate::frozen::Frozen;
 
-/// Two logits closer than this, relative to the larger one's size, may change places with the rounding of an embedding.
+/// Two logits closer than this, relative to the largest size of a logit of their query, may change places with the
+/// rounding of an embedding.
 ///
 /// An embedding in `f32` after a network of a dozen layers carries some 1e-6 of rounding, which depends on the size of
 /// the batch it was computed in; ten times that is allowed for.
@@ -22,7 +23,8 @@ pub const CLOSE: f64 = 1e-5;
 pub struct Evaluation {
     /// Share of the queries answered rightly, one value an episode, in `[0, 1]`.
     pub accuracies: Vec<f64>,
-    /// Queries whose two best logits differ by less than [`CLOSE`]: their answer is a matter of rounding.
+    /// Queries whose two best logits differ by less than [`CLOSE`] of their row's largest: their answer is a matter of
+    /// rounding.
     pub close_calls: usize,
     /// All queries.
     pub queries: usize,
@@ -91,7 +93,8 @@ pub(crate) fn best(logits: &[f32]) -> (usize, bool) {
     let others = logits.iter().enumerate().filter(|(at, _)| *at != best).map(|(_, logit)| *logit);
     let second = others.fold(f32::NEG_INFINITY, f32::max);
     let gap = f64::from(logits[best]) - f64::from(second);
-    (best, gap <= CLOSE * f64::from(logits[best].abs().max(second.abs())))
+    let size = logits.iter().fold(0.0, |size: f32, logit| size.max(logit.abs()));
+    (best, gap <= CLOSE * f64::from(size))
 }
 
 fn shape_of(episode: &Episode) -> EpisodeShape {

@@ -54,8 +54,13 @@ pub(crate) fn mini_imagenet_of(environment: &Environment, id: &str, part: Option
 }
 
 /// CUB-200-2011, or a part of it.
-pub(crate) fn cub_of(environment: &Environment, id: &str, part: Option<&str>) -> Result<Dataset> {
-    let options = cub::Options::default();
+pub(crate) fn cub_of(
+    environment: &Environment,
+    id: &str,
+    part: Option<&str>,
+    frame: cub::Frame,
+) -> Result<Dataset> {
+    let options = cub::Options { frame, ..cub::Options::default() };
     environment.found("cub", id, |root: &Path| match part {
         Some(folder) => of(root, folder, |path| cub::read(path, options), |root| cub::load(root, options)),
         None => cub::load(root, options),

@@ -16,7 +16,7 @@ use super::contract::{Experiment, Interrupted, Job, Metrics, RowTable};
 use super::drive::diverged;
 use super::few_shot::FewShot;
 use super::few_shot::config::{FewShotRow, FewShotScale};
-use super::outcome::complete;
+use super::outcome::{complete, is_done};
 use super::{Environment, Options};
 use crate::plot::{Bands, Chart, Lines, Series, save};
 use crate::record::{ConfigFile, Scale, hexadecimal};
@@ -125,10 +125,26 @@ fn run(root: &Path, options: &SweepOptions) -> Result<()> {
     let base = file.row_sha256(row.id(), options.scale).context("invariant: the row is in the file")?;
     println!("{} ({}): {} over c, in {}", plan.id, options.scale, row.id(), environment.shown(&folder));
 
+    let row_at = |c: f64| row.at_c(format!("{}/c={c}", row.id()), c);
+    let sha256_at = |c: f64| hexadecimal(&Sha256::digest(format!("{base} c={c}").as_bytes()));
+    let mut known = [&[0.0], &options.grid.0[..], &RECOMMENDED].concat();
+    known.sort_by(f64::total_cmp);
+    known.dedup();
+    let rows: Vec<(f64, FewShotRow)> = known.into_iter().map(|c| (c, row_at(c))).collect();
+    let mut waiting = Vec::new();
+    for (c, row) in &rows {
+        let job = job_of(row, *c, options.seed, &folder, &environment);
+        if !is_done(&job.folder, &sha256_at(*c), &experiment.data_of(row)?)? {
+            waiting.push(job);
+        }
+    }
+    if let Some(text) = experiment.forecast(&waiting.iter().collect::<Vec<_>>())? {
+        println!("{text}; besides, one training at the c that δ suggests");
+    }
     let cell = |c: f64| -> Result<Option<Cell>> {
-        let cell = row.at_c(format!("{}/c={c}", row.id()), c);
+        let cell = row_at(c);
         let job = job_of(&cell, c, options.seed, &folder, &environment);
-        let sha256 = hexadecimal(&Sha256::digest(format!("{base} c={c}").as_bytes()));
+        let sha256 = sha256_at(c);
         let outcome = complete(&experiment, &job, &sha256, &environment).with_context(|| format!("c = {c}"));
         if let Err(error) = &outcome
             && diverged(error)
@@ -194,7 +210,8 @@ fn suggested(
     let protocol = Protocol { size, replacement: Replacement::Without, ..Protocol::khrulkov2020(seed) };
     let found =
         hyp_delta::sample::estimate_features(&features.points, features.dim, Metric::Euclidean, &protocol)?;
-    let c = |constant| rounded(suggested_curvature(found.mean, constant));
+    // δ = 0, a tree, suggests no bound; what a cell can be is bounded as the grid is.
+    let c = |constant| rounded(suggested_curvature(found.mean, constant).clamp(SMALLEST, LARGEST));
     Ok(Suggestion {
         delta_rel: found.mean,
         printed: c(BallConstant::Printed),
@@ -238,6 +255,12 @@ fn finish(
         .max_by(|a, b| a.metrics["validation_accuracy"].total_cmp(&b.metrics["validation_accuracy"]))
         .context("invariant: the flat cell is always there")?;
     let predicted = cells.iter().find(|cell| cell.c == suggestion.printed);
+    if predicted.is_none() {
+        println!(
+            "the model of the predicted c(X) = {} diverged, so that it is not compared",
+            suggestion.printed
+        );
+    }
     println!("best c by validation: {} (test {:.2} %)", best.c, best.metrics["accuracy"]);
     if let Some(predicted) = predicted {
         println!(

@@ -219,8 +219,13 @@ fn not_run_lines(results: &Results) -> Vec<String> {
         .iter()
         .map(|paper| {
             let values = paper.cells.len();
+            let reduced = results
+                .shown
+                .iter()
+                .any(|shown| shown.record.id == paper.id && shown.record.scale == Scale::Reduced);
+            let besides = if reduced { " at the paper's scale; there is a reduced record" } else { "" };
             format!(
-                "- {}: {}, {values} printed values, verdict {}.\n",
+                "- {}: {}, {values} printed values, verdict {}{besides}.\n",
                 paper.id,
                 paper.title,
                 Verdict::NotRun

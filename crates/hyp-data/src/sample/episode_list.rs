@@ -7,6 +7,7 @@
 //! 3 8 1 9 4 | 1804 … | 1850 …     classes | support | query, one line an episode
 //! ```
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -131,8 +132,20 @@ fn episode(line: &str, shape: EpisodeShape, index: &Index) -> Result<Episode, St
             }
         }
     }
+    if let Some(class) = repeated(classes) {
+        return Err(format!("class {class} is in it twice"));
+    }
+    if let Some(position) = repeated(&[&support[..], &query[..]].concat()) {
+        return Err(format!("picture {position} is in it twice"));
+    }
     let classes = classes.iter().map(|class| *class as u32).collect();
     Ok(Episode { classes, support: support.clone(), query: query.clone() })
+}
+
+/// A number that stands more than once in the list.
+fn repeated(numbers: &[usize]) -> Option<usize> {
+    let mut seen = BTreeSet::new();
+    numbers.iter().copied().find(|number| !seen.insert(*number))
 }
 
 fn numbers(text: &str) -> Option<Vec<usize>> {
@@ -172,6 +185,15 @@ mod tests {
             let text = EpisodeList::read(glyphs.index(), &path).unwrap_err().to_string();
             assert!(text.contains(words) && text.contains("episodes.txt"), "{from}: {text}");
         }
+        // A picture that is shown must not be asked about.
+        let fourth = written.lines().nth(3).unwrap();
+        let parts: Vec<&str> = fourth.split(" | ").collect();
+        let (shown, asked) = (parts[1].split(' ').next().unwrap(), parts[2].split(' ').next().unwrap());
+        let leaking = format!("{} | {} | {}", parts[0], parts[1], parts[2].replacen(asked, shown, 1));
+        fs::write(&path, written.replacen(fourth, &leaking, 1)).unwrap();
+        let text = EpisodeList::read(glyphs.index(), &path).unwrap_err().to_string();
+        assert!(text.contains(&format!("picture {shown} is in it twice")), "{text}");
+
         let fourth = written.lines().nth(3).unwrap();
         let wrong = format!("{} 29", fourth.rsplit_once(' ').unwrap().0);
         let wrong = if wrong == fourth { format!("{} 0", fourth.rsplit_once(' ').unwrap().0) } else { wrong };

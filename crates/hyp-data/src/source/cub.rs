@@ -65,6 +65,12 @@ pub fn load(root: &Path, options: Options) -> Result<Dataset, DataError> {
     let manifest = Manifest::builtin("cub").expect("invariant: the manifest is part of the crate");
     let here = data_folder(root, "cub", |folder| home(folder).is_some());
     if home(&here).is_none() {
+        let archive = here.join("CUB_200_2011.tgz");
+        if archive.is_file() {
+            let remedy =
+                "`cargo xtask fetch cub` checks and unpacks the archive that lies there; or unpack it there";
+            return Err(DataError::missing("folder CUB_200_2011", &here, remedy));
+        }
         return Err(DataError::missing(&manifest.title, &here, manifest.by_hand.trim()));
     }
     let dataset = read(&here, options)?;

@@ -68,9 +68,19 @@ fn find(folder: &Path) -> Option<Form> {
         return Some(Form::Pickles(pickles));
     }
     let pictures = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
-    let here = || ["train", "val", "test"].iter().all(|part| folder.join(part).is_dir());
     let found = pictures("images.zip").or_else(|| pictures("images"));
-    found.or_else(|| here().then(|| folder.to_owned())).map(Form::Pictures)
+    found.or_else(|| holds_classes(folder).then(|| folder.to_owned())).map(Form::Pictures)
+}
+
+/// Whether the folders of the three parts lie in it, or those of all classes of Ravi's split.
+fn holds_classes(folder: &Path) -> bool {
+    let is_there = |name: &str| folder.join(name).is_dir();
+    let validation = ["val", "valid", "validation"];
+    if is_there("train") && is_there("test") && validation.iter().any(|name| is_there(name)) {
+        return true;
+    }
+    let SplitRule::Classes { train, validation, test } = ravi() else { return false };
+    [train, validation, test].concat().iter().all(|name| is_there(name))
 }
 
 fn read_pictures(path: &Path) -> Result<Dataset, DataError> {

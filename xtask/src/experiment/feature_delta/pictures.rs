@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use hyp_data::source::cub::Frame;
 use hyp_data::source::{cifar, mnist_5k};
 use hyp_data::{Dataset, Image, Index, Split};
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,7 @@ impl PictureSet {
             Self::Cifar100(part) => {
                 (cifar_of(environment, id, cifar::Variant::Cifar100, part.folder.as_deref())?, part)
             }
-            Self::Cub(part) => (cub_of(environment, id, part.folder.as_deref())?, part),
+            Self::Cub(part) => (cub_of(environment, id, part.folder.as_deref(), Frame::Whole)?, part),
             Self::MiniImagenet(part) => (mini_imagenet_of(environment, id, part.folder.as_deref())?, part),
         };
         if !part.train_only {

@@ -1,6 +1,9 @@
 //! The tables of a few-shot experiment's config.
 
+use std::path::PathBuf;
+
 use hyp_data::sample::EpisodeShape;
+use hyp_data::source::cub::Frame;
 use hyp_data::transform::Filter;
 use hyp_fewshot::{Encoding, Geometry};
 use serde::{Deserialize, Serialize};
@@ -65,6 +68,9 @@ pub(crate) enum DataTable {
         /// A folder of the data root that holds some of its classes; the whole data set without it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         part: Option<String>,
+        /// What is shown of a picture.
+        #[serde(default, skip_serializing_if = "FrameName::is_whole")]
+        frame: FrameName,
     },
 }
 
@@ -72,6 +78,32 @@ impl DataTable {
     /// Whether its pictures have one channel.
     pub(crate) fn is_grey(&self) -> bool {
         matches!(self, Self::Digits | Self::Omniglot { .. })
+    }
+}
+
+/// What is shown of a picture of a bird.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FrameName {
+    /// All of it, as the paper has it.
+    #[default]
+    Whole,
+    /// The bounding box of the bird, as many others have it.
+    BoundingBox,
+}
+
+impl FrameName {
+    fn is_whole(&self) -> bool {
+        *self == Self::Whole
+    }
+}
+
+impl From<FrameName> for Frame {
+    fn from(name: FrameName) -> Self {
+        match name {
+            FrameName::Whole => Self::Whole,
+            FrameName::BoundingBox => Self::BoundingBox,
+        }
     }
 }
 
@@ -113,6 +145,9 @@ pub(crate) struct FewShotRow {
     /// The pictures, where they are not those of the scale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) data: Option<DataTable>,
+    /// A file of test episodes, from the folder of the workspace, in place of those that are drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replay: Option<PathBuf>,
 }
 
 impl RowTable for FewShotRow {
@@ -146,7 +181,16 @@ impl FewShotRow {
         train: TrainTable,
         test: ShapeTable,
     ) -> Self {
-        Self { id: "own".to_owned(), geometry, backbone, train, test, validate: None, data: None }
+        Self {
+            id: "own".to_owned(),
+            geometry,
+            backbone,
+            train,
+            test,
+            validate: None,
+            data: None,
+            replay: None,
+        }
     }
 }
 

@@ -12,12 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use hyp_data::Dataset;
+use hyp_data::sample::{EpisodeList, EpisodeShape};
 use hyp_nn::candle_core::Device;
 use sha2::{Digest, Sha256};
 
-use self::config::{DataTable, FewShotRow, FewShotScale};
+use self::config::{DataTable, FewShotRow, FewShotScale, ShapeTable};
 use self::model::{Length, Place, Trained};
 use self::pictures::Pictures;
 use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable};
@@ -67,7 +68,19 @@ impl Experiment for FewShot {
     }
 
     fn data_of(&self, row: &FewShotRow) -> Result<BTreeMap<String, DataFacts>> {
-        Ok(self.pictures_for(row)?.facts.clone())
+        let pictures = self.pictures_for(row)?;
+        let mut facts = pictures.facts.clone();
+        if let Some(path) = &row.replay {
+            let index = pictures.test.index();
+            let list = EpisodeList::read(index, &self.environment.root.join(path))?;
+            let sha256 = hexadecimal(&Sha256::digest(format!("{list:?}").as_bytes()));
+            let (images, classes) = (index.len(), index.classes().len());
+            facts.insert(
+                "replayed test episodes".to_owned(),
+                DataFacts { sha256, images, classes, note: None },
+            );
+        }
+        Ok(facts)
     }
 
     fn forecast(&self, jobs: &[&Job<'_, FewShotRow>]) -> Result<Option<String>> {
@@ -80,7 +93,8 @@ impl Experiment for FewShot {
         note_runs(&job.folder, &runs(&training)?)?;
         saved::Saved::new(job.row, &pictures).write(&job.folder, &training)?;
         let row = self.fitting(job.row, &pictures);
-        let mut metrics = model::test(&trained.model, &row, &pictures, self.table.test_episodes)?;
+        let episodes = self.test_episodes(&row, &pictures)?;
+        let mut metrics = model::test(&trained.model, &row, &pictures, &episodes)?;
         metrics.extend(trained.metrics);
         figures::write_curve(&job.folder, &trained.curve)?;
         Ok(metrics)
@@ -119,6 +133,38 @@ impl FewShot {
         let pictures = Arc::new(Pictures::read(&self.environment, &self.id, table)?);
         read.insert(table.clone(), Arc::clone(&pictures));
         Ok(pictures)
+    }
+
+    /// The episodes that test a row: those of its file, or those that every row of that size is asked, which are left in
+    /// the folder of the run for other rows and other programs.
+    fn test_episodes(&self, row: &FewShotRow, pictures: &Pictures) -> Result<EpisodeList> {
+        let index = pictures.test.index();
+        if let Some(path) = &row.replay {
+            let list = EpisodeList::read(index, &self.environment.root.join(path))?;
+            let (found, wanted) = (list.shape(), EpisodeShape::from(row.test));
+            if found != wanted {
+                bail!(
+                    "{} holds episodes of {found:?} and {} is tested on {wanted:?}; make `test` so, or replay another list",
+                    path.display(),
+                    row.id()
+                );
+            }
+            return Ok(list);
+        }
+        let list = model::drawn(&pictures.test, row.test, self.table.test_episodes)?;
+        let ShapeTable { way, shot, query } = row.test;
+        let data: String = index.fingerprint().chars().take(8).collect();
+        let name = format!("{way}way-{shot}shot-{query}query-{}-{data}.txt", self.table.test_episodes);
+        let folder = self.environment.run_folder(&self.id, self.scale).join("episodes");
+        let path = folder.join(name);
+        // One job writes it, whichever comes first.
+        let _one = self.done.lock().expect(POISONED);
+        if !path.is_file() {
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
+            list.write(index, &path)?;
+        }
+        Ok(list)
     }
 
     /// The row, at smoke with episodes that are no wider than what is shipped.

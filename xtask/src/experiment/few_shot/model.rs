@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
-use hyp_data::sample::{Episode, EpisodeSampler, EpisodeShape};
+use hyp_data::sample::{EpisodeList, EpisodeSampler, EpisodeShape};
 use hyp_data::{Dataset, Loader, LoaderOptions};
 use hyp_fewshot::{EpisodeSource, Evaluation, ProtoNet, Training, Validation, embed, evaluate};
 use hyp_nn::ParameterStore;
@@ -106,7 +106,9 @@ pub(crate) fn train(
     let (loader, shape) = episodes(row, pictures, length, seed)?;
     let validation = Validation {
         pictures: pictures.in_order(&pictures.validation),
-        episodes: drawn(&pictures.validation, row.validate(), length.validation_episodes)?,
+        episodes: drawn(&pictures.validation, row.validate(), length.validation_episodes)?
+            .episodes()
+            .to_vec(),
     };
     let model = build(row, pictures.scale.channels(), seed, device)?;
     let mut task = Training { model, encoding: row.train.encoding, validation: Some(validation) };
@@ -149,17 +151,22 @@ pub(crate) fn train(
     Ok(Trained { model, metrics, curve })
 }
 
-/// Tests a model on so many episodes of the test part.
-pub(crate) fn test(model: &Model, row: &FewShotRow, pictures: &Pictures, episodes: usize) -> Result<Metrics> {
+/// Tests a model on episodes of the test part.
+pub(crate) fn test(
+    model: &Model,
+    row: &FewShotRow,
+    pictures: &Pictures,
+    episodes: &EpisodeList,
+) -> Result<Metrics> {
     let embeddings = embed(model, &pictures.in_order(&pictures.test), |_| ())?;
     let space = model.space.frozen()?;
-    let found: Evaluation = evaluate(&embeddings, &drawn(&pictures.test, row.test, episodes)?, &space)?;
+    let found: Evaluation = evaluate(&embeddings, episodes.episodes(), &space)?;
     let interval = found.interval()?;
     let mut metrics = Metrics::from([
         ("accuracy".to_owned(), 100.0 * interval.mean),
         ("accuracy_interval".to_owned(), 100.0 * interval.half_width),
         ("close_calls".to_owned(), found.close_calls as f64),
-        ("episodes".to_owned(), episodes as f64),
+        ("episodes".to_owned(), episodes.episodes().len() as f64),
         ("mean_pre_map_norm".to_owned(), hyp_math::stats::mean(&embeddings.pre_map_norm)?),
     ]);
     if let Some(share) = space.margin_share(&embeddings.points, embeddings.dim) {
@@ -173,8 +180,8 @@ pub(crate) fn test(model: &Model, row: &FewShotRow, pictures: &Pictures, episode
 }
 
 /// The episodes that every model of that shape is asked.
-fn drawn(part: &Dataset, shape: ShapeTable, episodes: usize) -> Result<Vec<Episode>> {
+pub(crate) fn drawn(part: &Dataset, shape: ShapeTable, episodes: usize) -> Result<EpisodeList> {
     let all: Vec<usize> = (0..part.len()).collect();
     let sampler = EpisodeSampler::new(part.index(), &all, shape.into(), episodes, EVALUATION_SEED)?;
-    Ok((0..episodes).map(|number| sampler.episode(0, number)).collect())
+    Ok(EpisodeList::draw(&sampler, 0))
 }

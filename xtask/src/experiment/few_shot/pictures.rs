@@ -11,7 +11,7 @@ use hyp_data::{Dataset, Index, Item, Loader, LoaderOptions, Split, sample};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::config::DataTable;
+use super::config::{DataTable, FrameName};
 use crate::experiment::Environment;
 use crate::experiment::part::{cub_of, mini_imagenet_of};
 use crate::record::{DataFacts, hexadecimal};
@@ -85,8 +85,9 @@ impl Pictures {
             DataTable::MiniImagenet { part } => {
                 (mini_imagenet_of(environment, id, part.as_deref())?, Form::photographs(Form::resized_92()))
             }
-            DataTable::Cub { part } => {
-                (cub_of(environment, id, part.as_deref())?, Form::photographs(Form::bicubic_84()))
+            DataTable::Cub { part, frame } => {
+                let birds = cub_of(environment, id, part.as_deref(), (*frame).into())?;
+                (birds, Form::photographs(Form::bicubic_84()))
             }
         };
         Self::new(&dataset, form, table.name())
@@ -216,8 +217,12 @@ impl DataTable {
             Self::Omniglot { .. } => "Omniglot with rotations",
             Self::MiniImagenet { part: None } => "mini-ImageNet",
             Self::MiniImagenet { part: Some(_) } => "mini-ImageNet, some classes",
-            Self::Cub { part: None } => "CUB-200-2011",
-            Self::Cub { part: Some(_) } => "CUB-200-2011, some classes",
+            Self::Cub { part: None, frame: FrameName::Whole } => "CUB-200-2011",
+            Self::Cub { part: Some(_), frame: FrameName::Whole } => "CUB-200-2011, some classes",
+            Self::Cub { part: None, frame: FrameName::BoundingBox } => "CUB-200-2011, bounding boxes",
+            Self::Cub { part: Some(_), frame: FrameName::BoundingBox } => {
+                "CUB-200-2011, bounding boxes, some classes"
+            }
         }
     }
 }

@@ -73,6 +73,12 @@ pub(crate) fn predict(root: &Path, options: &PredictOptions) -> Result<ExitCode>
     let asked = open(root, options)?;
     let prototypes = prototypes(&asked, &options.support)?;
     let below = options.reject.map(|share| threshold(&prototypes.distances, share)).transpose()?;
+    if let Some(share) = options.reject.filter(|share| share * (prototypes.distances.len() as f64) < 1.0) {
+        println!(
+            "with {} examples, --reject {share} rejects what is nearer to the origin than all of them",
+            prototypes.distances.len()
+        );
+    }
     let queries = queries::read(&options.query, &asked.embedder.sight)?;
     let found = answer_all(&asked, &prototypes, queries, below)?;
     print!("{}", answers::table(&found));
@@ -123,6 +129,17 @@ fn prototypes(asked: &Asked, folder: &Path) -> Result<Prototypes> {
         points.extend(asked.embedder.points(&batch.iter().collect::<Vec<_>>())?);
     }
     let dim = asked.embedder.dim();
+    let mut distances = asked.space.distance_to_origin(&points, dim);
+    distances.sort_by(f64::total_cmp);
+    if matches!(asked.space.geometry(), Geometry::Cosine { .. }) {
+        // The points of directions have one norm, in training as here, so that no example counts more than another.
+        for point in points.chunks_exact_mut(dim) {
+            let norm = point.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+            if norm > 0.0 {
+                point.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
+            }
+        }
+    }
     let mut all = vec![0.0; index.classes().len() * dim];
     for (class, prototype) in all.chunks_exact_mut(dim).enumerate() {
         let of_class = index.items().iter().zip(points.chunks_exact(dim));
@@ -130,8 +147,6 @@ fn prototypes(asked: &Asked, folder: &Path) -> Result<Prototypes> {
             of_class.filter(|(item, _)| item.class as usize == class).map(|(_, point)| point).collect();
         asked.space.prototypes(&of_class.concat(), of_class.len(), dim, prototype);
     }
-    let mut distances = asked.space.distance_to_origin(&points, dim);
-    distances.sort_by(f64::total_cmp);
     Ok(Prototypes { classes: index.classes().to_vec(), points: all, dim, distances })
 }
 
@@ -229,7 +244,7 @@ fn summary(found: &[Answer], prototypes: &Prototypes, below: Option<f64>) {
         println!("{rejected} rejected: d(x, 0) below {below:.3}");
         let of_unknown = found.iter().filter(unknown).filter(|answer| answer.rejected).count();
         if of_unknown > 0 {
-            println!("{of_unknown} of them lie in folders of classes that were not shown");
+            println!("{of_unknown} of them lie in folders that are not named after a class shown");
         }
     }
     let unknown = found.iter().filter(unknown).count();
@@ -237,7 +252,7 @@ fn summary(found: &[Answer], prototypes: &Prototypes, below: Option<f64>) {
         println!("{right} of {asked} answers are the name of the picture's folder");
         if unknown > 0 {
             println!(
-                "{unknown} pictures lie in folders of classes that were not shown; their answers cannot be right"
+                "{unknown} pictures lie in folders that are not named after a class shown; they are not counted"
             );
         }
     }

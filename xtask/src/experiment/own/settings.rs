@@ -22,7 +22,7 @@ pub(super) fn typed(choice: &impl ValueEnum) -> String {
 /// Takes the folder of a run for this training, and notes the options it is begun with, by the names that a person types.
 ///
 /// # Errors
-/// With `--resume`, if the run was begun with something else; without it, if the folder holds a trained model.
+/// With `--resume`, if the run was begun with something else; without it, if the folder holds a training, at its end or not.
 pub(super) fn begin(
     folder: &Path,
     out: &Path,
@@ -35,6 +35,13 @@ pub(super) fn begin(
     if !course.resume && folder.join(MODEL_FILE).is_file() {
         bail!(
             "{} holds a trained model; give another --out, `--resume` to go on with that one, or delete the folder",
+            out.display()
+        );
+    }
+    if !course.resume && path.is_file() {
+        bail!(
+            "{} holds a training that has not come to its end; `--resume` goes on with it, another --out begins anew, or \
+             delete the folder",
             out.display()
         );
     }

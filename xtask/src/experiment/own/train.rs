@@ -1,5 +1,6 @@
 //! `train fewshot`: a classifier from a folder of class folders.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use hyp_data::source::own::{self, Labels};
 use hyp_data::source::{ReadOptions, Unusable};
 use hyp_data::{Colour, Dataset, Random, Split, SplitRule};
 use hyp_fewshot::{Encoding, Flat, Geometry};
+use hyp_math::eps::BALL_MARGIN;
 use serde_json::{Value, json};
 
 use super::Course;
@@ -38,6 +40,12 @@ pub(crate) struct TrainOptions {
     /// Curvature parameter of the curved spaces.
     #[arg(long, default_value_t = 0.05)]
     c: f64,
+    /// Largest norm of a feature before it is mapped into a curved space; keeps points off the margin of the ball.
+    #[arg(long, value_name = "NORM")]
+    clip: Option<f64>,
+    /// How examples and the pictures asked about pass through the network in training.
+    #[arg(long, value_enum, default_value_t = Together::Separate)]
+    encoding: Together,
     /// The network.
     #[arg(long, value_enum, default_value_t = Net::Conv4)]
     backbone: Net,
@@ -81,6 +89,15 @@ enum Space {
     Cosine,
 }
 
+/// How many calls of the network an episode takes in training.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Together {
+    /// Two, each with batch statistics of its own, as the released code does.
+    Separate,
+    /// One.
+    Together,
+}
+
 /// The networks.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Net {
@@ -120,6 +137,9 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     }
     if options.way < 2 {
         bail!("--way {} leaves nothing to tell apart; give at least 2", options.way);
+    }
+    if options.clip.is_some() && !matches!(options.geometry, Space::Poincare | Space::Lorentz) {
+        bail!("--clip is of the curved spaces; leave it out, or give --geometry poincare or lorentz");
     }
     let environment = Environment::of_command(root, None, &options.course.device)?;
     let device = hyp_nn::device::by_name(&options.course.device)?;
@@ -161,7 +181,8 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     };
     let trained = model::train(&row, options.course.seed, &pictures, &length, &place, &device)?;
     Saved::new(&row, &pictures).write(&folder, &folder)?;
-    let tested = model::test(&trained.model, &row, &pictures, TEST_EPISODES)?;
+    let episodes = model::drawn(&pictures.test, row.test, TEST_EPISODES)?;
+    let tested = model::test(&trained.model, &row, &pictures, &episodes)?;
     for name in ["validation_accuracy", "accuracy", "accuracy_interval", "best_epoch"] {
         let value = trained.metrics.get(name).or(tested.get(name)).context("invariant: they are measured")?;
         let words = metric::find(name).map_or(name, |metric| metric.words);
@@ -170,7 +191,7 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     if let Some(held) = tested.get("margin_share").filter(|held| **held > MANY_HELD) {
         println!(
             "{held:.0} % of the test pictures are held at the margin of the ball, where their distances to the origin are \
-             equal; a smaller --c keeps them inside"
+             equal; --clip or a smaller --c keeps them inside"
         );
     }
     if let Some(note) = pictures.facts.values().find_map(|facts| facts.note.as_ref()) {
@@ -196,6 +217,8 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> Value {
     json!({
         "geometry": typed(&options.geometry),
         "c": curvature,
+        "clip": options.clip,
+        "encoding": typed(&options.encoding),
         "backbone": typed(&options.backbone),
         "dim": dim,
         "way": options.way,
@@ -211,16 +234,32 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> Value {
 
 /// The data set with parts: its own, or three fifths of the classes for training and a fifth each for the other two.
 fn in_parts(dataset: Dataset, options: &TrainOptions) -> Result<Dataset> {
-    if dataset.index().items().iter().all(|item| item.split.is_some()) {
-        for split in [Split::Train, Split::Validation, Split::Test] {
-            if dataset.index().positions(split).is_empty() {
-                bail!(
-                    "{} has no {split} folder; add one, or give class folders alone",
+    let index = dataset.index();
+    let without = index.items().iter().filter(|item| item.split.is_none()).count();
+    if without == 0 {
+        for split in Split::CLASSIFICATION {
+            let classes: BTreeSet<u32> =
+                index.positions(split).iter().map(|at| index.items()[*at].class).collect();
+            match classes.len() {
+                0 => bail!(
+                    "{} has no {split} part; add one, or give class folders alone",
                     options.images.display()
-                );
+                ),
+                1 => bail!(
+                    "the {split} part of {} has one class, which leaves nothing to tell apart; give it at least 2",
+                    options.images.display()
+                ),
+                _ => {}
             }
         }
         return Ok(dataset);
+    }
+    if without < dataset.len() {
+        bail!(
+            "{}: {without} of {} pictures belong to no part (train, val, test); give every picture one, or none",
+            options.images.display(),
+            dataset.len()
+        );
     }
     let mut names = dataset.index().classes().to_vec();
     if names.len() < 6 {
@@ -242,8 +281,14 @@ fn in_parts(dataset: Dataset, options: &TrainOptions) -> Result<Dataset> {
 fn row(options: &TrainOptions, classes: [usize; 3]) -> FewShotRow {
     let c = options.c;
     let geometry = match options.geometry {
-        Space::Poincare => Geometry::poincare(c),
-        Space::Lorentz => Geometry::Lorentz { c, trainable_c: false, clip: None },
+        Space::Poincare => Geometry::Poincare {
+            c,
+            trainable_c: false,
+            margin: BALL_MARGIN,
+            clip: options.clip,
+            riemannian_gradient: true,
+        },
+        Space::Lorentz => Geometry::Lorentz { c, trainable_c: false, clip: options.clip },
         Space::Euclidean => Geometry::Euclidean { distance: Flat::Squared },
         Space::EuclideanTwice => Geometry::Euclidean { distance: Flat::Twice },
         Space::Cosine => Geometry::Cosine { scale: 10.0 },
@@ -258,7 +303,10 @@ fn row(options: &TrainOptions, classes: [usize; 3]) -> FewShotRow {
         way: options.way.min(classes[0]),
         shot,
         query,
-        encoding: Encoding::Separate,
+        encoding: match options.encoding {
+            Together::Separate => Encoding::Separate,
+            Together::Together => Encoding::Together,
+        },
         temperature: 1.0,
         adam_lr: options.lr,
         decay_every: 0.4,
