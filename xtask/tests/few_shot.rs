@@ -83,6 +83,28 @@ fn own_pictures_go_from_training_to_answers() {
         run(&bed, &["train", "fewshot", "--images", &path("shared"), "--way", "2", "--query", "2"]);
     assert!(code == 1 && text.contains("the class `0`") && text.contains("has not seen"), "{text}");
 
+    // One class of validation has no other to be told from.
+    pictures(&bed, "narrow/train", 3, 4, 0);
+    for (part, name) in [("val", "a"), ("test", "b")] {
+        pictures(&bed, &format!("narrow/{part}"), 1, 4, 0);
+        let folder = bed.root().join("narrow").join(part);
+        std::fs::rename(folder.join("0"), folder.join(name)).unwrap();
+    }
+    let (code, text) = run(&bed, &["train", "fewshot", "--images", &path("narrow"), "--query", "2"]);
+    assert!(code == 1 && text.contains("validation part") && text.contains("one class"), "{text}");
+    // A list of which one picture has no part.
+    let list = "path,class,split\nimages/1/0000.png,1,train\nimages/2/0000.png,2,\n";
+    bed.write("list.csv", list);
+    let (code, text) = run(&bed, &["train", "fewshot", "--images", &path("list.csv")]);
+    assert!(code == 1 && text.contains("1 of 2 pictures belong to no part"), "{text}");
+
+    // What was interrupted is not begun anew by accident.
+    let saved = bed.read("mine/model.json");
+    std::fs::remove_file(bed.root().join("mine/model.json")).unwrap();
+    let (code, text) = run(&bed, &train);
+    assert!(code == 1 && text.contains("not come to its end") && text.contains("--resume"), "{text}");
+    bed.write("mine/model.json", &saved);
+
     pictures(&bed, "support", 3, 3, 1);
     pictures(&bed, "query", 3, 2, 2);
     bed.write("query/1/broken.jpg", "no picture");
@@ -108,7 +130,7 @@ fn own_pictures_go_from_training_to_answers() {
     ];
     let (code, text) = run(&bed, &predict);
     assert_eq!(code, 0, "{text}");
-    for word in ["8 pictures, 3 classes; 1 could not be used", "heron/a.png", "rejected", "not shown"] {
+    for word in ["8 pictures, 3 classes; 1 could not be used", "heron/a.png", "rejected", "not named after"] {
         assert!(text.contains(word), "`{word}` is missing in: {text}");
     }
     let answers: serde_json::Value = serde_json::from_str(&bed.read("answers.json")).unwrap();
@@ -129,6 +151,47 @@ fn own_pictures_go_from_training_to_answers() {
     let (code, text) = run(&bed, &["predict", "--model", &support, "--support", &support, "--query", &query]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("model.json") && text.contains("train fewshot"), "{text}");
+}
+
+#[test]
+fn the_episodes_of_a_test_are_left_behind_and_replayed() {
+    let bed = Bed::of_experiment("table7");
+    let config = "docs/experiments/table7.toml";
+    bed.replace(
+        config,
+        "epochs = 3\nepisodes = 25\nvalidation_episodes = 100\ntest_episodes = 1000\n",
+        "epochs = 1\nepisodes = 2\nvalidation_episodes = 5\ntest_episodes = 20\n",
+    );
+    let row =
+        ["reproduce", "table7", "--scale", "smoke", "--no-record", "--row", "protonet/conv4/1shot/5way"];
+    let (code, first) = run(&bed, &row);
+    assert_eq!(code, 0, "{first}");
+    let folder = bed.root().join("runs/table7.smoke/episodes");
+    let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let [name] = &names[..] else { panic!("one list for one size of episodes: {names:?}") };
+    let list = format!("runs/table7.smoke/episodes/{}", name.to_str().unwrap());
+
+    let id = "id = \"protonet/conv4/1shot/5way\"\n";
+    bed.replace(config, id, &format!("{id}replay = \"{list}\"\n"));
+    let resumed = [&row[..], &["--resume"]].concat();
+    let (code, replayed) = run(&bed, &resumed);
+    assert_eq!(code, 0, "{replayed}");
+    let accuracy = |text: &str| {
+        let line = text.lines().find(|line| line.contains("| accuracy |")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("no accuracy in: {text}"))
+    };
+    assert_eq!(accuracy(&replayed), accuracy(&first), "the same model on the same episodes");
+
+    // Half of the episodes are another test, and what is no episode is refused by its line.
+    let text = bed.read(&list);
+    let half: Vec<&str> = text.lines().take(13).collect();
+    bed.write(&list, &(half.join("\n") + "\n"));
+    let (code, replayed) = run(&bed, &resumed);
+    assert_eq!(code, 0, "{replayed}");
+    assert_ne!(accuracy(&replayed), accuracy(&first), "another list is another test");
+    bed.write(&list, &text.replacen('|', "", 1));
+    let (code, text) = run(&bed, &resumed);
+    assert!(code == 1 && text.contains("line 4") && text.contains(name.to_str().unwrap()), "{text}");
 }
 
 #[test]

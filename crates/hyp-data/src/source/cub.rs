@@ -189,3 +189,18 @@ pub(super) fn covering(left: f64, top: f64, width: f64, height: f64) -> Option<R
         height: ((top + height).ceil() - first_row) as u32,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_was_not_unpacked_is_named_with_the_command_that_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = || load(folder.path(), Options::default()).unwrap_err().to_string();
+        assert!(missing().contains("data.caltech.edu"), "{}", missing());
+        std::fs::create_dir_all(folder.path().join("cub")).unwrap();
+        std::fs::write(folder.path().join("cub/CUB_200_2011.tgz"), "").unwrap();
+        assert!(missing().contains("cargo xtask fetch cub"), "{}", missing());
+    }
+}

@@ -157,3 +157,29 @@ pub(super) fn agree_with_ravi(dataset: &Dataset, path: &Path) -> Result<(), Data
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_folders_are_found_with_parts_and_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let make =
+            |name: &str| std::fs::create_dir_all(folder.path().join("mini_imagenet").join(name)).unwrap();
+        let SplitRule::Classes { train, validation, test } = ravi() else { panic!("the rule lists classes") };
+        for class in [&train[..], &validation, &test[1..]].concat() {
+            make(&class);
+        }
+        let said = || load(folder.path()).unwrap_err().to_string();
+        assert!(said().contains("mini-ImageNet"), "a class is not there: {}", said());
+        make(&test[0]);
+        assert!(said().contains("class folders"), "all are there, and empty: {}", said());
+
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["train/n01532829", "valid/n01855672", "test/n01930112"] {
+            std::fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        assert!(find(folder.path()).is_some(), "the parts lie in the data root itself");
+    }
+}
