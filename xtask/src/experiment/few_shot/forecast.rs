@@ -11,10 +11,10 @@ use hyp_nn::optim::{OptimizerConfig, Step};
 use hyp_nn::tape::Tape;
 use hyp_nn::train::{StepContext, Task};
 
-use super::FewShot;
 use super::config::FewShotRow;
 use super::model::{self, Length};
 use super::pictures::Pictures;
+use super::{FINISHED, FewShot};
 use crate::experiment::contract::{Interrupted, Job, RowTable};
 
 /// Steps that are not counted: the first touches fresh memory.
@@ -36,7 +36,11 @@ pub(super) fn forecast(experiment: &FewShot, jobs: &[&Job<'_, FewShotRow>]) -> R
         }
         let pictures = experiment.pictures_for(job.row)?;
         let row = experiment.fitting(job.row, &pictures);
-        let training = experiment.training_folder(&row, job.seed, &pictures).display().to_string();
+        let folder = experiment.training_folder(&row, job.seed, &pictures);
+        if job.resume && folder.join(FINISHED).is_file() {
+            continue;
+        }
+        let training = folder.display().to_string();
         *trainings.entry(training.clone()).or_default() += 1;
         if trainings[&training] > 1 {
             continue;
