@@ -23,8 +23,7 @@ fn megabytes(name: &str) -> Option<f64> {
 }
 
 /// What a process of its own finds for one row of this program.
-pub(super) fn of_row(key: &str) -> Result<Option<f64>> {
-    let subject = key.split('-').next().unwrap_or(key);
+pub(super) fn of_row(subject: &str, key: &str) -> Result<Option<f64>> {
     let mut command = Command::new(std::env::current_exe().context("this program cannot be found")?);
     let output = command
         .args(["bench", subject, "--only", key, "--memory"])

@@ -82,9 +82,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
         bail!("the median of {} visits says little; give `--rounds` at least 3", options.rounds);
     }
     if options.memory {
-        let parts = SUBJECTS.iter().filter(|s| options.what == s.0).flat_map(|s| s.1);
-        for (_, measure) in parts {
-            measure(&mut Bench::of_memory(options.only.as_deref()))?;
+        for (subject, parts) in SUBJECTS.iter().filter(|s| options.what == s.0) {
+            for (_, measure) in *parts {
+                measure(&mut Bench::of_memory(subject, options.only.as_deref()))?;
+            }
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -104,6 +105,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
                 peer = start_peer(root, subject, options.python.as_deref())?;
             }
             let mut bench = Bench {
+                subject,
                 rounds: options.rounds,
                 only: options.only.as_deref(),
                 memory: false,
