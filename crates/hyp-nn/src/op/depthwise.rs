@@ -1,5 +1,8 @@
 //! Convolutions in which every filter sees one channel.
 
+mod lanes;
+
+use self::lanes::InLanes;
 use super::im2col::Plan;
 use super::kernel::Element;
 use super::scratch::scratch;
@@ -21,6 +24,8 @@ pub(super) struct Depthwise {
     stored: Stored,
     /// How the gradient of one map is stored to give the gradient of its channel, with stride 1.
     turned: Option<Stored>,
+    /// The faster form for `f32`, where there is one.
+    lanes: Option<InLanes>,
 }
 
 impl Depthwise {
@@ -29,7 +34,7 @@ impl Depthwise {
             return None;
         }
         let turned = Stored::turned(&plan).and_then(|turned| Stored::new(&turned, 1));
-        Some(Self { plan, stored: Stored::new(&plan, 1)?, turned })
+        Some(Self { plan, stored: Stored::new(&plan, 1)?, turned, lanes: InLanes::new(&plan) })
     }
 
     /// Taps of one filter.
@@ -44,6 +49,9 @@ impl Depthwise {
 
     /// Convolves one image into maps that start `map_step` elements apart.
     pub(super) fn maps<T: Element>(&self, weight: &[T], image: &[T], maps: &mut [T], map_step: usize) {
+        if let (Some(lanes), Some(weight), Some(image)) = (&self.lanes, T::single(weight), T::single(image)) {
+            return lanes.maps(weight, image, T::single_mut(maps).unwrap_or_default(), map_step);
+        }
         let (multiplier, taps) = (self.multiplier(), self.taps());
         self.each_channel(
             image,
@@ -66,6 +74,9 @@ impl Depthwise {
         map_step: usize,
         gradient: &mut [T],
     ) {
+        if let (Some(lanes), Some(image), Some(maps)) = (&self.lanes, T::single(image), T::single(maps)) {
+            return lanes.weight_gradient(image, maps, map_step, T::single_mut(gradient).unwrap_or_default());
+        }
         let (multiplier, taps) = (self.multiplier(), self.taps());
         self.each_channel(
             image,
@@ -92,6 +103,9 @@ impl Depthwise {
         map_step: usize,
         gradient: &mut [T],
     ) {
+        if let (Some(lanes), Some(weight), Some(maps)) = (&self.lanes, T::single(weight), T::single(maps)) {
+            return lanes.input_gradient(weight, maps, map_step, T::single_mut(gradient).unwrap_or_default());
+        }
         let (multiplier, taps) = (self.multiplier(), self.taps());
         let plane = self.plan.height * self.plan.width;
         gradient.fill(T::zero());

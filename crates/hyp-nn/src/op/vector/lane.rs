@@ -28,6 +28,8 @@ pub(in super::super) trait Lane: Copy {
     fn times(self, k: f32) -> Self;
     /// `self + k·other`, rounded once.
     fn add_times(self, k: f32, other: Self) -> Self;
+    /// `self + a·b`, rounded once.
+    fn add_product(self, a: Self, b: Self) -> Self;
     /// `[x₀, y₀, x₁, y₁, …]`, in two parts.
     fn interleaved(self, other: Self) -> [Self; 2];
     /// The even and the odd numbers of both: the inverse of [`Lane::interleaved`].
@@ -123,6 +125,12 @@ mod x86 {
             fn add_times(self, k: f32, other: Self) -> Self {
                 // SAFETY: as above.
                 unsafe { $fma($all(k), other, self) }
+            }
+
+            #[inline(always)]
+            fn add_product(self, a: Self, b: Self) -> Self {
+                // SAFETY: as above.
+                unsafe { $fma(a, b, self) }
             }
         };
     }

@@ -1,0 +1,502 @@
+//! Depthwise convolutions of `f32` with a channel in each lane of a vector.
+//!
+//! The numbers of as many channels as a vector has lanes are brought together, position by position, so that a tap is one
+//! multiplication of vectors whatever the size of the maps, the stride and the padding.
+
+use crate::op::im2col::Plan;
+use crate::op::scratch::scratch;
+use crate::op::stored::Stored;
+use crate::op::vector::{Lane, Level, Work};
+
+/// Lanes of the longest vector.
+const MOST: usize = 16;
+/// Positions of a row that are computed together.
+const TOGETHER: usize = 4;
+
+/// A depthwise convolution with one filter a channel, on this processor's vectors.
+#[derive(Debug)]
+pub(super) struct InLanes {
+    level: Level,
+    forward: Taps,
+    /// The convolution that gives the gradient of the input, where the stride is 1.
+    turned: Option<Taps>,
+}
+
+/// A convolution, and where its taps are.
+#[derive(Debug)]
+struct Taps {
+    plan: Plan,
+    frame: Frame,
+    /// From the first tap to each, in positions of the frame.
+    offsets: Vec<usize>,
+}
+
+/// A map with its padding.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    rows: usize,
+    columns: usize,
+    top: usize,
+    left: usize,
+}
+
+impl Frame {
+    fn positions(self) -> usize {
+        self.rows * self.columns
+    }
+}
+
+impl Taps {
+    fn new(plan: &Plan) -> Self {
+        let padding = plan.options.padding;
+        let frame = Frame {
+            rows: plan.height + padding.top + padding.bottom,
+            columns: plan.width + padding.left + padding.right,
+            top: padding.top,
+            left: padding.left,
+        };
+        let [height, width] = plan.kernel;
+        let dilation = plan.options.dilation;
+        let offset = |u, v| u * dilation[0] * frame.columns + v * dilation[1];
+        let offsets = (0..height).flat_map(|u| (0..width).map(move |v| offset(u, v))).collect();
+        Self { plan: *plan, frame, offsets }
+    }
+
+    /// The result without padding.
+    fn bare(&self) -> Frame {
+        Frame { rows: self.plan.out[0], columns: self.plan.out[1], top: 0, left: 0 }
+    }
+
+    /// Rows and columns of a map without its padding.
+    fn inner(&self) -> [usize; 2] {
+        [self.plan.height, self.plan.width]
+    }
+
+    /// The position of the first tap of an output.
+    #[inline(always)]
+    fn start(&self, row: usize, column: usize) -> usize {
+        let stride = self.plan.options.stride;
+        row * stride[0] * self.frame.columns + column * stride[1]
+    }
+}
+
+impl InLanes {
+    pub(super) fn new(plan: &Plan) -> Option<Self> {
+        if plan.filters != plan.channels {
+            return None;
+        }
+        let level = Level::detect()?;
+        let turned = Stored::turned(plan).map(|turned| Taps::new(&turned));
+        Some(Self { level, forward: Taps::new(plan), turned })
+    }
+
+    /// Convolves one image into maps that start `map_step` numbers apart.
+    pub(super) fn maps(&self, weight: &[f32], image: &[f32], maps: &mut [f32], map_step: usize) {
+        let plane = self.forward.plan.height * self.forward.plan.width;
+        self.convolve(&self.forward, weight, false, (image, plane), (maps, map_step));
+    }
+
+    /// Adds the gradient of the weight from one image, `[channel][tap]`.
+    pub(super) fn weight_gradient(&self, image: &[f32], maps: &[f32], map_step: usize, gradient: &mut [f32]) {
+        let taps = &self.forward;
+        let (image, maps) = ((image, taps.plan.height * taps.plan.width), (maps, map_step));
+        self.room(taps, |stored, sums| {
+            let lanes = self.level.lanes();
+            scratch(taps.bare().positions() * lanes, |given: &mut [f32]| {
+                self.level.run(WeightGradient { taps, image, maps, gradient, stored, given, sums });
+            });
+        });
+    }
+
+    /// Writes the gradient of one image.
+    pub(super) fn input_gradient(&self, weight: &[f32], maps: &[f32], map_step: usize, gradient: &mut [f32]) {
+        let taps = &self.forward;
+        let (from, to) = ((maps, map_step), (gradient, taps.plan.height * taps.plan.width));
+        if let Some(taps) = &self.turned {
+            return self.convolve(taps, weight, true, from, to);
+        }
+        self.room(taps, |stored, weights| {
+            let lanes = self.level.lanes();
+            scratch(taps.bare().positions() * lanes, |given: &mut [f32]| {
+                self.level.run(Scatter { taps, weight, from, to, stored, given, weights });
+            });
+        });
+    }
+
+    fn convolve(
+        &self,
+        taps: &Taps,
+        weight: &[f32],
+        about: bool,
+        from: (&[f32], usize),
+        to: (&mut [f32], usize),
+    ) {
+        self.room(taps, |stored, weights| {
+            self.level.run(Convolve { taps, weight, about, from, to, stored, weights });
+        });
+    }
+
+    /// Room for a map with its padding, which is zero, and for a number of each tap, all in every lane.
+    ///
+    /// Memory is taken here and not within [`Work::run`]: a function that is called with a closure is compiled for the
+    /// vectors of every processor, and the closure with it.
+    fn room(&self, taps: &Taps, work: impl FnOnce(&mut [f32], &mut [f32])) {
+        let lanes = self.level.lanes();
+        scratch(taps.frame.positions() * lanes, |stored: &mut [f32]| {
+            stored.fill(0.0);
+            scratch(taps.offsets.len() * lanes, |each: &mut [f32]| work(stored, each));
+        });
+    }
+}
+
+/// The sums over the taps, of some maps into others, each with the numbers between their channels.
+struct Convolve<'a> {
+    taps: &'a Taps,
+    weight: &'a [f32],
+    /// Whether the filters are turned about.
+    about: bool,
+    from: (&'a [f32], usize),
+    to: (&'a mut [f32], usize),
+    stored: &'a mut [f32],
+    weights: &'a mut [f32],
+}
+
+impl Work for Convolve<'_> {
+    #[inline(always)]
+    fn run<L: Lane>(self) {
+        let Self { taps, weight, about, from: (from, from_step), to: (to, to_step), stored, weights } = self;
+        let plan = &taps.plan;
+        let [rows, columns] = plan.out;
+        let stride = plan.options.stride[1];
+        let mut first = 0;
+        while first < plan.channels {
+            let channels = L::LANES.min(plan.channels - first);
+            lay::<L>(&from[first * from_step..], from_step, channels, taps.inner(), taps.frame, stored);
+            lay_weight::<L>(weight, first, channels, about, weights);
+            let mut out = Out::<L>::new(&mut to[first * to_step..], to_step, channels);
+            for row in 0..rows {
+                let mut column = 0;
+                while column + TOGETHER <= columns {
+                    let stored = &stored[taps.start(row, column) * L::LANES..];
+                    let sums = sums::<L, TOGETHER>(stored, stride, &taps.offsets, weights);
+                    for sum in sums {
+                        out.push(sum);
+                    }
+                    column += TOGETHER;
+                }
+                while column < columns {
+                    let stored = &stored[taps.start(row, column) * L::LANES..];
+                    let [sum] = sums::<L, 1>(stored, stride, &taps.offsets, weights);
+                    out.push(sum);
+                    column += 1;
+                }
+            }
+            out.finish();
+            first += L::LANES;
+        }
+    }
+}
+
+/// Adds to every input what its outputs send back.
+struct Scatter<'a> {
+    taps: &'a Taps,
+    weight: &'a [f32],
+    from: (&'a [f32], usize),
+    to: (&'a mut [f32], usize),
+    stored: &'a mut [f32],
+    given: &'a mut [f32],
+    weights: &'a mut [f32],
+}
+
+impl Work for Scatter<'_> {
+    #[inline(always)]
+    fn run<L: Lane>(self) {
+        let Self { taps, weight, from: (from, from_step), to: (to, to_step), stored, given, weights } = self;
+        let (plan, frame) = (&taps.plan, taps.frame);
+        let [rows, columns] = plan.out;
+        let mut first = 0;
+        while first < plan.channels {
+            let channels = L::LANES.min(plan.channels - first);
+            lay::<L>(&from[first * from_step..], from_step, channels, plan.out, taps.bare(), given);
+            lay_weight::<L>(weight, first, channels, false, weights);
+            stored.fill(0.0);
+            for row in 0..rows {
+                for column in 0..columns {
+                    let grad = L::load(&given[(row * columns + column) * L::LANES..]);
+                    let start = taps.start(row, column);
+                    for (offset, weight) in taps.offsets.iter().zip(weights.chunks_exact(L::LANES)) {
+                        let slot = &mut stored[(start + offset) * L::LANES..];
+                        L::load(slot).add_product(grad, L::load(weight)).store(slot);
+                    }
+                }
+            }
+            let mut out = Out::<L>::new(&mut to[first * to_step..], to_step, channels);
+            for row in 0..plan.height {
+                let start = (row + frame.top) * frame.columns + frame.left;
+                let row = &stored[start * L::LANES..(start + plan.width) * L::LANES];
+                for position in row.chunks_exact(L::LANES) {
+                    out.push(L::load(position));
+                }
+            }
+            out.finish();
+            first += L::LANES;
+        }
+    }
+}
+
+/// The gradient of the weight: maps are of the image, and of what comes from above.
+struct WeightGradient<'a> {
+    taps: &'a Taps,
+    image: (&'a [f32], usize),
+    maps: (&'a [f32], usize),
+    gradient: &'a mut [f32],
+    stored: &'a mut [f32],
+    given: &'a mut [f32],
+    sums: &'a mut [f32],
+}
+
+impl Work for WeightGradient<'_> {
+    #[inline(always)]
+    fn run<L: Lane>(self) {
+        let Self { taps, image: (image, image_step), maps: (maps, map_step), gradient, stored, given, sums } =
+            self;
+        let (plan, count) = (&taps.plan, taps.offsets.len());
+        let mut first = 0;
+        while first < plan.channels {
+            let channels = L::LANES.min(plan.channels - first);
+            lay::<L>(&image[first * image_step..], image_step, channels, taps.inner(), taps.frame, stored);
+            lay::<L>(&maps[first * map_step..], map_step, channels, plan.out, taps.bare(), given);
+            if count == 9 {
+                taps.products::<L, 9>(stored, given, sums);
+            } else if count.is_multiple_of(5) {
+                taps.products::<L, 5>(stored, given, sums);
+            } else {
+                taps.products::<L, 1>(stored, given, sums);
+            }
+            for channel in 0..channels {
+                let gradient = &mut gradient[(first + channel) * count..][..count];
+                for (tap, slot) in gradient.iter_mut().enumerate() {
+                    *slot += sums[tap * L::LANES + channel];
+                }
+            }
+            first += L::LANES;
+        }
+    }
+}
+
+impl Taps {
+    /// Σ over the outputs of what comes from above times the input under each tap, `N` taps at a time.
+    ///
+    /// A row is summed by itself first, so that no sum has more terms than a row, or than there are rows.
+    #[inline(always)]
+    fn products<L: Lane, const N: usize>(&self, stored: &[f32], given: &[f32], sums: &mut [f32]) {
+        let [rows, columns] = self.plan.out;
+        let stride = self.plan.options.stride[1] * L::LANES;
+        for (offsets, sums) in self.offsets.as_chunks::<N>().0.iter().zip(sums.chunks_exact_mut(N * L::LANES))
+        {
+            let mut totals = [L::zero(); N];
+            for row in 0..rows {
+                let given = &given[row * columns * L::LANES..(row + 1) * columns * L::LANES];
+                let stored = &stored[self.start(row, 0) * L::LANES..];
+                let mut of_row = [L::zero(); N];
+                for (column, grad) in given.chunks_exact(L::LANES).enumerate() {
+                    let (grad, stored) = (L::load(grad), &stored[column * stride..]);
+                    for n in 0..N {
+                        of_row[n] = of_row[n].add_product(grad, L::load(&stored[offsets[n] * L::LANES..]));
+                    }
+                }
+                for n in 0..N {
+                    totals[n] = totals[n].add(of_row[n]);
+                }
+            }
+            for n in 0..N {
+                totals[n].store(&mut sums[n * L::LANES..]);
+            }
+        }
+    }
+}
+
+/// Sums over the taps at `N` outputs of a row.
+#[inline(always)]
+fn sums<L: Lane, const N: usize>(
+    stored: &[f32],
+    stride: usize,
+    offsets: &[usize],
+    weights: &[f32],
+) -> [L; N] {
+    let mut sums = [L::zero(); N];
+    for (offset, weight) in offsets.iter().zip(weights.chunks_exact(L::LANES)) {
+        let (weight, stored) = (L::load(weight), &stored[offset * L::LANES..]);
+        for n in 0..N {
+            sums[n] = sums[n].add_product(weight, L::load(&stored[n * stride * L::LANES..]));
+        }
+    }
+    sums
+}
+
+/// Brings maps that start `step` numbers apart into a frame, a map in each lane; lanes without one are zero.
+#[inline(always)]
+fn lay<L: Lane>(
+    maps: &[f32],
+    step: usize,
+    channels: usize,
+    [height, width]: [usize; 2],
+    frame: Frame,
+    to: &mut [f32],
+) {
+    let plane = height * width;
+    let (mut row, mut column) = (frame.top, 0);
+    for first in (0..plane).step_by(L::LANES) {
+        let count = L::LANES.min(plane - first);
+        let mut lanes = [L::zero(); MOST];
+        for (channel, lane) in lanes.iter_mut().enumerate().take(channels) {
+            let map = &maps[channel * step + first..][..count];
+            *lane = if count == L::LANES { L::load(map) } else { L::load_some(map) };
+        }
+        for position in transposed(lanes).into_iter().take(count) {
+            position.store(&mut to[(row * frame.columns + frame.left + column) * L::LANES..]);
+            column += 1;
+            if column == width {
+                (row, column) = (row + 1, 0);
+            }
+        }
+    }
+}
+
+/// Brings the filters of some channels together, a channel in each lane; lanes without one are zero.
+#[inline(always)]
+fn lay_weight<L: Lane>(weight: &[f32], first: usize, channels: usize, about: bool, to: &mut [f32]) {
+    let taps = to.len() / L::LANES;
+    for (tap, to) in to.chunks_exact_mut(L::LANES).enumerate() {
+        let tap = if about { taps - 1 - tap } else { tap };
+        for (lane, slot) in to.iter_mut().enumerate() {
+            *slot = if lane < channels { weight[(first + lane) * taps + tap] } else { 0.0 };
+        }
+    }
+}
+
+/// Brings positions back to maps that start `step` numbers apart, in their order.
+struct Out<'a, L> {
+    maps: &'a mut [f32],
+    step: usize,
+    channels: usize,
+    /// Positions that wait until there are as many as lanes.
+    waiting: [L; MOST],
+    count: usize,
+    written: usize,
+}
+
+impl<'a, L: Lane> Out<'a, L> {
+    #[inline(always)]
+    fn new(maps: &'a mut [f32], step: usize, channels: usize) -> Self {
+        Self { maps, step, channels, waiting: [L::zero(); MOST], count: 0, written: 0 }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, position: L) {
+        self.waiting[self.count] = position;
+        self.count += 1;
+        if self.count == L::LANES {
+            for (channel, lane) in transposed(self.waiting).into_iter().enumerate().take(self.channels) {
+                lane.store(&mut self.maps[channel * self.step + self.written..]);
+            }
+            (self.count, self.written) = (0, self.written + L::LANES);
+        }
+    }
+
+    /// Writes what still waits.
+    #[inline(always)]
+    fn finish(self) {
+        if self.count > 0 {
+            for (channel, lane) in transposed(self.waiting).into_iter().enumerate().take(self.channels) {
+                lane.store_some(&mut self.maps[channel * self.step + self.written..][..self.count]);
+            }
+        }
+    }
+}
+
+/// The transposed square of as many vectors as they have lanes.
+///
+/// Rows i and i + n/2 interleaved bring the highest bit of the row behind those of the column, and the highest of the
+/// column behind those of the row; after all bits have passed, rows are columns.
+#[inline(always)]
+fn transposed<L: Lane>(mut rows: [L; MOST]) -> [L; MOST] {
+    let half = L::LANES / 2;
+    let mut passed = 1;
+    while passed < L::LANES {
+        let mut next = rows;
+        for i in 0..half {
+            [next[2 * i], next[2 * i + 1]] = rows[i].interleaved(rows[i + half]);
+        }
+        rows = next;
+        passed *= 2;
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::im2col::{ConvOptions, Padding};
+
+    /// Numbers that look random, small enough for sums without rounding: the forms must agree to the bit.
+    fn whole(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 37 + seed * 101) % 17) as f32 - 8.0).collect()
+    }
+
+    /// Every level against loops, for channels that fill no vector or more than one, maps of a few positions and many,
+    /// strides, dilations and uneven padding.
+    #[test]
+    fn every_level_agrees_with_loops() {
+        let uneven = Padding { top: 2, bottom: 0, left: 0, right: 1 };
+        for (channels, height, width, kernel, stride, dilation, padding) in [
+            (5, 1, 1, [3, 3], [1, 1], [1, 1], Padding::symmetric(1, 1)),
+            (16, 8, 4, [3, 3], [1, 1], [1, 1], Padding::symmetric(1, 1)),
+            (19, 7, 9, [3, 3], [2, 2], [1, 1], Padding::symmetric(1, 1)),
+            (33, 6, 23, [5, 5], [1, 1], [1, 1], Padding::symmetric(2, 2)),
+            (9, 9, 6, [3, 2], [1, 2], [2, 3], uneven),
+            (20, 9, 8, [5, 3], [2, 1], [1, 2], Padding::symmetric(2, 2)),
+            (3, 4, 5, [1, 1], [1, 1], [1, 1], Padding::symmetric(0, 0)),
+        ] {
+            let options = ConvOptions { stride, dilation, padding, groups: channels };
+            let weight = [channels, 1, kernel[0], kernel[1]];
+            let plan = Plan::new(&[1, channels, height, width], &weight, &options).unwrap();
+            let (taps, [rows, columns]) = (kernel[0] * kernel[1], plan.out);
+            let image = whole(channels * height * width, 1);
+            let weight = whole(channels * taps, 2);
+            let map_step = rows * columns + 3;
+            let grad = whole(channels * map_step, 3);
+            let (mut want, mut want_x) = (vec![7.0; channels * map_step], vec![0.0; image.len()]);
+            let mut want_w = vec![1.0; weight.len()];
+            for (c, i, j) in
+                (0..channels).flat_map(|c| (0..rows).flat_map(move |i| (0..columns).map(move |j| (c, i, j))))
+            {
+                let mut sum = 0.0;
+                let out = c * map_step + i * columns + j;
+                for (u, v) in (0..kernel[0]).flat_map(|u| (0..kernel[1]).map(move |v| (u, v))) {
+                    let y = (i * stride[0] + u * dilation[0]).wrapping_sub(padding.top);
+                    let x = (j * stride[1] + v * dilation[1]).wrapping_sub(padding.left);
+                    if y < height && x < width {
+                        let (at, tap) = ((c * height + y) * width + x, c * taps + u * kernel[1] + v);
+                        sum += weight[tap] * image[at];
+                        want_x[at] += weight[tap] * grad[out];
+                        want_w[tap] += image[at] * grad[out];
+                    }
+                }
+                want[out] = sum;
+            }
+            for level in Level::all() {
+                let form = InLanes { level, ..InLanes::new(&plan).unwrap() };
+                let (mut got, mut got_x) = (vec![7.0; want.len()], vec![f32::NAN; image.len()]);
+                let mut got_w = vec![1.0; weight.len()];
+                form.maps(&weight, &image, &mut got, map_step);
+                form.input_gradient(&weight, &grad, map_step, &mut got_x);
+                form.weight_gradient(&image, &grad, map_step, &mut got_w);
+                let said = format!("{level:?}, {channels} × {height} × {width}, {kernel:?}");
+                assert!(got == want, "maps: {said}");
+                assert!(got_x == want_x, "gradient of the image: {said}");
+                assert!(got_w == want_w, "gradient of the weight: {said}");
+            }
+        }
+    }
+}
