@@ -189,9 +189,14 @@ mod tests {
             let share = 1.0 / batch as f64;
             let mut want = 0.0;
             for (row, &label) in logits.chunks_exact_mut(points).zip(&labels) {
-                row.iter_mut().for_each(|d| *d *= -1.0 / temperature);
+                let scale = |row: &mut [f64]| {
+                    for d in row {
+                        *d *= -1.0 / temperature;
+                    }
+                };
+                scale(row);
                 want += share * loss_and_gradient(row, label as usize, share);
-                row.iter_mut().for_each(|d| *d *= -1.0 / temperature);
+                scale(row);
             }
             let [mut gx, mut gy] = [&x, &y].map(|of| vec![0.0; of.len()]);
             let want_c = distance_matrix_vjp(&x, &y, &logits, dim, c, &mut gx, &mut gy);

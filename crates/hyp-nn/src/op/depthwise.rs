@@ -1,6 +1,7 @@
 //! Convolutions in which every filter sees one channel.
 
 mod lanes;
+mod layout;
 
 use self::lanes::InLanes;
 use super::im2col::Plan;

@@ -22,8 +22,8 @@ fn rectifiers_have_the_gradients_of_central_differences() {
     let values = x.flatten_all().unwrap().to_vec1::<f64>().unwrap();
     assert!(values.iter().all(|v| v.abs() > 1e-3 && (v - 6.0).abs() > 1e-3));
     assert!(values.iter().any(|v| *v < 0.0) && values.iter().any(|v| *v > 6.0));
-    check(&[x.clone()], |t| weighted(&relu(&t[0])?));
-    check(&[x.clone()], |t| weighted(&relu6(&t[0])?));
+    check(std::slice::from_ref(&x), |t| weighted(&relu(&t[0])?));
+    check(std::slice::from_ref(&x), |t| weighted(&relu6(&t[0])?));
     check(&[x], |t| weighted(&leaky_relu(&t[0], 0.1)?));
 }
 

@@ -93,6 +93,7 @@ pub(crate) enum FrameName {
 }
 
 impl FrameName {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
     fn is_whole(&self) -> bool {
         *self == Self::Whole
     }

@@ -136,7 +136,9 @@ fn prototypes(asked: &Asked, folder: &Path) -> Result<Prototypes> {
         for point in points.chunks_exact_mut(dim) {
             let norm = point.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
             if norm > 0.0 {
-                point.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
+                for value in point {
+                    *value = (f64::from(*value) / norm) as f32;
+                }
             }
         }
     }
