@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use hyp_nn::train::LAST;
 use serde_json::Value;
 
 use super::Course;
@@ -38,7 +39,7 @@ pub(super) fn begin(
             out.display()
         );
     }
-    if !course.resume && path.is_file() {
+    if !course.resume && folder.join(LAST).is_file() {
         bail!(
             "{} holds a training that has not come to its end; `--resume` goes on with it, another --out begins anew, or \
              delete the folder",
