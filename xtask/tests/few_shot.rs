@@ -69,7 +69,7 @@ fn own_pictures_go_from_training_to_answers() {
         run(&bed, &[&train[..], &["--resume", "--geometry", "euclidean", "--shot", "2"]].concat());
     assert_eq!(code, 1, "{text}");
     for word in
-        ["--geometry is euclidean and was poincare", "--shot is 2 and was 1", "--c is absent and was 0.05"]
+        ["--geometry is euclidean and was poincare", "--shot is 2 and was 1", "--c is absent and was 0.001"]
     {
         assert!(text.contains(word), "`{word}` is missing in: {text}");
     }

@@ -37,8 +37,8 @@ pub(crate) struct TrainOptions {
     /// The space in which pictures are compared.
     #[arg(long, value_enum, default_value_t = Space::Poincare)]
     geometry: Space,
-    /// Curvature parameter of the curved spaces.
-    #[arg(long, default_value_t = 0.05)]
+    /// Curvature parameter of the curved spaces; where points end on the margin of the ball, the command says so.
+    #[arg(long, default_value_t = 0.001)]
     c: f64,
     /// Largest norm of a feature before it is mapped into a curved space; keeps points off the margin of the ball.
     #[arg(long, value_name = "NORM")]
