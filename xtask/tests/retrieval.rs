@@ -176,7 +176,9 @@ fn classes_are_embedded_by_a_few_shot_model_and_found_by_their_folders() {
     let (images, index) = (at(&bed, "images"), at(&bed, "emb.parquet"));
     let train =
         ["train", "fewshot", "--images", &images, "--geometry", "lorentz", "--way", "2", "--query", "2"];
-    let train = [&train[..], &["--epochs", "1", "--episodes", "2", "--dim", "8", "--out", "mine"]].concat();
+    let train =
+        [&train[..], &["--c", "0.05", "--epochs", "1", "--episodes", "2", "--dim", "8", "--out", "mine"]]
+            .concat();
     says(&bed, &train, 0, &["predict --model"]);
     let embed = ["embed", "--model", "mine", "--images", &images, "--out", &index];
     says(&bed, &embed, 0, &["36 pictures of 6 classes", "space parts on the hyperboloid, c = 0.05"]);
