@@ -9,9 +9,8 @@ use super::{
     distance_matrix::{Pairs, Panel},
     isa::{Isa, Kernel, LANES, Lanes, Vector},
     lanes::{asinh, asinh_excess, load, scaled, total},
-    panels::{ColumnPanels, RowPanels},
+    panels::ColumnPanels,
     parallel::tasks_per_thread,
-    side::Side,
     tile::{single, smallest},
     weighted::{Direction, weighted_rows},
 };
@@ -69,7 +68,7 @@ fn vjp_on<T: Real, const BY_CURVATURE: bool>(
     let points = check_rows(y, dim);
     assert_eq!(grad_out.len(), check_rows(x, dim) * points, "grad_out is [batch, points]");
     let size = isa.rows() * points;
-    over_panels(isa, x, y, dim, c, gradients, |panel, work| {
+    over_panels(isa, x, y, &Pairs::new(isa, x, y, dim, c), dim, c, gradients, |panel, work| {
         let grad_out = &grad_out[panel.number * size..grad_out.len().min((panel.number + 1) * size)];
         let kernel = Backward::<T, T, BY_CURVATURE> { panel, grad_out, kept: None, work, of: PhantomData };
         isa.run(isa.rows(), kernel)
@@ -102,6 +101,7 @@ pub(super) fn over_panels<T: Real>(
     isa: Isa,
     x: &[T],
     y: &[T],
+    pairs: &Pairs,
     dim: usize,
     c: Curvature,
     [grad_x, grad_y]: [&mut [T]; 2],
@@ -116,10 +116,8 @@ pub(super) fn over_panels<T: Real>(
         return Found::default();
     }
     let rows = isa.rows();
-    let (x_panels, y_panels) = (RowPanels::new(x, dim, rows), RowPanels::new(y, dim, LANES));
-    let (x_side, y_side) = (Side::new(x, dim, c), Side::new(y, dim, c));
-    let pairs = Pairs { x: &x_panels, y: &y_panels, x_side: &x_side, y_side: &y_side };
-    let (row_groups, column_groups) = (x_panels.len(), y_panels.len());
+    let Pairs { x_side, y_side, .. } = pairs;
+    let (row_groups, column_groups) = (pairs.x.len(), pairs.y.len());
     let mut weights = vec![[0.0; LANES]; row_groups * column_groups * rows];
     let mut row_sums = vec![Pulls::default(); row_groups * rows];
     let mut column_sums = vec![Pulls::<Lanes>::default(); row_groups * column_groups];

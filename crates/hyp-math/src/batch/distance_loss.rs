@@ -8,10 +8,9 @@ use std::marker::PhantomData;
 use super::{
     check_rows,
     distance_gradient::{Backward, Found, Work, over_panels},
-    distance_matrix::{Panel, Scales},
+    distance_matrix::{Pairs, Panel, Scales},
     isa::{Isa, Kernel, LANES, Vector},
     mlr_loss::LossAndCurvature,
-    side::Side,
     softmax::loss_and_gradient,
 };
 use crate::{Curvature, Real};
@@ -88,9 +87,9 @@ fn loss_on<T: Real, const BY_CURVATURE: bool>(
     assert_eq!(labels.len(), batch, "there is one label a row");
     assert!(labels.iter().all(|&label| (label as usize) < points), "labels are below the number of points");
     assert!(temperature > 0.0, "the temperature is positive");
-    let scales = Scales::new(&Side::new(x, dim, c), &Side::new(y, dim, c), c);
-    let rows = isa.rows();
-    let found = over_panels(isa, x, y, dim, c, gradients, |panel, work| {
+    let pairs = Pairs::new(isa, x, y, dim, c);
+    let (scales, rows) = (Scales::new(&pairs, c), isa.rows());
+    let found = over_panels(isa, x, y, &pairs, dim, c, gradients, |panel, work| {
         let labels = &labels[panel.number * rows..batch.min((panel.number + 1) * rows)];
         let share = 1.0 / batch as f64;
         let kernel = Loss::<T, BY_CURVATURE> {

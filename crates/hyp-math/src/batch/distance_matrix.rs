@@ -56,10 +56,8 @@ pub(super) fn distance_matrix_on<T: Real>(
         return;
     }
     let rows = isa.rows();
-    let (x_panels, y_panels) = (RowPanels::new(x, dim, rows), RowPanels::new(y, dim, LANES));
-    let (x_side, y_side) = (Side::new(x, dim, c), Side::new(y, dim, c));
-    let scales = Scales::new(&x_side, &y_side, c);
-    let pairs = Pairs { x: &x_panels, y: &y_panels, x_side: &x_side, y_side: &y_side };
+    let pairs = &Pairs::new(isa, x, y, dim, c);
+    let scales = Scales::new(pairs, c);
     out.par_chunks_mut(rows * points)
         .with_min_len(tasks_per_thread(rows * points * dim))
         .enumerate()
@@ -69,19 +67,29 @@ pub(super) fn distance_matrix_on<T: Real>(
 }
 
 /// Both sets of points, in panels.
-#[derive(Clone, Copy)]
-pub(super) struct Pairs<'a> {
-    pub(super) x: &'a RowPanels,
-    pub(super) y: &'a RowPanels,
-    pub(super) x_side: &'a Side,
-    pub(super) y_side: &'a Side,
+pub(super) struct Pairs {
+    pub(super) x: RowPanels,
+    pub(super) y: RowPanels,
+    pub(super) x_side: Side,
+    pub(super) y_side: Side,
+}
+
+impl Pairs {
+    pub(super) fn new<T: Real>(isa: Isa, x: &[T], y: &[T], dim: usize, c: Curvature) -> Self {
+        Self {
+            x: RowPanels::new(x, dim, isa.rows()),
+            y: RowPanels::new(y, dim, LANES),
+            x_side: Side::new(x, dim, c),
+            y_side: Side::new(y, dim, c),
+        }
+    }
 }
 
 /// One panel of `x` with all of `y`.
 #[derive(Clone, Copy)]
 pub(super) struct Panel<'a> {
     pub(super) number: usize,
-    pub(super) pairs: Pairs<'a>,
+    pub(super) pairs: &'a Pairs,
     pub(super) c: Curvature,
     /// The number of points of `y`.
     pub(super) points: usize,
@@ -110,8 +118,9 @@ pub(super) struct Scales {
 }
 
 impl Scales {
-    pub(super) fn new(x: &Side, y: &Side, c: Curvature) -> Self {
-        let [x, y] = [x, y].map(|side| side.gap.iter().map(|gap| 1.0 / gap.sqrt()).collect());
+    pub(super) fn new(pairs: &Pairs, c: Curvature) -> Self {
+        let [x, y] =
+            [&pairs.x_side, &pairs.y_side].map(|side| side.gap.iter().map(|gap| 1.0 / gap.sqrt()).collect());
         Self { x, y, root: c.sqrt() }
     }
 

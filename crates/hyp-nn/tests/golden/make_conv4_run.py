@@ -3,7 +3,7 @@
 Reference: PyTorch (the version is written to the file), torch.nn.functional
 convolution, batch_norm, max_pool2d, cross_entropy and torch.optim.Adam; the
 exponential map, the midpoint and the distance are written here from the paper's
-equations (6), (10) and (4). Weights and pictures come from splitmix64 (`fill`), so
+equations (6), (10) and (4). Weights and pictures come from splitmix64, so
 the file holds losses only.
 
 Four blocks of batch normalisation make thousands of decisions a step (rectifiers,
@@ -18,24 +18,13 @@ Run:  python make_conv4_run.py > conv4_run.json
 import json
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from make_lenet_run import fill
 
 STEPS, WAY, SHOT, QUERY, LEARNING_RATE, C = 50, 5, 2, 3, 1e-4, 0.01
 WIDTHS = [1, 64, 64, 64, 64]
 EPSILON = 1e-5
-
-
-def fill(stream, count):
-    """count numbers in [0, 1): splitmix64 of the counter stream·2³² + i."""
-    with np.errstate(over="ignore"):
-        z = np.arange(count, dtype=np.uint64) + np.uint64(stream << 32)
-        z = (z + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return torch.from_numpy((z >> np.uint64(11)).astype(np.float64) / 2.0**53)
 
 
 def network(dtype):

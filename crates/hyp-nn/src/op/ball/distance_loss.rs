@@ -3,7 +3,7 @@
 use candle_core::{Error, Result, Tensor};
 use hyp_math::{Curvature, batch};
 
-use super::kept::Kept;
+use super::kept::{Kept, come_with_the_value};
 use super::pairs::{check_points, distance_matrix};
 use super::{BallParameter, with_curvature};
 use crate::op::fresh::fresh;
@@ -46,8 +46,7 @@ pub fn distance_cross_entropy(
     if !(temperature > 0.0 && temperature.is_finite()) {
         return Err(Error::Msg(format!("{NAME}: the temperature is {temperature}; give a positive number")));
     }
-    let trained = [x, y].into_iter().chain(&c.tensor).any(Tensor::track_op);
-    if !trained || !x.device().is_cpu() {
+    if !come_with_the_value(&[x, y], c) {
         return cross_entropy(&(distance_matrix(x, y, c)? * (-1.0 / temperature))?, labels);
     }
     check_points(NAME, x, y)?;

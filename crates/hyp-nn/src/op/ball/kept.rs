@@ -3,9 +3,16 @@
 use std::any::Any;
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{Error, Result};
+use candle_core::{Error, Result, Tensor};
 
+use super::BallParameter;
 use crate::op::kernel::Element;
+
+/// Whether the gradients are to come with the value: where the points, the first operand, are on the CPU, and an operand
+/// or c is trained.
+pub(super) fn come_with_the_value(operands: &[&Tensor], c: &BallParameter) -> bool {
+    operands[0].device().is_cpu() && operands.iter().copied().chain(&c.tensor).any(Tensor::track_op)
+}
 
 /// The gradients of a scalar, from its value on.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 use hyp_math::{Curvature, batch};
 
-use super::kept::Kept;
+use super::kept::{Kept, come_with_the_value};
 use super::mlr::{Parameters, check_shapes, mlr_layer_logits, mlr_logits, together};
 use super::{BallParameter, with_curvature};
 use crate::op::fresh::fresh;
@@ -68,8 +68,7 @@ fn loss(
     labels: &Tensor,
     c: &BallParameter,
 ) -> Result<Tensor> {
-    let trained = [x, p, a].into_iter().chain(&c.tensor).any(Tensor::track_op);
-    if !trained || !x.device().is_cpu() {
+    if !come_with_the_value(&[x, p, a], c) {
         let logits = match parameters {
             Parameters::Raw => mlr_layer_logits,
             _ => mlr_logits,
