@@ -189,6 +189,14 @@ fn the_episodes_of_a_test_are_left_behind_and_replayed() {
     let (code, replayed) = run(&bed, &resumed);
     assert_eq!(code, 0, "{replayed}");
     assert_ne!(accuracy(&replayed), accuracy(&first), "another list is another test");
+    // Episodes of another size are refused before anything is trained.
+    let (size, other) =
+        ("test = { way = 5, shot = 1, query = 15 }", "test = { way = 5, shot = 1, query = 14 }");
+    bed.replace(config, size, other);
+    let (code, text_of_size) = run(&bed, &row);
+    assert!(code == 1 && text_of_size.contains("is tested on"), "{text_of_size}");
+    assert!(!text_of_size.contains("rows done"), "{text_of_size}");
+    bed.replace(config, other, size);
     bed.write(&list, &text.replacen('|', "", 1));
     let (code, text) = run(&bed, &resumed);
     assert!(code == 1 && text.contains("line 4") && text.contains(name.to_str().unwrap()), "{text}");

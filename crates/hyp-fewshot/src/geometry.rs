@@ -128,6 +128,25 @@ impl Geometry {
         }
     }
 
+    /// The same geometry with another largest norm of a feature; the same where nothing can be clipped.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyp_fewshot::{Flat, Geometry};
+    /// assert_eq!(Geometry::poincare(0.05).with_clip(Some(2.3)).clip(), Some(2.3));
+    /// let flat = Geometry::Euclidean { distance: Flat::Twice };
+    /// assert_eq!(flat.with_clip(Some(2.3)), flat);
+    /// ```
+    pub fn with_clip(self, clip: Option<f64>) -> Self {
+        match self {
+            Self::Poincare { c, trainable_c, margin, riemannian_gradient, .. } => {
+                Self::Poincare { c, trainable_c, margin, clip, riemannian_gradient }
+            }
+            Self::Lorentz { c, trainable_c, .. } => Self::Lorentz { c, trainable_c, clip },
+            other => other,
+        }
+    }
+
     /// Whether the curvature is trained.
     pub fn trains_c(&self) -> bool {
         matches!(self, Self::Poincare { trainable_c: true, .. } | Self::Lorentz { trainable_c: true, .. })

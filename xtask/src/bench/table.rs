@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::measure::{Line, Work};
 use super::peak::Peak;
-use crate::record::{Code, processor};
+use crate::record::{Code, processor, processor_model};
 use crate::workspace;
 
 /// The page that the tables live in.
@@ -33,7 +33,7 @@ pub(super) fn table(lines: &[Line], conditions: &Conditions) -> String {
         "{}{}, {threads} threads, {build} at commit {}{changed}; medians, with quartiles in brackets.\n\
          Measured peak of this run: {:.0} GFLOP/s in f32, {:.0} in f64 ({}).\n",
         processor(),
-        model().map_or(String::new(), |model| format!(" ({model})")),
+        processor_model().map_or(String::new(), |model| format!(" ({model})")),
         code.commit.get(..12).unwrap_or(&code.commit),
         peak.single,
         peak.double,
@@ -82,18 +82,6 @@ pub(super) fn table(lines: &[Line], conditions: &Conditions) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Family and model of the processor, which tell more than its name where a hypervisor hides that.
-fn model() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let number = |name: &str| {
-        text.lines().find_map(|line| {
-            line.split_once(':').filter(|(key, _)| key.trim() == name)?.1.trim().parse().ok()
-        })
-    };
-    let (family, model): (u32, u32) = (number("cpu family")?, number("model")?);
-    Some(format!("family {family}, model {model}"))
 }
 
 /// Ours and the peers' memory.

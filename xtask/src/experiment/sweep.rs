@@ -127,10 +127,8 @@ fn run(root: &Path, options: &SweepOptions) -> Result<()> {
 
     let row_at = |c: f64| row.at_c(format!("{}/c={c}", row.id()), c);
     let sha256_at = |c: f64| hexadecimal(&Sha256::digest(format!("{base} c={c}").as_bytes()));
-    let mut known = [&[0.0], &options.grid.0[..], &RECOMMENDED].concat();
-    known.sort_by(f64::total_cmp);
-    known.dedup();
-    let rows: Vec<(f64, FewShotRow)> = known.into_iter().map(|c| (c, row_at(c))).collect();
+    let mut known = ascending([&[0.0], &options.grid.0[..], &RECOMMENDED].concat());
+    let rows: Vec<(f64, FewShotRow)> = known.iter().map(|c| (*c, row_at(*c))).collect();
     let mut waiting = Vec::new();
     for (c, row) in &rows {
         let job = job_of(row, *c, options.seed, &folder, &environment);
@@ -167,19 +165,22 @@ fn run(root: &Path, options: &SweepOptions) -> Result<()> {
         "δ_rel of the training features of the flat model: {:.3}; c(X) = {:.4} with 0.144, {:.4} with 0.0568",
         suggestion.delta_rel, suggestion.printed, suggestion.consistent
     );
-    let mut values: Vec<f64> =
-        options.grid.0.iter().copied().chain(RECOMMENDED).chain([suggestion.printed]).collect();
-    values.retain(|c| *c > 0.0);
-    values.sort_by(f64::total_cmp);
-    values.dedup();
+    known.push(suggestion.printed);
     let mut lost = Vec::new();
-    for c in values {
+    for c in ascending(known).into_iter().filter(|c| *c > 0.0) {
         match cell(c)? {
             Some(cell) => cells.push(cell),
             None => lost.push(c),
         }
     }
     finish(&cells, &lost, &suggestion, &folder, &environment)
+}
+
+/// Each value once.
+fn ascending(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    values
 }
 
 fn job_of<'a>(

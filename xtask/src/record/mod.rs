@@ -23,7 +23,7 @@ pub(crate) use config::ConfigFile;
 pub(crate) use paper::{Paper, PaperValue};
 pub(crate) use provenance::Run;
 #[cfg(feature = "experiments")]
-pub(crate) use provenance::{Code, hexadecimal, output, processor};
+pub(crate) use provenance::{Code, hexadecimal, output, processor, processor_model};
 pub(crate) use store::{merge, on_other_data, path, read, read_all, write};
 pub(crate) use verdict::{Judgement, Verdict, judge};
 

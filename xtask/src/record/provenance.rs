@@ -110,9 +110,22 @@ fn is_older_than_its_sources(program: &Path) -> bool {
 /// Name of the processor.
 #[cfg(feature = "experiments")]
 pub(crate) fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+    of_processor("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+/// Family and model of the processor, which tell more than its name where a hypervisor hides that.
+#[cfg(feature = "experiments")]
+pub(crate) fn processor_model() -> Option<String> {
+    let [family, model] = ["cpu family", "model"].map(of_processor);
+    Some(format!("family {}, model {}", family?, model?))
+}
+
+/// What Linux says of the first processor under this name.
+#[cfg(feature = "experiments")]
+fn of_processor(name: &str) -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+    fields.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned())
 }
 
 /// The arguments as a reader would type them: folders of this machine become `DIR`.

@@ -70,9 +70,8 @@ impl Experiment for FewShot {
     fn data_of(&self, row: &FewShotRow) -> Result<BTreeMap<String, DataFacts>> {
         let pictures = self.pictures_for(row)?;
         let mut facts = pictures.facts.clone();
-        if let Some(path) = &row.replay {
+        if let Some(list) = self.replayed(&self.fitting(row, &pictures), &pictures)? {
             let index = pictures.test.index();
-            let list = EpisodeList::read(index, &self.environment.root.join(path))?;
             let sha256 = hexadecimal(&Sha256::digest(format!("{list:?}").as_bytes()));
             let (images, classes) = (index.len(), index.classes().len());
             facts.insert(
@@ -138,19 +137,10 @@ impl FewShot {
     /// The episodes that test a row: those of its file, or those that every row of that size is asked, which are left in
     /// the folder of the run for other rows and other programs.
     fn test_episodes(&self, row: &FewShotRow, pictures: &Pictures) -> Result<EpisodeList> {
-        let index = pictures.test.index();
-        if let Some(path) = &row.replay {
-            let list = EpisodeList::read(index, &self.environment.root.join(path))?;
-            let (found, wanted) = (list.shape(), EpisodeShape::from(row.test));
-            if found != wanted {
-                bail!(
-                    "{} holds episodes of {found:?} and {} is tested on {wanted:?}; make `test` so, or replay another list",
-                    path.display(),
-                    row.id()
-                );
-            }
+        if let Some(list) = self.replayed(row, pictures)? {
             return Ok(list);
         }
+        let index = pictures.test.index();
         let list = model::drawn(&pictures.test, row.test, self.table.test_episodes)?;
         let ShapeTable { way, shot, query } = row.test;
         let data: String = index.fingerprint().chars().take(8).collect();
@@ -158,13 +148,28 @@ impl FewShot {
         let folder = self.environment.run_folder(&self.id, self.scale).join("episodes");
         let path = folder.join(name);
         // One job writes it, whichever comes first.
-        let _one = self.done.lock().expect(POISONED);
+        let _held = Held::take(&folder, &self.environment.stop)?;
         if !path.is_file() {
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
             list.write(index, &path)?;
         }
         Ok(list)
+    }
+
+    /// The test episodes of a row that names a file of them.
+    fn replayed(&self, row: &FewShotRow, pictures: &Pictures) -> Result<Option<EpisodeList>> {
+        let Some(path) = &row.replay else { return Ok(None) };
+        let list = EpisodeList::read(pictures.test.index(), &self.environment.root.join(path))?;
+        let (found, wanted) = (list.shape(), EpisodeShape::from(row.test));
+        if found != wanted {
+            bail!(
+                "{} holds episodes of {found:?} and {} is tested on {wanted:?}; make `test` so, or replay another list",
+                path.display(),
+                row.id()
+            );
+        }
+        Ok(Some(list))
     }
 
     /// The row, at smoke with episodes that are no wider than what is shipped.

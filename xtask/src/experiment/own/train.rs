@@ -10,7 +10,6 @@ use hyp_data::source::own::{self, Labels};
 use hyp_data::source::{ReadOptions, Unusable};
 use hyp_data::{Colour, Dataset, Random, Split, SplitRule};
 use hyp_fewshot::{Encoding, Flat, Geometry};
-use hyp_math::eps::BALL_MARGIN;
 use serde_json::{Value, json};
 
 use super::Course;
@@ -281,14 +280,8 @@ fn in_parts(dataset: Dataset, options: &TrainOptions) -> Result<Dataset> {
 fn row(options: &TrainOptions, classes: [usize; 3]) -> FewShotRow {
     let c = options.c;
     let geometry = match options.geometry {
-        Space::Poincare => Geometry::Poincare {
-            c,
-            trainable_c: false,
-            margin: BALL_MARGIN,
-            clip: options.clip,
-            riemannian_gradient: true,
-        },
-        Space::Lorentz => Geometry::Lorentz { c, trainable_c: false, clip: options.clip },
+        Space::Poincare => Geometry::poincare(c),
+        Space::Lorentz => Geometry::Lorentz { c, trainable_c: false, clip: None },
         Space::Euclidean => Geometry::Euclidean { distance: Flat::Squared },
         Space::EuclideanTwice => Geometry::Euclidean { distance: Flat::Twice },
         Space::Cosine => Geometry::Cosine { scale: 10.0 },
@@ -313,5 +306,5 @@ fn row(options: &TrainOptions, classes: [usize; 3]) -> FewShotRow {
         gamma: 0.5,
     };
     let test = ShapeTable { way: options.way.min(classes[1]).min(classes[2]), shot, query };
-    FewShotRow::own(geometry, backbone, train, test)
+    FewShotRow::own(geometry.with_clip(options.clip), backbone, train, test)
 }
