@@ -3,11 +3,11 @@
 //! The numbers of as many channels as a vector has lanes are brought together, position by position, so that a tap is one
 //! multiplication of vectors whatever the size of the maps, the stride and the padding.
 
-use super::layout::{Frame, Out, lay, lay_weight};
+use super::layout::{Out, lay_weight};
 use crate::op::im2col::Plan;
 use crate::op::scratch::scratch;
 use crate::op::stored::Stored;
-use crate::op::vector::{Lane, Level, Work};
+use crate::op::vector::{Frame, Lane, Level, Work, lay};
 
 /// Positions of a row that are computed together.
 const TOGETHER: usize = 4;

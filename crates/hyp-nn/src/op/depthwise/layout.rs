@@ -1,53 +1,6 @@
-//! Maps with a channel in each lane of a vector: how they are laid out so, and brought back.
+//! Filters with a channel in each lane of a vector, and results on their way from the lanes to maps.
 
-use crate::op::vector::Lane;
-
-/// Lanes of the longest vector.
-const MOST: usize = 16;
-
-/// A map with its padding.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Frame {
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    pub(super) top: usize,
-    pub(super) left: usize,
-}
-
-impl Frame {
-    pub(super) fn positions(self) -> usize {
-        self.rows * self.columns
-    }
-}
-
-/// Brings maps that start `step` numbers apart into a frame, a map in each lane; lanes without one are zero.
-#[inline(always)]
-pub(super) fn lay<L: Lane>(
-    maps: &[f32],
-    step: usize,
-    channels: usize,
-    [height, width]: [usize; 2],
-    frame: Frame,
-    to: &mut [f32],
-) {
-    let plane = height * width;
-    let (mut row, mut column) = (frame.top, 0);
-    for first in (0..plane).step_by(L::LANES) {
-        let count = L::LANES.min(plane - first);
-        let mut lanes = [L::zero(); MOST];
-        for (channel, lane) in lanes.iter_mut().enumerate().take(channels) {
-            let map = &maps[channel * step + first..][..count];
-            *lane = if count == L::LANES { L::load(map) } else { L::load_some(map) };
-        }
-        for position in transposed(lanes).into_iter().take(count) {
-            position.store(&mut to[(row * frame.columns + frame.left + column) * L::LANES..]);
-            column += 1;
-            if column == width {
-                (row, column) = (row + 1, 0);
-            }
-        }
-    }
-}
+use crate::op::vector::{Lane, MOST, transposed};
 
 /// Brings the filters of some channels together, a channel in each lane; lanes without one are zero.
 #[inline(always)]
@@ -105,23 +58,4 @@ impl<'a, L: Lane> Out<'a, L> {
             }
         }
     }
-}
-
-/// The transposed square of as many vectors as they have lanes.
-///
-/// Rows i and i + n/2 interleaved bring the highest bit of the row behind those of the column, and the highest of the
-/// column behind those of the row; after all bits have passed, rows are columns.
-#[inline(always)]
-fn transposed<L: Lane>(mut rows: [L; MOST]) -> [L; MOST] {
-    let half = L::LANES / 2;
-    let mut passed = 1;
-    while passed < L::LANES {
-        let mut next = rows;
-        for i in 0..half {
-            [next[2 * i], next[2 * i + 1]] = rows[i].interleaved(rows[i + half]);
-        }
-        rows = next;
-        passed *= 2;
-    }
-    rows
 }

@@ -147,14 +147,8 @@ impl Direct {
                         let from = &maps[first * map_step + y * width..];
                         transpose(from, map_step, [filters, rows * width], turned, columns);
                         let gradient = &mut gradient[first..];
-                        self.level.weight_gradient(
-                            turned,
-                            self.stored.offsets(),
-                            stored,
-                            lines,
-                            gradient,
-                            step,
-                        );
+                        let offsets = self.stored.offsets();
+                        self.level.products(turned, offsets, stored, lines, gradient, step, true);
                     }
                 }
             });

@@ -32,8 +32,6 @@ pub(in super::super) trait Lane: Copy {
     fn add_product(self, a: Self, b: Self) -> Self;
     /// `[x₀, y₀, x₁, y₁, …]`, in two parts.
     fn interleaved(self, other: Self) -> [Self; 2];
-    /// The even and the odd numbers of both: the inverse of [`Lane::interleaved`].
-    fn parted(self, other: Self) -> [Self; 2];
 }
 
 /// What runs on vectors of any kind. `run` and all that it calls must be inlined, or they are compiled for vectors of
@@ -63,10 +61,10 @@ mod x86 {
     use std::arch::x86_64::{
         __m256, __m256i, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
         _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_ps,
-        _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps,
-        _mm256_unpacklo_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps,
-        _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_ps, _mm512_setr_epi32,
-        _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+        _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+        _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+        _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps,
+        _mm512_storeu_ps, _mm512_sub_ps,
     };
 
     #[target_feature(enable = "avx512f")]
@@ -171,16 +169,6 @@ mod x86 {
                 [_mm512_permutex2var_ps(self, low, other), _mm512_permutex2var_ps(self, high, other)]
             }
         }
-
-        #[inline(always)]
-        fn parted(self, other: Self) -> [Self; 2] {
-            // SAFETY: as above.
-            unsafe {
-                let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-                let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-                [_mm512_permutex2var_ps(self, even, other), _mm512_permutex2var_ps(self, odd, other)]
-            }
-        }
     }
 
     /// The mask of the first `len` of eight numbers.
@@ -224,17 +212,6 @@ mod x86 {
                 // The instructions work within halves: x₀ y₀ x₁ y₁ | x₄ …, and x₂ y₂ x₃ y₃ | x₆ ….
                 let (first, second) = (_mm256_unpacklo_ps(self, other), _mm256_unpackhi_ps(self, other));
                 [_mm256_permute2f128_ps::<0x20>(first, second), _mm256_permute2f128_ps::<0x31>(first, second)]
-            }
-        }
-
-        #[inline(always)]
-        fn parted(self, other: Self) -> [Self; 2] {
-            // SAFETY: as above.
-            unsafe {
-                let low = _mm256_permute2f128_ps::<0x20>(self, other);
-                let high = _mm256_permute2f128_ps::<0x31>(self, other);
-                // x₀ x₂ x₄ x₆ | y₀ …, after the halves have been brought together.
-                [_mm256_shuffle_ps::<0x88>(low, high), _mm256_shuffle_ps::<0xDD>(low, high)]
             }
         }
     }

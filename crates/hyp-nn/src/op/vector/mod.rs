@@ -2,10 +2,12 @@
 #![expect(unsafe_code, reason = "vector intrinsics; extents are asserted before each loop")]
 
 mod lane;
+mod layout;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(super) use lane::{Lane, Work};
+pub(super) use layout::{Frame, MOST, lay, lift, transposed};
 
 /// Taps after which partial sums go to memory.
 const TAPS: usize = 288;
@@ -131,7 +133,7 @@ impl Level {
         }
     }
 
-    /// Filters of the weight gradient that are computed together; of fewer, as many vectors as hold them.
+    /// Columns of [`Level::products`] that are computed together; of fewer, as many vectors as hold them.
     pub(super) fn columns(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -141,41 +143,43 @@ impl Level {
         }
     }
 
-    /// `gradient[t][f] += Σ_p turned[p][f] · stored[offsets[t] + position p]`, over the positions of `lines` in order.
+    /// `to[t][f] = Σ_p right[p][f] · left[offsets[t] + position p]`, over the positions of `lines` in order; added to
+    /// what `to` holds where `add` says so.
     ///
-    /// Rows of `turned` have some vectors, at most [`Level::columns`]; rows of `gradient` start `step` elements apart.
-    pub(super) fn weight_gradient(
+    /// Rows of `right` have some vectors, at most [`Level::columns`]; rows of `to` start `step` elements apart.
+    pub(super) fn products(
         self,
-        turned: &[f32],
+        right: &[f32],
         offsets: &[u32],
-        stored: &[f32],
+        left: &[f32],
         lines: Lines,
-        gradient: &mut [f32],
+        to: &mut [f32],
         step: usize,
+        add: bool,
     ) {
-        let columns = turned.len() / (lines.rows * lines.width);
+        let columns = right.len() / (lines.rows * lines.width);
         let reach = (lines.rows - 1) * lines.step + lines.width;
         let reach = reach + offsets.iter().max().map_or(0, |o| *o as usize);
         assert!(columns.is_multiple_of(self.lanes()) && columns <= self.columns() && columns <= step);
-        assert!(turned.len() == lines.rows * lines.width * columns && reach <= stored.len());
-        assert!(gradient.len() >= (offsets.len() - 1) * step + columns, "a row of the gradient per tap");
+        assert!(right.len() == lines.rows * lines.width * columns && reach <= left.len());
+        assert!(to.len() >= (offsets.len() - 1) * step + columns, "a row of the result for each offset");
         match (self, columns / self.lanes()) {
             // SAFETY: the level was detected; the assertions above bound every access.
             #[cfg(target_arch = "x86_64")]
             (Self::Avx512, vectors) => unsafe {
                 match vectors {
-                    4 => x86::wide::gradient::<6, 4>(turned, offsets, stored, lines, gradient, step),
-                    3 => x86::wide::gradient::<8, 3>(turned, offsets, stored, lines, gradient, step),
-                    2 => x86::wide::gradient::<12, 2>(turned, offsets, stored, lines, gradient, step),
-                    _ => x86::wide::gradient::<24, 1>(turned, offsets, stored, lines, gradient, step),
+                    4 => x86::wide::products::<6, 4>(right, offsets, left, lines, to, step, add),
+                    3 => x86::wide::products::<8, 3>(right, offsets, left, lines, to, step, add),
+                    2 => x86::wide::products::<12, 2>(right, offsets, left, lines, to, step, add),
+                    _ => x86::wide::products::<24, 1>(right, offsets, left, lines, to, step, add),
                 }
             },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             (Self::Avx2, vectors) => unsafe {
                 match vectors {
-                    2 => x86::narrow::gradient::<6, 2>(turned, offsets, stored, lines, gradient, step),
-                    _ => x86::narrow::gradient::<12, 1>(turned, offsets, stored, lines, gradient, step),
+                    2 => x86::narrow::products::<6, 2>(right, offsets, left, lines, to, step, add),
+                    _ => x86::narrow::products::<12, 1>(right, offsets, left, lines, to, step, add),
                 }
             },
         }

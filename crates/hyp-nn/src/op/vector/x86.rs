@@ -54,32 +54,33 @@ macro_rules! kernels {
                 }
             }
 
-            /// The weight gradient of `V` vectors of filters, `T` taps at a time.
+            /// Sums of products for `V` vectors of columns, `T` rows at a time.
             ///
             /// # Safety
-            /// The processor must have the features; `turned` holds `V` vectors per position, `stored` all positions
-            /// from every tap on, and `gradient` `V` vectors per tap, `step` elements apart.
+            /// The processor must have the features; `right` holds `V` vectors per position, `left` all positions from
+            /// every offset on, and `to` `V` vectors per offset, `step` elements apart.
             #[target_feature(enable = $features)]
-            pub(in super::super) unsafe fn gradient<const T: usize, const V: usize>(
-                turned: &[f32],
-                taps: &[u32],
-                stored: &[f32],
+            pub(in super::super) unsafe fn products<const T: usize, const V: usize>(
+                right: &[f32],
+                offsets: &[u32],
+                left: &[f32],
                 lines: Lines,
-                gradient: &mut [f32],
+                to: &mut [f32],
                 step: usize,
+                add: bool,
             ) {
-                let stored = stored.as_ptr();
-                for (n, taps) in taps.chunks(T).enumerate() {
-                    // What is missing of the last taps is the last one again, and not stored.
-                    let mut runs = [stored; T];
+                let left = left.as_ptr();
+                for (n, offsets) in offsets.chunks(T).enumerate() {
+                    // What is missing of the last rows is the last one again, and not stored.
+                    let mut runs = [left; T];
                     for (run, t) in runs.iter_mut().zip(0..T) {
-                        // SAFETY: every tap lies within `stored`, as the caller vouches.
-                        *run = unsafe { stored.add(taps[t.min(taps.len() - 1)] as usize) };
+                        // SAFETY: every offset lies within `left`, as the caller vouches.
+                        *run = unsafe { left.add(offsets[t.min(offsets.len() - 1)] as usize) };
                     }
                     let mut sums = [[$zero(); V]; T];
                     // SAFETY: the caller vouches for the extents.
                     unsafe {
-                        let mut line = turned.as_ptr();
+                        let mut line = right.as_ptr();
                         for row in 0..lines.rows {
                             for p in row * lines.step..row * lines.step + lines.width {
                                 let mut values = [$zero(); V];
@@ -95,12 +96,13 @@ macro_rules! kernels {
                                 line = line.wrapping_add($lanes * V);
                             }
                         }
-                        let rows = gradient.as_mut_ptr().add(n * T * step);
+                        let rows = to.as_mut_ptr().add(n * T * step);
                         for t in 0..T {
-                            if t < taps.len() {
+                            if t < offsets.len() {
                                 for v in 0..V {
                                     let target = rows.add(t * step + $lanes * v);
-                                    $store(target, $add($load(target), sums[t][v]));
+                                    let sum = if add { $add($load(target), sums[t][v]) } else { sums[t][v] };
+                                    $store(target, sum);
                                 }
                             }
                         }

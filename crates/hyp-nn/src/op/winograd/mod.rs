@@ -9,10 +9,9 @@ mod transform;
 mod whole;
 mod work;
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
+use super::fresh::fresh;
 use super::im2col::{ConvOptions, Plan};
 use super::scratch::scratch;
 use super::stored::Stored;
@@ -20,8 +19,11 @@ use super::vector::{Level, Lines};
 pub(super) use tiles::Strides;
 use tiles::{Run, TILE, Tiling, WINDOW};
 
-/// Numbers to which rows of tiles, channels and filters are filled up: those of the longest vector.
+/// Numbers to which channels and filters are filled up: those of the longest vector.
 const LANES: usize = 16;
+
+/// Tiles that are computed together, as [`Level::products`] takes rows.
+const TOGETHER: usize = 6;
 
 /// Values of a transformed tile.
 const VALUES: usize = WINDOW * WINDOW;
@@ -34,9 +36,6 @@ const CHANNELS: usize = 16;
 
 /// Computed results per wanted one above which they do.
 const WASTE: f64 = 2.6;
-
-/// Filters whose products are kept until they are transformed back.
-const FILTERS: usize = 64;
 
 /// Transformed numbers of a weight above which it does not stay in the cache from one block of tiles to the next.
 const LARGE: usize = 1 << 20;
@@ -71,8 +70,8 @@ impl Winograd {
         Self::new(Stored::turned(plan)?)
     }
 
-    /// How many of a batch's images should be given together, so that few numbers of the last vector are computed in
-    /// vain and a large weight is not read for every small image.
+    /// How many of a batch's images should be given together, so that few tiles are computed in vain and a large weight
+    /// is not read for every small image.
     pub(super) fn images(&self) -> usize {
         let (tiles, block) = (self.tiling.tiles(), self.block());
         let large = VALUES * self.plan.channels * self.plan.filters > LARGE;
@@ -84,7 +83,7 @@ impl Winograd {
                 .tiling
                 .blocks(*images, block)
                 .iter()
-                .map(|(_, tiles)| tiles.next_multiple_of(LANES))
+                .map(|(_, tiles)| tiles.next_multiple_of(TOGETHER))
                 .sum();
             20 * computed / (images * tiles)
         };
@@ -94,7 +93,12 @@ impl Winograd {
     /// The tiles of a block: so many that reading the weight once for each block costs no more than its tiles do.
     fn block(&self) -> usize {
         let (channels, filters) = (self.plan.channels, self.plan.filters);
-        (channels * filters / (2 * (channels + filters))).clamp(BLOCK[0], BLOCK[1]).next_multiple_of(LANES)
+        (channels * filters / (2 * (channels + filters))).clamp(BLOCK[0], BLOCK[1]).next_multiple_of(TOGETHER)
+    }
+
+    /// Channels with those that fill the last vector: the numbers of a tile in a value of the windows.
+    fn row(&self) -> usize {
+        self.plan.channels.next_multiple_of(LANES)
     }
 
     /// The weight `[filter][channel][ky][kx]`, transformed, in the order in which the kernel reads it.
@@ -110,26 +114,22 @@ impl Winograd {
     }
 
     fn pack_by(&self, weight: impl Fn(usize, usize, usize) -> f32 + Sync) -> Vec<f32> {
-        let (count, channels, block) = (self.plan.filters, self.plan.channels, self.level.filters());
-        let mut packed = vec![0.0; self.packed_at(count.next_multiple_of(block))];
-        packed.par_chunks_mut(self.packed_at(FILTERS)).enumerate().for_each(|(n, packed)| {
-            let first = n * FILTERS;
+        let (all, channels, group) = (self.plan.filters, self.plan.channels, self.level.columns());
+        let size = VALUES * (group * channels + SPARE);
+        let last = all - (all - 1) / group * group;
+        let whole = (all - last) / group * size;
+        let mut packed = fresh(whole + VALUES * (last.next_multiple_of(LANES) * channels + SPARE));
+        packed.par_chunks_mut(size).enumerate().for_each(|(n, packed)| {
+            let first = n * group;
+            let count = group.min(all - first);
             self.level.run(work::Filters {
                 weight: |f, c, tap| weight(first + f, c, tap),
-                count: FILTERS.min(count - first),
+                count,
                 channels,
-                block,
                 packed,
             });
         });
         packed
-    }
-
-    /// Where the filters from a multiple of [`FILTERS`] on begin in the packed weight.
-    fn packed_at(&self, first: usize) -> usize {
-        let (all, rest) = (first / FILTERS, first % FILTERS);
-        let spare = all + usize::from(rest > 0);
-        VALUES * (first * self.plan.channels + spare * SPARE)
     }
 
     /// Convolves some images into maps.
@@ -142,82 +142,64 @@ impl Winograd {
         maps: &mut [f32],
         to: Strides,
     ) {
-        let (channels, filters) = (self.plan.channels, self.plan.filters);
-        let padded = filters.next_multiple_of(self.level.filters());
+        let (channels, filters, group, row) =
+            (self.plan.channels, self.plan.filters, self.level.columns(), self.row());
+        let lines = Lines { rows: 1, width: channels, step: channels };
         for (runs, tiles) in self.tiling.blocks(count, self.block()) {
-            let columns = tiles.next_multiple_of(LANES);
-            let offsets: Vec<u32> = (0..channels).map(|c| (c * columns) as u32).collect();
-            self.with_windows(images, at, &runs, columns, |windows, step| {
-                // The last run reads whole vectors.
-                scratch(VALUES * (FILTERS * columns + SPARE) + LANES, |products: &mut [f32]| {
-                    for first in (0..padded).step_by(FILTERS) {
-                        let together = FILTERS.min(padded - first);
-                        let (size, taps) = (together * columns, together * channels);
+            let offsets: Vec<u32> = (0..tiles).map(|t| (t * row) as u32).collect();
+            self.with_windows(images, at, &runs, tiles, |windows, step| {
+                scratch(VALUES * (tiles * group + SPARE), |products: &mut [f32]| {
+                    for (n, packed) in packed.chunks(VALUES * (group * channels + SPARE)).enumerate() {
+                        let first = n * group;
+                        let count = group.min(filters - first);
+                        let width = count.next_multiple_of(LANES);
+                        let size = tiles * width;
                         for value in 0..VALUES {
-                            let at = self.packed_at(first) + value * (taps + SPARE);
-                            let to = value * (size + SPARE);
-                            self.level.maps(
-                                &packed[at..at + taps],
-                                &offsets,
-                                &windows[value * step..(value + 1) * step],
-                                &mut products[to..to + size],
-                                columns,
-                                columns,
-                            );
+                            let weight = &packed[value * (width * channels + SPARE)..][..width * channels];
+                            let windows = &windows[value * step..(value + 1) * step];
+                            let products = &mut products[value * (size + SPARE)..][..size];
+                            self.level.products(weight, &offsets, windows, lines, products, width, false);
                         }
-                        let f = first..(first + together).min(filters);
-                        self.results(products, columns, &runs, f, maps, to);
+                        let maps = &mut maps[first * to.channel..];
+                        self.results(products, [width, size + SPARE], &runs, count, maps, to);
                     }
                 });
             });
         }
     }
 
-    /// Gives the maps `filters` of some runs from their products `[value][filter][tile]`.
+    /// Gives some maps of some runs from their products, with the elements from one tile and one value to the next.
     fn results(
         &self,
         products: &[f32],
-        columns: usize,
+        steps: [usize; 2],
         runs: &[Run],
-        filters: Range<usize>,
+        count: usize,
         maps: &mut [f32],
         to: Strides,
     ) {
-        let rows = runs.iter().map(|run| run.rows).max().unwrap_or(0);
-        let step = filters.len().next_multiple_of(self.level.filters()) * columns + SPARE;
-        scratch(self.tiling.results_work(rows), |work: &mut [f32]| {
-            let tiling = &self.tiling;
-            self.level.run(work::Results { tiling, products, columns, step, runs, filters, work, maps, to });
+        let tiling = &self.tiling;
+        scratch(tiling.work(self.level.lanes()), |work: &mut [f32]| {
+            self.level.run(work::Results { tiling, products, steps, runs, count, work, maps, to });
         });
     }
 
-    /// Gives `work` the transformed windows of some runs, `[value][channel][tile]` with `columns` tiles, and the
-    /// elements from one value to the next.
+    /// Gives `work` the transformed windows of some runs, `[value][tile][channel]` with [`Winograd::row`] numbers a tile,
+    /// and the elements from one value to the next.
     fn with_windows(
         &self,
         images: &[f32],
         at: Strides,
         runs: &[Run],
-        columns: usize,
+        tiles: usize,
         work: impl FnOnce(&[f32], usize),
     ) {
-        let channels = self.plan.channels;
-        // The last run writes whole vectors.
-        let step = channels * columns + SPARE.max(LANES);
-        let rows = runs.iter().map(|run| run.rows).max().unwrap_or(0);
+        let (tiling, channels, row) = (&self.tiling, self.plan.channels, self.row());
+        let step = tiles * row + SPARE;
         scratch(VALUES * step, |windows: &mut [f32]| {
-            scratch(self.tiling.windows_work(rows), |store: &mut [f32]| {
-                self.level.run(work::Windows {
-                    tiling: &self.tiling,
-                    images,
-                    at,
-                    channels,
-                    runs,
-                    work: store,
-                    out: windows,
-                    columns,
-                    step,
-                });
+            scratch(tiling.work(self.level.lanes()), |store: &mut [f32]| {
+                let (work, out, steps) = (store, &mut *windows, [row, step]);
+                self.level.run(work::Windows { tiling, images, at, channels, runs, work, out, steps });
             });
             work(windows, step);
         });
@@ -244,39 +226,22 @@ impl Winograd {
         gradient: &mut [f32],
     ) {
         let (channels, all, width) = (self.plan.channels, self.plan.filters, self.gradient_filters());
+        let (group, row) = (self.level.columns(), self.row());
+        let offsets: Vec<u32> = (0..channels as u32).collect();
         for (runs, tiles) in self.tiling.blocks(count, self.block()) {
-            let columns = tiles.next_multiple_of(LANES);
-            let offsets: Vec<u32> = (0..channels).map(|c| (c * columns) as u32).collect();
-            self.with_windows(images, at, &runs, columns, |windows, step| {
-                let together = self.level.columns();
-                scratch(VALUES * (tiles * together + SPARE), |turned: &mut [f32]| {
-                    for first in (0..all).step_by(together) {
-                        let filters = together.min(all - first);
-                        let padded = filters.next_multiple_of(LANES);
-                        let maps = &maps[first * from.channel..];
-                        scratch(self.tiling.gradients_work(filters), |work: &mut [f32]| {
-                            self.level.run(work::Gradients {
-                                tiling: &self.tiling,
-                                maps,
-                                from,
-                                filters,
-                                runs: &runs,
-                                work,
-                                turned,
-                                step: tiles * padded + SPARE,
-                            });
-                        });
+            let lines = Lines { rows: tiles, width: 1, step: row };
+            self.with_windows(images, at, &runs, tiles, |windows, step| {
+                scratch(VALUES * (tiles * group + SPARE), |turned: &mut [f32]| {
+                    for first in (0..all).step_by(group) {
+                        let count = group.min(all - first);
+                        let size = tiles * count.next_multiple_of(LANES);
+                        self.turned(&maps[first * from.channel..], from, count, &runs, turned, size);
                         for value in 0..VALUES {
-                            let at = value * (tiles * padded + SPARE);
-                            self.level.weight_gradient(
-                                &turned[at..at + tiles * padded],
-                                &offsets,
-                                &windows[value * step..(value + 1) * step],
-                                Lines { rows: 1, width: tiles, step: tiles },
-                                &mut gradient
-                                    [value * channels * width + first..(value + 1) * channels * width],
-                                width,
-                            );
+                            let turned = &turned[value * (size + SPARE)..][..size];
+                            let windows = &windows[value * step..(value + 1) * step];
+                            let at = value * channels * width;
+                            let gradient = &mut gradient[at + first..at + channels * width];
+                            self.level.products(turned, &offsets, windows, lines, gradient, width, true);
                         }
                     }
                 });
@@ -284,10 +249,19 @@ impl Winograd {
         }
     }
 
+    /// The transformed gradient of some maps of some runs, `[value][tile][filter]` with `size` numbers a value and
+    /// [`SPARE`] behind.
+    fn turned(&self, maps: &[f32], from: Strides, count: usize, runs: &[Run], out: &mut [f32], size: usize) {
+        let (tiling, steps) = (&self.tiling, [count.next_multiple_of(LANES), size + SPARE]);
+        scratch(tiling.work(self.level.lanes()), |work: &mut [f32]| {
+            self.level.run(work::Gradients { tiling, maps, from, count, runs, work, out, steps });
+        });
+    }
+
     /// The gradient of the weight, `[channel][ky][kx][filter]`, from the sum of what [`Winograd::weight_gradient`] gave.
     pub(super) fn finish_gradient(&self, sums: &[f32]) -> Vec<f32> {
         let (channels, filters) = (self.plan.channels, self.plan.filters);
-        let mut gradient = vec![0.0; channels * 9 * filters];
+        let mut gradient = fresh(channels * 9 * filters);
         self.level.run(work::FiltersBack { sums, channels, count: filters, gradient: &mut gradient });
         gradient
     }

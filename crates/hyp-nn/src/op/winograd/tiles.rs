@@ -1,15 +1,23 @@
 //! Tiles of 4 × 4 results, and the way of pixels into their windows and back.
+//!
+//! A vector holds one pixel, or one value of a tile, of as many channels as it has lanes: rows of a map may be as short as
+//! they like, and every number is written in a whole line of the cache.
 
 use super::super::im2col::Plan;
-use super::super::vector::Lane;
-use super::LANES;
-use super::transform::{mixed, results, results_back, sorted, windows};
+use super::super::vector::{Frame, Lane, lay, lift};
+use super::transform::{results, results_back, windows};
 
 /// Results of a tile along an axis.
 pub(super) const TILE: usize = 4;
 
 /// Values of a window along an axis, and of a transformed tile.
 pub(super) const WINDOW: usize = TILE + 2;
+
+/// Pixels of a window beyond its tile along an axis.
+const HALO: usize = WINDOW - TILE;
+
+/// Positions whose pixels stand in lanes at once, about as many as the first cache holds.
+const POSITIONS: usize = 640;
 
 /// Where images or maps lie in a slice.
 #[derive(Clone, Copy, Debug)]
@@ -81,222 +89,138 @@ impl Tiling {
             .collect()
     }
 
-    /// Numbers of a plane that holds one value of the windows of `rows` rows of tiles, with one row more.
-    fn plane(&self, rows: usize) -> usize {
-        (rows + 1) * self.grid[1] + LANES
+    /// Rows of tiles whose pixels stand in lanes at once.
+    fn band(&self) -> usize {
+        let line = TILE * self.grid[1] + HALO;
+        ((POSITIONS / line).saturating_sub(HALO) / TILE).clamp(1, self.grid[0].max(1))
     }
 
-    /// Numbers that a line of pixels has when it is filled up to whole vectors of tiles.
-    fn line(&self) -> usize {
-        TILE * (self.grid[1] + 1).next_multiple_of(LANES)
+    /// Numbers of working memory for vectors of so many lanes.
+    pub(super) fn work(&self, lanes: usize) -> usize {
+        (TILE * self.band() + HALO) * (TILE * self.grid[1] + HALO) * lanes
     }
 
-    /// Numbers of working memory for [`Tiling::windows`] of `rows` rows of tiles.
-    pub(super) fn windows_work(&self, rows: usize) -> usize {
-        TILE * WINDOW * self.plane(rows) + 2 * self.line() + TILE * LANES
-    }
-
-    /// Transforms the windows of a run in one channel: tile `t` of the run at value (y, x) of its window goes to
-    /// `out[(y·WINDOW + x)·step + t]`.
+    /// Transforms the windows of a run in as many channels as there are lanes, or fewer, which start `channel` elements
+    /// apart: value (y, x) of tile `t` of the block goes to `out[(y·WINDOW + x)·step + t·row..]`, a channel in each lane.
     ///
-    /// Whole vectors are written: what follows the last tile is overwritten too, up to [`LANES`] numbers.
+    /// `work` is zero at first, or as the last call left it.
     #[inline(always)]
     pub(super) fn windows<L: Lane>(
         &self,
-        channel: &[f32],
+        (image, channel, channels): (&[f32], usize, usize),
         run: &Run,
         work: &mut [f32],
         out: &mut [f32],
-        step: usize,
+        [row, step]: [usize; 2],
     ) {
-        // Each of the four phases of rows holds, for each of the six columns of a window, that of every tile.
-        let (columns, plane) = (self.grid[1], self.plane(run.rows));
-        let (planes, work) = work.split_at_mut(TILE * WINDOW * plane);
-        self.store::<L>(channel, run, work, planes, plane);
-        for first in (0..run.rows * columns).step_by(L::LANES) {
-            windows(
-                |y, x| {
-                    let at = (y % TILE * WINDOW + x) * plane + y / TILE * columns + first;
-                    L::load(&planes[at..])
-                },
-                |y, x, v| v.store(&mut out[(y * WINDOW + x) * step + first..]),
-            );
-        }
-    }
-
-    /// Sorts the pixels that a run of tiles reads by their place in the windows.
-    #[inline(always)]
-    fn store<L: Lane>(&self, channel: &[f32], run: &Run, work: &mut [f32], planes: &mut [f32], plane: usize) {
         let ([height, width], [top, left], columns) = (self.image, self.padding, self.grid[1]);
-        let (line, phases) = work.split_at_mut(self.line());
-        let spare = line.len() / TILE + LANES;
-        clear::<L>(line);
-        for y in 0..TILE * run.rows + 2 {
-            let pixel = (TILE * run.row + y).checked_sub(top).filter(|y| *y < height);
-            let inside = &mut line[left..left + width];
-            match pixel {
-                Some(y) => copy::<L>(&channel[y * width..(y + 1) * width], inside),
-                None => clear::<L>(inside),
+        let line = (TILE * columns + HALO) * L::LANES;
+        for first in (0..run.rows).step_by(self.band()) {
+            let rows = self.band().min(run.rows - first);
+            // The last lines of the band before are the first of this one.
+            let kept = if first > 0 { HALO } else { 0 };
+            if first > 0 {
+                let from = TILE * self.band() * line;
+                work.copy_within(from..from + HALO * line, 0);
             }
-            for first in (0..line.len() / TILE).step_by(L::LANES) {
-                let pixels = &line[TILE * first..];
-                let [zero, one, two, three] = sorted([
-                    L::load(pixels),
-                    L::load(&pixels[L::LANES..]),
-                    L::load(&pixels[2 * L::LANES..]),
-                    L::load(&pixels[3 * L::LANES..]),
-                ]);
-                zero.store(&mut phases[first..]);
-                one.store(&mut phases[spare + first..]);
-                two.store(&mut phases[2 * spare + first..]);
-                three.store(&mut phases[3 * spare + first..]);
+            // Lines of the band, counted in lines of the padded image.
+            let (start, end) = (TILE * (run.row + first), TILE * (run.row + first + rows) + HALO);
+            let above = (start + kept).max(top).min(end);
+            let below = end.min(top + height).max(above);
+            work[kept * line..(above - start) * line].fill(0.0);
+            work[(below - start) * line..(end - start) * line].fill(0.0);
+            if above < below {
+                let frame = Frame { rows: end - start, columns: line / L::LANES, top: above - start, left };
+                lay::<L>(
+                    &image[(above - top) * width..],
+                    channel,
+                    channels,
+                    [below - above, width],
+                    frame,
+                    work,
+                );
             }
-            // Whole vectors: what follows the last tile is written again with the next row, or is spare.
-            let at = (y % TILE * WINDOW) * plane + y / TILE * columns;
-            for x in 0..WINDOW {
-                for first in (0..columns).step_by(L::LANES) {
-                    let v = L::load(&phases[x % TILE * spare + x / TILE + first..]);
-                    v.store(&mut planes[at + x * plane + first..]);
-                }
-            }
-        }
-    }
-
-    /// Numbers of working memory for [`Tiling::results`] of `rows` rows of tiles.
-    pub(super) fn results_work(&self, rows: usize) -> usize {
-        TILE * TILE * (rows * self.grid[1]).next_multiple_of(LANES)
-    }
-
-    /// Gives the results of a run of tiles in one map: value (y, x) of tile `t` is at `tiles[(y·WINDOW + x)·step + t]`.
-    #[inline(always)]
-    pub(super) fn results<L: Lane>(
-        &self,
-        tiles: &[f32],
-        step: usize,
-        run: &Run,
-        lines: &mut [f32],
-        map: &mut [f32],
-    ) {
-        let ([height, width], columns) = (self.out, self.grid[1]);
-        let count = (run.rows * columns).next_multiple_of(LANES);
-        for first in (0..count).step_by(L::LANES) {
-            let mut rows = [[L::zero(); TILE]; TILE];
-            results(|y, x| L::load(&tiles[(y * WINDOW + x) * step + first..]), |y, x, v| rows[y][x] = v);
-            for y in 0..TILE {
-                let (mixed, line) = (mixed(rows[y]), &mut lines[TILE * (y * count + first)..]);
-                for n in 0..TILE {
-                    mixed[n].store(&mut line[n * L::LANES..]);
-                }
-            }
-        }
-        for r in 0..run.rows {
-            for y in 0..TILE {
-                let row = TILE * (run.row + r) + y;
-                if row < height {
-                    let from = &lines[TILE * (y * count + r * columns)..][..width];
-                    copy::<L>(from, &mut map[row * width..(row + 1) * width]);
-                }
-            }
-        }
-    }
-
-    /// Numbers of working memory for [`Tiling::gradients`] of so many maps.
-    pub(super) fn gradients_work(&self, filters: usize) -> usize {
-        TILE * TILE * self.grid[1] * filters.next_multiple_of(LANES)
-    }
-
-    /// Transforms the gradient of a run of tiles of some maps: that of map `f` at value (y, x) of tile `t` goes to
-    /// `out[(y·WINDOW + x)·step + t·filters.next_multiple_of(LANES) + f]` with the tiles of the block counted, and zero
-    /// beyond the last map.
-    #[inline(always)]
-    pub(super) fn gradients<L: Lane>(
-        &self,
-        maps: &[f32],
-        map_step: usize,
-        filters: usize,
-        run: &Run,
-        work: &mut [f32],
-        out: &mut [f32],
-        step: usize,
-    ) {
-        let ([height, width], columns, padded) = (self.out, self.grid[1], filters.next_multiple_of(LANES));
-        let line = TILE * columns * padded;
-        for y in 0..TILE {
-            // Beyond the last column of the maps.
-            clear::<L>(&mut work[y * line + width * padded..(y + 1) * line]);
-        }
-        for r in 0..run.rows {
-            for y in 0..TILE {
-                let (row, work) = (TILE * (run.row + r) + y, &mut work[y * line..(y + 1) * line]);
-                if row < height {
-                    turn::<L>(&maps[row * width..], map_step, [filters, width], work, padded);
-                } else {
-                    clear::<L>(work);
-                }
-            }
-            for tile in 0..columns {
-                for first in (0..padded).step_by(L::LANES) {
-                    results_back(
-                        |y, x| {
-                            let at = y * line + (TILE * tile + x) * padded + first;
-                            L::load(&work[at..])
-                        },
-                        |y, x, v| {
-                            let tile = run.before + r * columns + tile;
-                            v.store(&mut out[(y * WINDOW + x) * step + tile * padded + first..]);
-                        },
+            for r in 0..rows {
+                for t in 0..columns {
+                    let at = TILE * (r * line + t * L::LANES);
+                    let mut lines = [&work[..0]; WINDOW];
+                    for y in 0..WINDOW {
+                        lines[y] = &work[at + y * line..][..WINDOW * L::LANES];
+                    }
+                    let out = &mut out[(run.before + (first + r) * columns + t) * row..];
+                    windows(
+                        |y, x| L::load(&lines[y][x * L::LANES..]),
+                        |y, x, v| v.store(&mut out[(y * WINDOW + x) * step..]),
                     );
                 }
             }
         }
     }
-}
 
-/// `to[x][f] = from_rows[f][x]` of some rows and columns; rows of `from_rows` start `from_step` apart, those of `to` `to_step`,
-/// and what is missing of the last vector of a row of `to` becomes zero.
-#[inline(always)]
-fn turn<L: Lane>(
-    from_rows: &[f32],
-    from_step: usize,
-    [rows, columns]: [usize; 2],
-    to: &mut [f32],
-    to_step: usize,
-) {
-    for first in (0..rows).step_by(L::LANES) {
-        for x in (0..columns).step_by(L::LANES) {
-            let (height, width) = (L::LANES.min(rows - first), L::LANES.min(columns - x));
-            // Room for the longest vectors.
-            let mut block = [L::zero(); LANES];
-            for f in 0..height {
-                let from = (first + f) * from_step + x;
-                block[f] = L::load_some(&from_rows[from..from + width]);
-            }
-            // A transpose is so many perfect shuffles of the rows as their number has binary digits.
-            for _ in 0..L::LANES.ilog2() {
-                let before = block;
-                for i in 0..L::LANES / 2 {
-                    [block[2 * i], block[2 * i + 1]] = before[i].interleaved(before[L::LANES / 2 + i]);
+    /// Gives the results of a run in as many maps as there are lanes, or fewer, which start `map` elements apart: value
+    /// (y, x) of tile `t` of the block is at `products[(y·WINDOW + x)·step + t·row..]`, a map in each lane.
+    #[inline(always)]
+    pub(super) fn results<L: Lane>(
+        &self,
+        products: &[f32],
+        [row, step]: [usize; 2],
+        run: &Run,
+        work: &mut [f32],
+        (maps, map, count): (&mut [f32], usize, usize),
+    ) {
+        let ([height, width], columns) = (self.out, self.grid[1]);
+        let line = TILE * columns * L::LANES;
+        for first in (0..run.rows).step_by(self.band()) {
+            let rows = self.band().min(run.rows - first);
+            for r in 0..rows {
+                for t in 0..columns {
+                    let products = &products[(run.before + (first + r) * columns + t) * row..];
+                    let work = &mut work[TILE * (r * line + t * L::LANES)..];
+                    results(
+                        |y, x| L::load(&products[(y * WINDOW + x) * step..]),
+                        |y, x, v| v.store(&mut work[y * line + x * L::LANES..]),
+                    );
                 }
             }
-            for i in 0..width {
-                block[i].store(&mut to[(x + i) * to_step + first..]);
-            }
+            let start = TILE * (run.row + first);
+            let size = [(TILE * rows).min(height - start), width];
+            let frame = Frame { rows: TILE * rows, columns: line / L::LANES, top: 0, left: 0 };
+            lift::<L>(work, frame, size, &mut maps[start * width..], map, count);
         }
     }
-}
 
-/// Copies a slice to one as long, without the call that a few numbers are not worth.
-#[inline(always)]
-fn copy<L: Lane>(from: &[f32], to: &mut [f32]) {
-    for first in (0..from.len()).step_by(L::LANES) {
-        L::load_some(&from[first..]).store_some(&mut to[first..]);
-    }
-}
-
-/// Sets a slice to zero in the same way.
-#[inline(always)]
-fn clear<L: Lane>(to: &mut [f32]) {
-    for first in (0..to.len()).step_by(L::LANES) {
-        L::zero().store_some(&mut to[first..]);
+    /// Transforms the gradient of a run in as many maps as there are lanes, or fewer, which start `map` elements apart:
+    /// value (y, x) of tile `t` of the block goes to `out[(y·WINDOW + x)·step + t·row..]`, a map in each lane.
+    ///
+    /// `work` is zero at first, or as the last call left it.
+    #[inline(always)]
+    pub(super) fn gradients<L: Lane>(
+        &self,
+        (maps, map, count): (&[f32], usize, usize),
+        run: &Run,
+        work: &mut [f32],
+        out: &mut [f32],
+        [row, step]: [usize; 2],
+    ) {
+        let ([height, width], columns) = (self.out, self.grid[1]);
+        let line = TILE * columns * L::LANES;
+        for first in (0..run.rows).step_by(self.band()) {
+            let rows = self.band().min(run.rows - first);
+            let start = TILE * (run.row + first);
+            let inside = (TILE * rows).min(height - start);
+            work[inside * line..TILE * rows * line].fill(0.0);
+            let frame = Frame { rows: TILE * rows, columns: line / L::LANES, top: 0, left: 0 };
+            lay::<L>(&maps[start * width..], map, count, [inside, width], frame, work);
+            for r in 0..rows {
+                for t in 0..columns {
+                    let work = &work[TILE * (r * line + t * L::LANES)..];
+                    let out = &mut out[(run.before + (first + r) * columns + t) * row..];
+                    results_back(
+                        |y, x| L::load(&work[y * line + x * L::LANES..]),
+                        |y, x, v| v.store(&mut out[(y * WINDOW + x) * step..]),
+                    );
+                }
+            }
+        }
     }
 }

@@ -119,19 +119,3 @@ plane!(results, result, 6, 4, "`Aᵀ m A`, the results of tiles.");
 plane!(results_back, result_back, 4, 6, "`A y Aᵀ`, the way back of [`results`].");
 plane!(filters, filter, 3, 6, "`G g Gᵀ` of filters.");
 plane!(filters_back, filter_back, 6, 3, "`Gᵀ m G`, the way back of [`filters`].");
-
-/// Every fourth number of four vectors from the first, second, third and fourth on.
-#[inline(always)]
-pub(super) fn sorted<L: Lane>(line: [L; 4]) -> [L; 4] {
-    let ([even, odd], [even2, odd2]) = (line[0].parted(line[1]), line[2].parted(line[3]));
-    let ([zero, two], [one, three]) = (even.parted(even2), odd.parted(odd2));
-    [zero, one, two, three]
-}
-
-/// The inverse of [`sorted`].
-#[inline(always)]
-pub(super) fn mixed<L: Lane>([zero, one, two, three]: [L; 4]) -> [L; 4] {
-    let ([even, even2], [odd, odd2]) = (zero.interleaved(two), one.interleaved(three));
-    let ([a, b], [c, d]) = (even.interleaved(odd), even2.interleaved(odd2));
-    [a, b, c, d]
-}

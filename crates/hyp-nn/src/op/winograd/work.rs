@@ -1,49 +1,37 @@
 //! The transforms of whole blocks of tiles and of weights, each as a piece of work for vectors of any kind.
 
-use std::ops::Range;
-
 use super::super::vector::{Lane, Work};
 use super::tiles::{Run, Strides, Tiling, WINDOW};
 use super::transform::{filters, filters_back};
 use super::{LANES, SPARE};
 
-/// `G w Gᵀ` of up to [`FILTERS`](super::FILTERS) filters: `[value][block of the kernel][channel][filter of it]`, with
-/// [`SPARE`] numbers behind each value's.
+/// `G w Gᵀ` of some filters, `[value][channel][filter]` with filters filled up to whole vectors and [`SPARE`] numbers
+/// behind each value's.
 pub(super) struct Filters<'a, W> {
     /// The weight of (filter, channel, tap).
     pub(super) weight: W,
     pub(super) count: usize,
     pub(super) channels: usize,
-    /// Filters that the kernel computes together.
-    pub(super) block: usize,
     pub(super) packed: &'a mut [f32],
 }
 
 impl<W: Fn(usize, usize, usize) -> f32> Work for Filters<'_, W> {
     #[inline(always)]
     fn run<L: Lane>(self) {
-        let Self { weight, count: all, channels, block, packed } = self;
-        let together = all.next_multiple_of(block) * channels;
-        // Lanes are filters within channels within blocks, the order in which they are stored.
-        let some = L::LANES / block;
-        for first in (0..all).step_by(block) {
-            for channel in (0..channels).step_by(some) {
+        let Self { weight, count, channels, packed } = self;
+        let width = count.next_multiple_of(LANES);
+        for channel in 0..channels {
+            for first in (0..width).step_by(L::LANES) {
                 let mut taps = [[0.0; LANES]; 9];
-                for (n, c) in (channel..channels.min(channel + some)).enumerate() {
-                    for (l, f) in (first..all.min(first + block)).enumerate() {
-                        for (tap, taps) in taps.iter_mut().enumerate() {
-                            taps[n * block + l] = weight(f, c, tap);
-                        }
+                for (lane, f) in (first..count.min(first + L::LANES)).enumerate() {
+                    for tap in 0..9 {
+                        taps[tap][lane] = weight(f, channel, tap);
                     }
                 }
-                let at = first * channels + channel * block;
-                let count = L::LANES.min((channels - channel) * block);
+                let packed = &mut packed[channel * width + first..];
                 filters(
                     |y, x| L::load(&taps[3 * y + x]),
-                    |y, x, v| {
-                        let to = &mut packed[(y * WINDOW + x) * (together + SPARE) + at..];
-                        v.store_some(&mut to[..count]);
-                    },
+                    |y, x, v| v.store(&mut packed[(y * WINDOW + x) * (channels * width + SPARE)..]),
                 );
             }
         }
@@ -78,7 +66,9 @@ impl Work for FiltersBack<'_> {
     }
 }
 
-/// The windows of some runs of tiles, `[value][channel][tile]` with `columns` tiles; `step` elements a value.
+/// The windows of some runs of tiles: value `v` of tile `t` and channel `c` goes to `out[v·step + t·row + c]`.
+///
+/// Lanes of the last vector without a channel are zero, and written too.
 pub(super) struct Windows<'a> {
     pub(super) tiling: &'a Tiling,
     pub(super) images: &'a [f32],
@@ -87,31 +77,33 @@ pub(super) struct Windows<'a> {
     pub(super) runs: &'a [Run],
     pub(super) work: &'a mut [f32],
     pub(super) out: &'a mut [f32],
-    pub(super) columns: usize,
-    pub(super) step: usize,
+    /// Elements from one tile to the next, and from one value to the next.
+    pub(super) steps: [usize; 2],
 }
 
 impl Work for Windows<'_> {
     #[inline(always)]
     fn run<L: Lane>(self) {
-        for c in 0..self.channels {
-            for run in self.runs {
-                let channel = &self.images[run.image * self.at.image + c * self.at.channel..];
-                let out = &mut self.out[c * self.columns + run.before..];
-                self.tiling.windows::<L>(channel, run, self.work, out, self.step);
+        let Self { tiling, images, at, channels, runs, work, out, steps } = self;
+        work.fill(0.0);
+        for c in (0..channels).step_by(L::LANES) {
+            for run in runs {
+                let image = &images[run.image * at.image + c * at.channel..];
+                let from = (image, at.channel, L::LANES.min(channels - c));
+                tiling.windows::<L>(from, run, work, &mut out[c..], steps);
             }
         }
     }
 }
 
-/// The maps of some filters from the products `[value][filter][tile]`; `step` elements a value.
+/// Some maps, from the products whose value `v` of tile `t` and map `f` is at `products[v·step + t·row + f]`.
 pub(super) struct Results<'a> {
     pub(super) tiling: &'a Tiling,
     pub(super) products: &'a [f32],
-    pub(super) columns: usize,
-    pub(super) step: usize,
+    /// Elements from one tile to the next, and from one value to the next.
+    pub(super) steps: [usize; 2],
     pub(super) runs: &'a [Run],
-    pub(super) filters: Range<usize>,
+    pub(super) count: usize,
     pub(super) work: &'a mut [f32],
     pub(super) maps: &'a mut [f32],
     pub(super) to: Strides,
@@ -120,35 +112,44 @@ pub(super) struct Results<'a> {
 impl Work for Results<'_> {
     #[inline(always)]
     fn run<L: Lane>(self) {
-        for (n, f) in self.filters.enumerate() {
-            for run in self.runs {
-                let map = &mut self.maps[run.image * self.to.image + f * self.to.channel..];
-                let tiles = &self.products[n * self.columns + run.before..];
-                self.tiling.results::<L>(tiles, self.step, run, self.work, map);
+        let Self { tiling, products, steps, runs, count, work, maps, to } = self;
+        for f in (0..count).step_by(L::LANES) {
+            for run in runs {
+                let map = &mut maps[run.image * to.image + f * to.channel..];
+                let into = (map, to.channel, L::LANES.min(count - f));
+                tiling.results::<L>(&products[f..], steps, run, work, into);
             }
         }
     }
 }
 
-/// The transformed gradient of some maps, `[value][tile][filter]`; `step` elements a value.
+/// The transformed gradient of some maps: value `v` of tile `t` and map `f` goes to `out[v·step + t·row + f]`.
+///
+/// Lanes of the last vector without a map are zero, and written too.
 pub(super) struct Gradients<'a> {
     pub(super) tiling: &'a Tiling,
     pub(super) maps: &'a [f32],
     pub(super) from: Strides,
-    pub(super) filters: usize,
+    pub(super) count: usize,
     pub(super) runs: &'a [Run],
     pub(super) work: &'a mut [f32],
-    pub(super) turned: &'a mut [f32],
-    pub(super) step: usize,
+    pub(super) out: &'a mut [f32],
+    /// Elements from one tile to the next, and from one value to the next.
+    pub(super) steps: [usize; 2],
 }
 
 impl Work for Gradients<'_> {
     #[inline(always)]
     fn run<L: Lane>(self) {
-        for run in self.runs {
-            let maps = &self.maps[run.image * self.from.image..];
-            let Self { from, filters, step, .. } = self;
-            self.tiling.gradients::<L>(maps, from.channel, filters, run, self.work, self.turned, step);
+        let Self { tiling, maps, from, count, runs, work, out, steps } = self;
+        work.fill(0.0);
+        for f in (0..count.next_multiple_of(LANES)).step_by(L::LANES) {
+            for run in runs {
+                // Whole vectors of zeros where no map is left.
+                let some = L::LANES.min(count.saturating_sub(f));
+                let maps = &maps[run.image * from.image + if some > 0 { f * from.channel } else { 0 }..];
+                tiling.gradients::<L>((maps, from.channel, some), run, work, &mut out[f..], steps);
+            }
         }
     }
 }

@@ -1,0 +1,110 @@
+//! Maps with a channel in each lane of a vector: how they are laid out so, and brought back.
+
+use super::Lane;
+
+/// Lanes of the longest vector.
+pub(in super::super) const MOST: usize = 16;
+
+/// A map with its padding.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Frame {
+    pub(in super::super) rows: usize,
+    pub(in super::super) columns: usize,
+    pub(in super::super) top: usize,
+    pub(in super::super) left: usize,
+}
+
+impl Frame {
+    pub(in super::super) fn positions(self) -> usize {
+        self.rows * self.columns
+    }
+}
+
+/// Brings maps that start `step` numbers apart into a frame, a map in each lane; lanes without one are zero.
+#[inline(always)]
+pub(in super::super) fn lay<L: Lane>(
+    maps: &[f32],
+    step: usize,
+    channels: usize,
+    [height, width]: [usize; 2],
+    frame: Frame,
+    to: &mut [f32],
+) {
+    let plane = height * width;
+    let (mut row, mut column) = (frame.top, 0);
+    for first in (0..plane).step_by(L::LANES) {
+        let count = L::LANES.min(plane - first);
+        let mut lanes = [L::zero(); MOST];
+        if count == L::LANES && channels == L::LANES {
+            for channel in 0..L::LANES {
+                lanes[channel] = L::load(&maps[channel * step + first..]);
+            }
+        } else {
+            for (channel, lane) in lanes.iter_mut().enumerate().take(channels) {
+                *lane = L::load_some(&maps[channel * step + first..][..count]);
+            }
+        }
+        let positions = transposed(lanes);
+        for position in positions.into_iter().take(count) {
+            position.store(&mut to[(row * frame.columns + frame.left + column) * L::LANES..]);
+            column += 1;
+            if column == width {
+                (row, column) = (row + 1, 0);
+            }
+        }
+    }
+}
+
+/// The inverse of [`lay`]: brings what a frame holds within its padding to maps that start `step` numbers apart.
+#[inline(always)]
+pub(in super::super) fn lift<L: Lane>(
+    from: &[f32],
+    frame: Frame,
+    [height, width]: [usize; 2],
+    maps: &mut [f32],
+    step: usize,
+    channels: usize,
+) {
+    let plane = height * width;
+    let (mut row, mut column) = (frame.top, 0);
+    for first in (0..plane).step_by(L::LANES) {
+        let count = L::LANES.min(plane - first);
+        let mut positions = [L::zero(); MOST];
+        for position in positions.iter_mut().take(count) {
+            *position = L::load(&from[(row * frame.columns + frame.left + column) * L::LANES..]);
+            column += 1;
+            if column == width {
+                (row, column) = (row + 1, 0);
+            }
+        }
+        let lanes = transposed(positions);
+        if count == L::LANES && channels == L::LANES {
+            for channel in 0..L::LANES {
+                lanes[channel].store(&mut maps[channel * step + first..]);
+            }
+        } else {
+            for (channel, lane) in lanes.into_iter().enumerate().take(channels) {
+                lane.store_some(&mut maps[channel * step + first..][..count]);
+            }
+        }
+    }
+}
+
+/// The transposed square of as many vectors as they have lanes.
+///
+/// Rows i and i + n/2 interleaved bring the highest bit of the row behind those of the column, and the highest of the
+/// column behind those of the row; after all bits have passed, rows are columns.
+#[inline(always)]
+pub(in super::super) fn transposed<L: Lane>(mut rows: [L; MOST]) -> [L; MOST] {
+    let half = L::LANES / 2;
+    let mut passed = 1;
+    while passed < L::LANES {
+        let mut next = rows;
+        for i in 0..half {
+            [next[2 * i], next[2 * i + 1]] = rows[i].interleaved(rows[i + half]);
+        }
+        rows = next;
+        passed *= 2;
+    }
+    rows
+}
