@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::activation::{add_then, gated_to, rectified_to};
 use super::batch_norm::{BatchStatistics, inverse_deviations, statistics_of};
-use super::conv::{Conv, Epilogue, Normalised, convolve};
+use super::conv::{Affine, Conv, Epilogue, Normalised, Scaled, convolve};
 use super::elementwise::mapped_pairs;
 use super::fresh::fresh;
 use super::im2col::{ConvOptions, Plan};
@@ -26,8 +26,8 @@ use super::wide::wide;
 ///
 /// **Shapes.** `x` and `weight` as [`conv2d`](super::conv2d); `gamma`, `beta`: `[out]`; the result is pooled if the
 /// epilogue does so.
-/// **Numerics.** The bits of the operations one after the other. Only the convolved maps are kept for the
-/// gradient: normalised, rectified and dense gradient maps exist a few images at a time.
+/// **Numerics.** The bits of the operations one after the other; of pooled values that only rounding makes equal the
+/// larger one receives the gradient. Only the convolved maps are kept for the gradient: normalised, rectified and dense gradient maps exist a few images at a time.
 ///
 /// # Errors
 /// If the shapes do not fit, or a filter has fewer than two values.
@@ -89,7 +89,8 @@ pub fn conv2d_batch_norm_add(
     ConvNorm { adds: true, ..kernel }.apply([x, &parameters, other])
 }
 
-/// The same with given statistics, as in evaluation: they are multiplied into weight and bias beforehand.
+/// The same with given statistics, as in evaluation: maps are multiplied by a number each, or, where they are pooled and
+/// on a CUDA device, the weight is beforehand.
 ///
 /// **Shapes.** As [`conv2d_batch_norm`]; `mean`, `variance`: one number per filter.
 ///
@@ -117,6 +118,9 @@ pub fn conv2d_batch_norm_fixed(
     let inverse = constant(variance.iter().map(|v| 1.0 / (v + eps).sqrt()).collect())?;
     let scale = (gamma * inverse)?;
     let bias = (beta - (&scale * constant(mean.to_vec())?)?)?;
+    if x.device().is_cpu() && !matches!(epilogue, Epilogue::ReluMaxPool(_)) {
+        return apply3(Scaled(Conv::new(plan, epilogue)), x, weight, &Tensor::cat(&[&scale, &bias], 0)?);
+    }
     let weight = weight.broadcast_mul(&scale.reshape((plan.filters, 1, 1, 1))?)?;
     convolve(epilogue, x, &weight, Some(&bias), options)
 }
@@ -229,9 +233,15 @@ impl ConvNorm {
         for (f, ((map, &[mean, scale, beta]), y)) in maps.zip(y.chunks_exact_mut(pooled)).enumerate() {
             let normalised = |v: T| (v - mean) * scale + beta;
             if let Epilogue::ReluMaxPool(pool) = &self.fused.epilogue {
-                normal.iter_mut().zip(map).for_each(|(n, v)| *n = normalised(*v));
                 let winners = &mut winners[f * pooled..(f + 1) * pooled];
-                max_pool_plane(normal, plan.out[1], pool, width, y, winners);
+                if scale > T::zero() {
+                    // Monotone: the largest value before is the largest after, to the bit.
+                    max_pool_plane(map, plan.out[1], pool, width, y, winners);
+                    y.iter_mut().for_each(|v| *v = normalised(*v));
+                } else {
+                    normal.iter_mut().zip(map).for_each(|(n, v)| *n = normalised(*v));
+                    max_pool_plane(normal, plan.out[1], pool, width, y, winners);
+                }
             } else if let Some(other) = other {
                 let other = &other[f * map.len()..(f + 1) * map.len()];
                 y.iter_mut().zip(map.iter().zip(other)).for_each(|(y, (v, o))| *y = normalised(*v) + *o);
@@ -298,7 +308,7 @@ impl Kernel for ConvNorm {
         let plan = &self.fused.plan;
         let Inputs { weight, gamma, beta, other } = self.inputs(inputs);
         let mut moments = vec![Moments::default(); plan.batch * plan.filters];
-        let (maps, _) = self.plain.convolved(&[inputs[0], weight], &mut moments)?;
+        let (maps, _) = self.plain.convolved(&[inputs[0], weight], Affine::of(None), &mut moments)?;
         let statistics =
             self.statistics.get_or_init(|| statistics_of(&moments, plan.filters, plan.out_plane()));
         let inverse = inverse_deviations(statistics, self.eps);

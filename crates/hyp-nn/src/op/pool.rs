@@ -139,19 +139,54 @@ pub(crate) fn max_pool_plane<T: Element>(
             continue;
         }
         let rows = options.span(0, oy, height);
-        for (ox, (value, first)) in values.iter_mut().zip(firsts).enumerate() {
-            let columns = options.span(1, ox, width);
-            let mut at = rows.start * width + columns.start;
-            let mut best = plane[at];
-            for y in rows.clone() {
-                for x in columns.clone() {
-                    let v = plane[y * width + x];
-                    if v > best || (is_nan(v) && !is_nan(best)) {
-                        (best, at) = (v, y * width + x);
-                    }
-                }
+        firsts.fill(u32::MAX);
+        for y in rows {
+            let row = &plane[y * width..(y + 1) * width];
+            for tap in 0..options.kernel[1] {
+                pool_tap(row, (y * width) as u32, tap, options, values, firsts);
             }
-            (*value, *first) = (best, at as u32);
+        }
+    }
+}
+
+/// Lets one tap of a row take part in the windows along it; a window that has seen none has `u32::MAX` as its first.
+#[inline(always)]
+fn pool_tap<T: Element>(
+    row: &[T],
+    before: u32,
+    tap: usize,
+    options: &PoolOptions,
+    values: &mut [T],
+    firsts: &mut [u32],
+) {
+    let (stride, padding) = (options.stride[1], options.padding[1]);
+    // The windows in which the tap lies within the row.
+    let start = padding.saturating_sub(tap).div_ceil(stride);
+    let end = (row.len() + padding).saturating_sub(tap).div_ceil(stride).min(values.len());
+    if start >= end {
+        return;
+    }
+    let at = start * stride + tap - padding;
+    let (values, firsts) = (&mut values[start..end], &mut firsts[start..end]);
+    let mut take = |n: usize, v: T| {
+        let (best, first) = (values[n], firsts[n]);
+        let wins = first == u32::MAX || v > best || (is_nan(v) && !is_nan(best));
+        values[n] = if wins { v } else { best };
+        firsts[n] = if wins { before + (at + n * stride) as u32 } else { first };
+    };
+    let (count, row) = (end - start, &row[at..]);
+    if stride == 2 {
+        // Pairs, of which the compiler makes vectors.
+        let (pairs, rest) = row[..row.len().min(2 * count)].as_chunks::<2>();
+        for (n, pair) in pairs.iter().enumerate() {
+            take(n, pair[0]);
+        }
+        if let Some(last) = rest.first() {
+            take(pairs.len(), *last);
+        }
+    } else {
+        for (n, v) in row.iter().step_by(stride).take(count).enumerate() {
+            take(n, *v);
         }
     }
 }

@@ -77,11 +77,17 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    /// Those of a map, in two passes.
+    /// Those of a map, in one pass: of the differences from its first value, so that no sum is much larger than what is
+    /// wanted.
     #[inline(always)]
     pub(super) fn of<T: Element>(map: &[T]) -> Self {
-        let mean = sum_of(map, |v| v) / map.len() as f64;
-        Self { mean, squares: sum_of(map, |v| (v - mean) * (v - mean)) }
+        let Some(pivot) = map.first() else { return Self::default() };
+        let (pivot, count) = (pivot.to_f64(), map.len() as f64);
+        let [sum, squares] = sums_of_triples([map; 3], |v, _, _| {
+            let v = v.to_f64() - pivot;
+            [v, v * v]
+        });
+        Self { mean: pivot + sum / count, squares: (squares - sum * sum / count).max(0.0) }
     }
 
     /// Mean and variance (divided by the count) of all maps of a channel, each with `plane` values.

@@ -3,6 +3,7 @@
 mod backward;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod scaled;
 mod whole;
 
 use std::ops::Range;
@@ -13,6 +14,7 @@ use rayon::prelude::*;
 
 pub(super) use self::backward::Normalised;
 use self::backward::Share;
+pub(super) use self::scaled::Scaled;
 
 use super::activation::{gated, gated_to, rectified, rectified_to};
 use super::depthwise::Depthwise;
@@ -129,6 +131,31 @@ impl Epilogue {
     }
 }
 
+/// What a map is multiplied by and what is added to it, one number for each filter.
+#[derive(Clone, Copy)]
+pub(super) struct Affine<'a, T> {
+    scale: Option<&'a [T]>,
+    bias: Option<&'a [T]>,
+}
+
+impl<'a, T: Element> Affine<'a, T> {
+    /// Nothing, or a bias alone.
+    pub(super) fn of(bias: Option<&'a [T]>) -> Self {
+        Self { scale: None, bias }
+    }
+
+    /// Both numbers of a filter.
+    #[inline(always)]
+    fn line(&self, filter: usize) -> [T; 2] {
+        [self.scale.map_or(T::one(), |s| s[filter]), self.bias.map_or(T::zero(), |b| b[filter])]
+    }
+
+    /// Whether a map stays as it is.
+    fn is_none(&self) -> bool {
+        self.scale.is_none() && self.bias.is_none()
+    }
+}
+
 pub(super) struct Conv {
     pub(super) plan: Plan,
     pub(super) epilogue: Epilogue,
@@ -196,7 +223,7 @@ impl Conv {
         }
     }
 
-    /// Brings the maps of some images with bias and epilogue to the result `[image][filter][position]`.
+    /// Brings the maps of some images with what is added and epilogue to the result `[image][filter][position]`.
     ///
     /// That of filter `f` and image `i` is at `f·columns + i·plane`. The moments are those of the result, unless there is
     /// no room for them.
@@ -204,7 +231,7 @@ impl Conv {
         &self,
         maps: &[T],
         columns: usize,
-        bias: Option<&[T]>,
+        affine: Affine<'_, T>,
         (result, winners, moments): (&mut [T], &mut [u32], &mut [Moments]),
         size: [usize; 2],
     ) {
@@ -221,40 +248,46 @@ impl Conv {
                     } else {
                         result.copy_from_slice(map);
                     }
-                    self.close(result, bias.map(|b| b[f]), moments.get_mut(n));
+                    self.close(result, affine, f, moments.get_mut(n));
                 }
             },
         );
     }
 
     /// [`Conv::finish`] where the maps of one image already stand in the result, and nothing is pooled.
-    fn finish_in_place<T: Element>(&self, result: &mut [T], bias: Option<&[T]>, moments: &mut [Moments]) {
+    fn finish_in_place<T: Element>(&self, result: &mut [T], affine: Affine<'_, T>, moments: &mut [Moments]) {
         wide(
             #[inline(always)]
             || {
                 for (f, result) in result.chunks_exact_mut(self.plan.out_plane()).enumerate() {
-                    self.close(result, bias.map(|b| b[f]), moments.get_mut(f));
+                    self.close(result, affine, f, moments.get_mut(f));
                 }
             },
         );
     }
 
-    /// Adds the bias to one map of the result, rectifies it, and takes its moments.
+    /// Multiplies one map of the result and adds to it, rectifies it, and takes its moments.
     #[inline(always)]
-    fn close<T: Element>(&self, result: &mut [T], bias: Option<T>, moments: Option<&mut Moments>) {
-        let b = bias.unwrap_or(T::zero());
+    fn close<T: Element>(
+        &self,
+        result: &mut [T],
+        affine: Affine<'_, T>,
+        filter: usize,
+        moments: Option<&mut Moments>,
+    ) {
+        let [a, b] = affine.line(filter);
         match &self.epilogue {
-            Epilogue::None if bias.is_none() => {}
-            Epilogue::None => result.iter_mut().for_each(|y| *y += b),
+            Epilogue::None if affine.is_none() => {}
+            Epilogue::None => result.iter_mut().for_each(|y| *y = *y * a + b),
             Epilogue::Relu | Epilogue::ReluMaxPool(_) => {
                 for y in result.iter_mut() {
-                    *y = rectified(*y + b);
+                    *y = rectified(*y * a + b);
                 }
             }
             Epilogue::Relu6 => {
                 let most = T::from_f64(self.epilogue.most());
                 for y in result.iter_mut() {
-                    *y = rectified_to(*y + b, most);
+                    *y = rectified_to(*y * a + b, most);
                 }
             }
         }
@@ -320,10 +353,11 @@ impl Conv {
     pub(super) fn convolved<T: Element>(
         &self,
         inputs: &[View<'_, T>],
+        affine: Affine<'_, T>,
         moments: &mut [Moments],
     ) -> Result<Output<T>> {
         let plan = &self.plan;
-        let (x, weight, bias) = (inputs[0].data, inputs[1].data, inputs.get(2).map(|b| b.data));
+        let (x, weight) = (inputs[0].data, inputs[1].data);
         let size = self.result_size()?;
         let result = plan.filters * size[0] * size[1];
         let mut y = fresh(plan.batch * result);
@@ -335,9 +369,9 @@ impl Conv {
             )));
         }
         if let Some(whole) = self.whole::<T>() {
-            self.convolve_whole(&whole, [x, weight], bias, (&mut y, &mut winners, moments), size);
+            self.convolve_whole(&whole, [x, weight], affine, (&mut y, &mut winners, moments), size);
         } else {
-            self.convolve_shares([x, weight], bias, (&mut y, &mut winners, moments), size);
+            self.convolve_shares([x, weight], affine, (&mut y, &mut winners, moments), size);
         }
         self.keep_winners(winners);
         Ok((y, vec![plan.batch, plan.filters, size[0], size[1]]))
@@ -347,7 +381,7 @@ impl Conv {
     fn convolve_shares<T: Element>(
         &self,
         [x, weight]: [&[T]; 2],
-        bias: Option<&[T]>,
+        affine: Affine<'_, T>,
         (y, winners, moments): (&mut [T], &mut [u32], &mut [Moments]),
         size: [usize; 2],
     ) {
@@ -370,11 +404,11 @@ impl Conv {
             if winners.is_empty() && x.len() == plan.image() {
                 // Nothing is pooled, and the maps of one image already lie as the result does.
                 self.share_maps(form.as_ref(), weight, x, y);
-                self.finish_in_place(y, bias, moments);
+                self.finish_in_place(y, affine, moments);
             } else {
                 scratch(plan.filters * columns, |maps: &mut [T]| {
                     self.share_maps(form.as_ref(), weight, x, maps);
-                    self.finish(maps, columns, bias, (y, winners, moments), size);
+                    self.finish(maps, columns, affine, (y, winners, moments), size);
                 });
             }
         });
@@ -453,7 +487,7 @@ impl Kernel for Conv {
     }
 
     fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
-        self.convolved(inputs, &mut [])
+        self.convolved(inputs, Affine::of(inputs.get(2).map(|bias| bias.data)), &mut [])
     }
 
     fn backward<T: Element>(

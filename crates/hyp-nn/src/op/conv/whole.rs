@@ -9,9 +9,9 @@ use super::super::im2col::{fold_add, unfold_channels};
 use super::super::kernel::{Element, Gradients, View};
 use super::super::sums::{Moments, sum_of};
 use super::super::wide::wide;
-use super::super::winograd::{Strides, Winograd};
+use super::super::winograd::{Strides, Weights, Winograd};
 use super::backward::Normalised;
-use super::{Conv, Share};
+use super::{Affine, Conv, Share};
 
 /// Channels that one task unfolds.
 const CHANNELS: usize = 16;
@@ -74,7 +74,7 @@ impl Conv {
         &self,
         form: &Whole,
         [x, weight]: [&[T]; 2],
-        bias: Option<&[T]>,
+        affine: Affine<'_, T>,
         (y, winners, moments): (&mut [T], &mut [u32], &mut [Moments]),
         size: [usize; 2],
     ) {
@@ -85,8 +85,7 @@ impl Conv {
             (form, T::single(x), T::single(weight), T::single_mut(&mut maps))
         {
             let at = Strides { image: plan.image(), channel: plan.height * plan.width };
-            let weight = |f, c, tap| weight[(f * plan.channels + c) * 9 + tap];
-            winograd.maps_of_all(weight, x, at, maps);
+            winograd.maps_of_all(Weights::new(weight, plan.channels), x, at, maps);
         } else {
             let unfolded = self.unfolded_batch(x);
             let weight = Matrix::new(weight, plan.filters, plan.rows());
@@ -100,7 +99,7 @@ impl Conv {
             .map(|y| (y, winners.next().unwrap_or_default(), moments.next().unwrap_or_default()))
             .collect();
         tasks.into_par_iter().enumerate().for_each(|(i, (y, winners, moments))| {
-            self.finish(&maps[i * plane..], columns, bias, (y, winners, moments), size);
+            self.finish(&maps[i * plane..], columns, affine, (y, winners, moments), size);
         });
     }
 
@@ -180,10 +179,7 @@ impl Conv {
         {
             let mut all = fresh::<f32>(len);
             let at = Strides { image: plane, channel: columns };
-            let turned = |channel: usize, filter: usize, tap: usize| {
-                weight[(filter * plan.channels + channel) * 9 + 8 - tap]
-            };
-            winograd.maps_of_all(turned, maps, at, &mut all);
+            winograd.maps_of_all(Weights::turned(weight, plan.channels), maps, at, &mut all);
             if let Some(gx) = T::single_mut(&mut gx) {
                 by_image(&all, plan.channels, image, gx);
             }
@@ -248,9 +244,9 @@ mod tests {
             let mut moments = vec![Moments::default(); plan.batch * plan.filters];
             let into = (&mut y[..], &mut winners[..], &mut moments[..]);
             if whole {
-                conv.convolve_whole(&Whole::Product, [&data, &weight], bias, into, size);
+                conv.convolve_whole(&Whole::Product, [&data, &weight], Affine::of(bias), into, size);
             } else {
-                conv.convolve_shares([&data, &weight], bias, into, size);
+                conv.convolve_shares([&data, &weight], Affine::of(bias), into, size);
             }
             conv.keep_winners(winners.clone());
             (conv, y, winners, moments)
@@ -291,8 +287,8 @@ mod tests {
             (numbers::<f32>(plan.batch * plan.image(), 5), numbers::<f32>(w.iter().product(), 3));
         let mut y = vec![f32::NAN; plan.batch * plan.filters * plan.out_plane()];
         let mut want = y.clone();
-        conv.convolve_whole(&whole, [&data, &weight], None, (&mut y, &mut [], &mut []), plan.out);
-        conv.convolve_shares([&data, &weight], None, (&mut want, &mut [], &mut []), plan.out);
+        conv.convolve_whole(&whole, [&data, &weight], Affine::of(None), (&mut y, &mut [], &mut []), plan.out);
+        conv.convolve_shares([&data, &weight], Affine::of(None), (&mut want, &mut [], &mut []), plan.out);
         assert!(difference(&y, &want) < 1e-5);
         conv.keep_winners(vec![]);
         let grad = numbers::<f32>(y.len(), 11);

@@ -7,7 +7,7 @@
 use super::im2col::Plan;
 use super::scratch::scratch;
 use super::stored::Stored;
-use super::vector::{Level, Lines};
+use super::vector::{Lane, Level, Lines, Work};
 use super::wide::wide;
 
 /// Filters above which unfolding costs nothing beside the product, which the blocked kernel then does faster.
@@ -104,17 +104,14 @@ impl Direct {
         self.with_stored(image, channel_step, |stored| {
             scratch(blocks * tile, |wide_maps| {
                 self.level.maps(packed, self.stored.offsets(), stored, wide_maps, tile, tile);
-                wide(
-                    #[inline(always)]
-                    || {
-                        for (n, from) in wide_maps.chunks_exact(tile).take(self.plan.filters).enumerate() {
-                            let to = &mut maps[n * map_step..n * map_step + height * width];
-                            for (to, from) in to.chunks_exact_mut(width).zip(from.chunks(row)) {
-                                to.copy_from_slice(&from[..width]);
-                            }
-                        }
-                    },
-                );
+                self.level.run(Rows {
+                    from: wide_maps,
+                    steps: [tile, row],
+                    to: maps,
+                    map_step,
+                    maps: self.plan.filters,
+                    size: [height, width],
+                });
             });
         });
     }
@@ -164,6 +161,38 @@ impl Direct {
             );
             work(stored)
         })
+    }
+}
+
+/// Brings the rows of some maps together, without what stands between them: a call for each would take longer than the
+/// copy.
+struct Rows<'a> {
+    from: &'a [f32],
+    /// Elements from one map to the next, and from one row to the next.
+    steps: [usize; 2],
+    to: &'a mut [f32],
+    map_step: usize,
+    maps: usize,
+    size: [usize; 2],
+}
+
+impl Work for Rows<'_> {
+    #[inline(always)]
+    fn run<L: Lane>(self) {
+        let Self { from, steps: [tile, row], to, map_step, maps, size: [height, width] } = self;
+        for n in 0..maps {
+            let (from, to) = (&from[n * tile..(n + 1) * tile], &mut to[n * map_step..][..height * width]);
+            for y in 0..height {
+                let (from, to) = (&from[y * row..][..width], &mut to[y * width..][..width]);
+                for x in (0..width).step_by(L::LANES) {
+                    if x + L::LANES <= width {
+                        L::load(&from[x..]).store(&mut to[x..]);
+                    } else {
+                        L::load_some(&from[x..]).store_some(&mut to[x..]);
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -35,9 +35,10 @@ pub(in super::super) fn lay<L: Lane>(
     for first in (0..plane).step_by(L::LANES) {
         let count = L::LANES.min(plane - first);
         let mut lanes = [L::zero(); MOST];
-        if count == L::LANES && channels == L::LANES {
+        if channels == L::LANES {
             for channel in 0..L::LANES {
-                lanes[channel] = L::load(&maps[channel * step + first..]);
+                let map = &maps[channel * step + first..][..count];
+                lanes[channel] = if count == L::LANES { L::load(map) } else { L::load_some(map) };
             }
         } else {
             for (channel, lane) in lanes.iter_mut().enumerate().take(channels) {

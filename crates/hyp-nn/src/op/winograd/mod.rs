@@ -18,6 +18,7 @@ use super::stored::Stored;
 use super::vector::{Level, Lines};
 pub(super) use tiles::Strides;
 use tiles::{Run, TILE, Tiling, WINDOW};
+pub(super) use work::Weights;
 
 /// Numbers to which channels and filters are filled up: those of the longest vector.
 const LANES: usize = 16;
@@ -103,17 +104,16 @@ impl Winograd {
 
     /// The weight `[filter][channel][ky][kx]`, transformed, in the order in which the kernel reads it.
     pub(super) fn pack(&self, weight: &[f32]) -> Vec<f32> {
-        let channels = self.plan.channels;
-        self.pack_by(|filter, channel, tap| weight[(filter * channels + channel) * 9 + tap])
+        self.packed(Weights::new(weight, self.plan.channels))
     }
 
     /// The weight of a convolution, for its [`Winograd::of_input_gradient`].
     pub(super) fn pack_turned(&self, weight: &[f32]) -> Vec<f32> {
-        let channels = self.plan.filters;
-        self.pack_by(|channel, filter, tap| weight[(filter * channels + channel) * 9 + 8 - tap])
+        self.packed(Weights::turned(weight, self.plan.filters))
     }
 
-    fn pack_by(&self, weight: impl Fn(usize, usize, usize) -> f32 + Sync) -> Vec<f32> {
+    /// `[group of filters][value][channel][filter of the group]`.
+    fn packed(&self, weights: Weights<'_>) -> Vec<f32> {
         let (all, channels, group) = (self.plan.filters, self.plan.channels, self.level.columns());
         let size = VALUES * (group * channels + SPARE);
         let last = all - (all - 1) / group * group;
@@ -121,13 +121,8 @@ impl Winograd {
         let mut packed = fresh(whole + VALUES * (last.next_multiple_of(LANES) * channels + SPARE));
         packed.par_chunks_mut(size).enumerate().for_each(|(n, packed)| {
             let first = n * group;
-            let count = group.min(all - first);
-            self.level.run(work::Filters {
-                weight: |f, c, tap| weight(first + f, c, tap),
-                count,
-                channels,
-                packed,
-            });
+            let (weights, count) = (weights.from(first, 0), group.min(all - first));
+            self.level.run(work::Filters { weights, count, channels, packed });
         });
         packed
     }
@@ -384,7 +379,7 @@ mod tests {
                     (0..plan.batch).flat_map(|i| (0..filters).flat_map(move |f| map(i, f))).collect()
                 };
                 let mut got = vec![f32::NAN; want.len()];
-                winograd.maps_of_all(|f, c, tap| weight[(f * channels + c) * 9 + tap], &x, at, &mut got);
+                winograd.maps_of_all(Weights::new(&weight, channels), &x, at, &mut got);
                 let error = difference(&by_image(&got, filters, out), &want);
                 assert!(error < 5e-6, "{level:?} {plan:?} {error:e}");
                 let mut got = vec![f32::NAN; weight.len()];
@@ -397,8 +392,7 @@ mod tests {
                 let mut back = Winograd::of_input_gradient(&plan).expect("every case pays");
                 back.level = level;
                 let mut got = vec![f32::NAN; x.len()];
-                let turned = |c: usize, f: usize, tap: usize| weight[(f * channels + c) * 9 + 8 - tap];
-                back.maps_of_all(turned, &grad, from, &mut got);
+                back.maps_of_all(Weights::turned(&weight, channels), &grad, from, &mut got);
                 let error = difference(&by_image(&got, channels, plane), &want_input);
                 assert!(error < 5e-6, "{level:?} {plan:?} input {error:e}");
             }

@@ -10,7 +10,7 @@ use super::super::fresh::fresh;
 use super::super::scratch::scratch;
 use super::super::vector::Lines;
 use super::tiles::{Run, Strides};
-use super::{LANES, LARGE, SPARE, VALUES, Winograd, work};
+use super::{LANES, LARGE, SPARE, VALUES, Weights, Winograd, work};
 
 /// Channels whose windows stand together, and are transformed by one task: whole vectors, and a multiple of what the
 /// gradient of the weight computes together.
@@ -70,10 +70,10 @@ impl Winograd {
         Windows { runs, tiles, step, numbers }
     }
 
-    /// Convolves a batch into `maps`, `[filter][image][position]`, with the weight of (filter, channel, tap).
+    /// Convolves a batch into `maps`, `[filter][image][position]`.
     pub(in super::super) fn maps_of_all(
         &self,
-        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
+        weights: Weights<'_>,
         images: &[f32],
         at: Strides,
         maps: &mut [f32],
@@ -87,7 +87,7 @@ impl Winograd {
             let width = count.next_multiple_of(LANES);
             let size = windows.tiles * width;
             scratch(VALUES * (size + SPARE), |products: &mut [f32]| {
-                self.products_of_all(|f, c, tap| weight(first + f, c, tap), count, &windows, products);
+                self.products_of_all(weights.from(first, 0), count, &windows, products);
                 let to = Strides { image: plane, channel: map };
                 self.results(products, [width, size + SPARE], &windows.runs, count, maps, to);
             });
@@ -96,13 +96,7 @@ impl Winograd {
 
     /// The products of all windows with so many filters, `[value][tile][filter]` with [`SPARE`] numbers behind each
     /// value's.
-    fn products_of_all(
-        &self,
-        weight: impl Fn(usize, usize, usize) -> f32,
-        count: usize,
-        windows: &Windows,
-        products: &mut [f32],
-    ) {
+    fn products_of_all(&self, weights: Weights<'_>, count: usize, windows: &Windows, products: &mut [f32]) {
         let width = count.next_multiple_of(LANES);
         let size = windows.tiles * width;
         let offsets: Vec<u32> = (0..windows.tiles).map(|t| (t * CHANNELS) as u32).collect();
@@ -113,8 +107,8 @@ impl Winograd {
             let channels = (some * CHANNELS).min(self.plan.channels - start);
             let step = channels * width + SPARE;
             scratch(VALUES * step, |packed: &mut [f32]| {
-                let weight = |f, c, tap| weight(f, start + c, tap);
-                self.level.run(work::Filters { weight, count, channels, packed });
+                let weights = weights.from(0, start);
+                self.level.run(work::Filters { weights, count, channels, packed });
                 for value in 0..VALUES {
                     let products = &mut products[value * (size + SPARE)..][..size];
                     let packed = &packed[value * step..][..channels * width];

@@ -1,36 +1,66 @@
 //! The transforms of whole blocks of tiles and of weights, each as a piece of work for vectors of any kind.
 
-use super::super::vector::{Lane, Work};
+use super::super::vector::{Frame, Lane, Work, lay};
 use super::tiles::{Run, Strides, Tiling, WINDOW};
 use super::transform::{filters, filters_back};
 use super::{LANES, SPARE};
 
+/// The weight of a convolution, `[filter][channel][tap]`, as a form reads it.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Weights<'a> {
+    numbers: &'a [f32],
+    /// Numbers from one filter to the next, and from one channel to the next.
+    steps: [usize; 2],
+    turned: bool,
+}
+
+impl<'a> Weights<'a> {
+    /// For the convolution itself.
+    pub(in super::super) fn new(numbers: &'a [f32], channels: usize) -> Self {
+        Self { numbers, steps: [9 * channels, 9], turned: false }
+    }
+
+    /// For the gradient of its input, whose filters are the `channels` of the convolution, turned about.
+    pub(in super::super) fn turned(numbers: &'a [f32], channels: usize) -> Self {
+        Self { numbers, steps: [9, 9 * channels], turned: true }
+    }
+
+    /// Those from a filter and a channel on.
+    #[inline(always)]
+    pub(super) fn from(self, filter: usize, channel: usize) -> Self {
+        Self { numbers: &self.numbers[filter * self.steps[0] + channel * self.steps[1]..], ..self }
+    }
+}
+
 /// `G w Gᵀ` of some filters, `[value][channel][filter]` with filters filled up to whole vectors and [`SPARE`] numbers
 /// behind each value's.
-pub(super) struct Filters<'a, W> {
-    /// The weight of (filter, channel, tap).
-    pub(super) weight: W,
+pub(super) struct Filters<'a> {
+    pub(super) weights: Weights<'a>,
     pub(super) count: usize,
     pub(super) channels: usize,
     pub(super) packed: &'a mut [f32],
 }
 
-impl<W: Fn(usize, usize, usize) -> f32> Work for Filters<'_, W> {
+impl Work for Filters<'_> {
     #[inline(always)]
     fn run<L: Lane>(self) {
-        let Self { weight, count, channels, packed } = self;
+        let Self { weights, count, channels, packed } = self;
         let width = count.next_multiple_of(LANES);
+        let frame = Frame { rows: 1, columns: 9, top: 0, left: 0 };
+        let mut taps = [0.0; 9 * LANES];
         for channel in 0..channels {
             for first in (0..width).step_by(L::LANES) {
-                let mut taps = [[0.0; LANES]; 9];
-                for (lane, f) in (first..count.min(first + L::LANES)).enumerate() {
-                    for tap in 0..9 {
-                        taps[tap][lane] = weight(f, channel, tap);
-                    }
-                }
+                // Whole vectors of zeros where no filter is left.
+                let some = L::LANES.min(count.saturating_sub(first));
+                let Weights { numbers, steps, turned } =
+                    weights.from(if some > 0 { first } else { 0 }, channel);
+                lay::<L>(numbers, steps[0], some, [1, 9], frame, &mut taps);
                 let packed = &mut packed[channel * width + first..];
                 filters(
-                    |y, x| L::load(&taps[3 * y + x]),
+                    |y, x| {
+                        let tap = if turned { 8 - (3 * y + x) } else { 3 * y + x };
+                        L::load(&taps[tap * L::LANES..])
+                    },
                     |y, x, v| v.store(&mut packed[(y * WINDOW + x) * (channels * width + SPARE)..]),
                 );
             }
