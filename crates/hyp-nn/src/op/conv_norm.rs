@@ -13,7 +13,7 @@ use super::activation::{add_then, gated_to, rectified_to};
 use super::batch_norm::{BatchStatistics, inverse_deviations, statistics_of};
 use super::conv::{Affine, Conv, Epilogue, Normalised, Scaled, convolve};
 use super::elementwise::mapped_pairs;
-use super::fresh::fresh;
+use super::fresh::{fresh, fresh_positions};
 use super::im2col::{ConvOptions, Plan};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply3};
 use super::pool::max_pool_plane;
@@ -322,7 +322,7 @@ impl Kernel for ConvNorm {
         let result = plan.filters * size[0] * size[1];
         let mut y = fresh(plan.batch * result);
         let pools = matches!(self.fused.epilogue, Epilogue::ReluMaxPool(_));
-        let mut winners = vec![0; if pools { y.len() } else { 0 }];
+        let mut winners = fresh_positions(if pools { y.len() } else { 0 });
         let mut winners_of = winners.chunks_mut(result);
         let mut other_of = other.map(|other| other.chunks(result));
         let tasks: Vec<_> = y

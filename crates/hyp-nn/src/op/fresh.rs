@@ -12,11 +12,20 @@ pub(crate) fn fresh<T: Element>(len: usize) -> Vec<T> {
     if cfg!(test) {
         return vec![T::from_f64(f64::NAN); len];
     }
-    whatever(len)
+    whatever(len, T::zero())
 }
 
+/// The same of positions.
+pub(crate) fn fresh_positions(len: usize) -> Vec<u32> {
+    if cfg!(test) {
+        return vec![u32::MAX; len];
+    }
+    whatever(len, 0)
+}
+
+/// `T` is a type of numbers, without padding, of which every pattern of bits is one.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-fn whatever<T: Element>(len: usize) -> Vec<T> {
+fn whatever<T: Copy>(len: usize, _: T) -> Vec<T> {
     let mut numbers = Vec::<T>::with_capacity(len);
     // SAFETY: the memory is the vector's own and has room for `len` numbers. The assembly is empty, but the compiler must
     // take it to write whatever is there, so that the numbers count as written; and every pattern of bits is a number.
@@ -28,8 +37,8 @@ fn whatever<T: Element>(len: usize) -> Vec<T> {
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn whatever<T: Element>(len: usize) -> Vec<T> {
-    vec![T::zero(); len]
+fn whatever<T: Copy>(len: usize, blank: T) -> Vec<T> {
+    vec![blank; len]
 }
 
 #[cfg(test)]
@@ -39,7 +48,7 @@ mod tests {
     #[test]
     fn has_its_length_and_is_writable() {
         for len in [0, 1, 1000] {
-            let mut numbers = whatever::<f64>(len);
+            let mut numbers = whatever(len, 0.0);
             numbers.fill(2.0);
             assert_eq!(numbers.iter().sum::<f64>(), 2.0 * len as f64);
         }

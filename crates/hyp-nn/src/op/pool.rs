@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
-use super::fresh::fresh;
+use super::fresh::{fresh, fresh_positions};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply1};
 use super::wide::wide;
 
@@ -292,7 +292,7 @@ impl Kernel for MaxPool {
         let [batch, channels, height, width] = x.dims[..] else { unreachable!("checked by max_pool2d") };
         let [out_h, out_w] = self.options.output_size(height, width)?;
         let mut y = fresh(batch * channels * out_h * out_w);
-        let mut winners = vec![0; y.len()];
+        let mut winners = fresh_positions(y.len());
         y.par_chunks_mut(out_h * out_w)
             .zip(winners.par_chunks_mut(out_h * out_w))
             .zip(x.data.par_chunks(height * width))

@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::super::activation::gated;
 use super::super::direct::Direct;
 use super::super::fresh::fresh;
 use super::super::gemm::{Former, Matrix, product};
 use super::super::im2col::{fold_add, unfold};
 use super::super::kernel::{Element, Gradients, View};
 use super::super::scratch::scratch;
-use super::super::sums::sum_of;
+use super::super::sums::{sum_of, sum_of_pairs};
 use super::super::wide::wide;
 use super::super::winograd::{Strides, Winograd};
 use super::{Conv, Form};
@@ -33,6 +34,18 @@ pub(super) struct Share<'a, T> {
     pub(super) winners: &'a [u32],
     /// Elements of one map of the result.
     pub(super) pooled: usize,
+}
+
+impl<T: Element> Share<'_, T> {
+    /// Adds the pooled gradient of a map, times a number, where its maxima stood.
+    #[inline(always)]
+    pub(super) fn scatter(&self, n: usize, scale: T, map: &mut [T]) {
+        let span = n * self.pooled..(n + 1) * self.pooled;
+        let back = self.grad[span.clone()].iter().zip(&self.output[span.clone()]);
+        for (w, (g, y)) in self.winners[span].iter().zip(back) {
+            map[*w as usize] += gated(*g, *y) * scale;
+        }
+    }
 }
 
 impl<T> Share<'_, T> {
@@ -86,6 +99,17 @@ impl<T: Element> Normalised<'_, T> {
             *g = *g * scale - flat - (*v - mean) * slope;
         }
     }
+
+    /// What [`Normalised::pass`] makes of a map without gradient, and the number by which a gradient comes to it.
+    #[inline(always)]
+    pub(super) fn pass_nothing(&self, map: &mut [T], filter: usize, image: usize) -> T {
+        let [scale, flat, slope, mean] = self.lines[filter];
+        let at = (image * self.lines.len() + filter) * map.len();
+        for (g, v) in map.iter_mut().zip(&self.maps[at..]) {
+            *g = (mean - *v) * slope - flat;
+        }
+        scale
+    }
 }
 
 impl Conv {
@@ -106,13 +130,7 @@ impl Conv {
                 let normalised = common.normalised.map(|all| (all, task.first + n * chunk));
                 self.unfinish(&back, 0..plan.filters, maps, normalised);
                 if common.bias_wanted {
-                    wide(
-                        #[inline(always)]
-                        || {
-                            let maps = maps.chunks_exact(columns);
-                            gb.iter_mut().zip(maps).for_each(|(total, map)| *total += sum_of(map, |v| v));
-                        },
-                    );
+                    self.add_bias_gradient(&back, maps, &mut gb);
                 }
                 if common.weight_wanted {
                     gw.add(self, common, x, maps);
@@ -123,6 +141,26 @@ impl Conv {
             }
         });
         (gw.finish(self, common), gb)
+    }
+
+    /// Adds the gradient of the bias from some images.
+    fn add_bias_gradient<T: Element>(&self, back: &Share<'_, T>, maps: &[T], gb: &mut [f64]) {
+        wide(
+            #[inline(always)]
+            || {
+                if back.winners.is_empty() {
+                    let maps = maps.chunks_exact(maps.len() / gb.len());
+                    gb.iter_mut().zip(maps).for_each(|(total, map)| *total += sum_of(map, |v| v));
+                    return;
+                }
+                // What is not zero in the maps came from the pooled ones, which are fewer.
+                let pooled = back.grad.chunks_exact(back.pooled).zip(back.output.chunks_exact(back.pooled));
+                for (n, (grad, output)) in pooled.enumerate() {
+                    let sum = sum_of_pairs(grad, output, |g, y| if y <= 0.0 { 0.0 } else { g });
+                    gb[n % self.plan.filters] += sum;
+                }
+            },
+        );
     }
 
     /// The gradient of some images from that of their maps.

@@ -14,12 +14,12 @@ use rayon::prelude::*;
 
 pub(super) use self::backward::Normalised;
 use self::backward::Share;
-pub(super) use self::scaled::Scaled;
+pub(super) use self::scaled::{Affine, Scaled};
 
 use super::activation::{gated, gated_to, rectified, rectified_to};
 use super::depthwise::Depthwise;
 use super::direct::Direct;
-use super::fresh::fresh;
+use super::fresh::{fresh, fresh_positions};
 use super::gemm::{Former, Matrix, product};
 use super::im2col::{ConvOptions, Plan, unfold};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
@@ -128,31 +128,6 @@ impl Epilogue {
     /// The largest value that the rectifier lets through.
     pub(super) fn most(self) -> f64 {
         if self == Self::Relu6 { 6.0 } else { f64::INFINITY }
-    }
-}
-
-/// What a map is multiplied by and what is added to it, one number for each filter.
-#[derive(Clone, Copy)]
-pub(super) struct Affine<'a, T> {
-    scale: Option<&'a [T]>,
-    bias: Option<&'a [T]>,
-}
-
-impl<'a, T: Element> Affine<'a, T> {
-    /// Nothing, or a bias alone.
-    pub(super) fn of(bias: Option<&'a [T]>) -> Self {
-        Self { scale: None, bias }
-    }
-
-    /// Both numbers of a filter.
-    #[inline(always)]
-    fn line(&self, filter: usize) -> [T; 2] {
-        [self.scale.map_or(T::one(), |s| s[filter]), self.bias.map_or(T::zero(), |b| b[filter])]
-    }
-
-    /// Whether a map stays as it is.
-    fn is_none(&self) -> bool {
-        self.scale.is_none() && self.bias.is_none()
     }
 }
 
@@ -313,9 +288,17 @@ impl Conv {
                 let images = maps.len() / (filters.len() * plane);
                 for (n, map) in maps.chunks_exact_mut(plane).enumerate() {
                     let (f, i) = (filters.start + n / images, n % images);
-                    self.unfinish_map(share, i * self.plan.filters + f, map);
-                    if let Some((normalised, first)) = &normalised {
-                        normalised.pass(map, f, first + i);
+                    let at = i * self.plan.filters + f;
+                    match &normalised {
+                        Some((normalised, first)) if !share.winners.is_empty() => {
+                            let scale = normalised.pass_nothing(map, f, first + i);
+                            share.scatter(at, scale, map);
+                        }
+                        Some((normalised, first)) => {
+                            self.unfinish_map(share, at, map);
+                            normalised.pass(map, f, first + i);
+                        }
+                        None => self.unfinish_map(share, at, map),
                     }
                 }
             },
@@ -341,9 +324,7 @@ impl Conv {
             }
             Epilogue::ReluMaxPool(_) => {
                 map.fill(T::zero());
-                for (w, (g, y)) in share.winners[span].iter().zip(grad.iter().zip(output)) {
-                    map[*w as usize] += gated(*g, *y);
-                }
+                share.scatter(n, T::one(), map);
             }
         }
     }
@@ -362,7 +343,7 @@ impl Conv {
         let result = plan.filters * size[0] * size[1];
         let mut y = fresh(plan.batch * result);
         let pools = matches!(self.epilogue, Epilogue::ReluMaxPool(_));
-        let mut winners = vec![0; if pools { y.len() } else { 0 }];
+        let mut winners = fresh_positions(if pools { y.len() } else { 0 });
         if y.is_empty() || plan.image() == 0 {
             return Err(Error::Msg(format!(
                 "conv2d: empty tensors, {plan:?}; give at least one image and filter"

@@ -1,10 +1,37 @@
 //! A convolution whose maps are multiplied by a number each before the bias: a normalisation by given statistics, without a
 //! copy of the weight.
 
+use candle_core::Result;
+
 use super::super::kernel::{Element, Gradients, Kernel, Output, View};
 use super::super::sums::sum_of_pairs;
 use super::super::wide::wide;
-use super::{Affine, Conv};
+use super::Conv;
+
+/// What a map is multiplied by and what is added to it, one number for each filter.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Affine<'a, T> {
+    scale: Option<&'a [T]>,
+    bias: Option<&'a [T]>,
+}
+
+impl<'a, T: Element> Affine<'a, T> {
+    /// Nothing, or a bias alone.
+    pub(in super::super) fn of(bias: Option<&'a [T]>) -> Self {
+        Self { scale: None, bias }
+    }
+
+    /// Both numbers of a filter.
+    #[inline(always)]
+    pub(super) fn line(&self, filter: usize) -> [T; 2] {
+        [self.scale.map_or(T::one(), |s| s[filter]), self.bias.map_or(T::zero(), |b| b[filter])]
+    }
+
+    /// Whether a map stays as it is.
+    pub(super) fn is_none(&self) -> bool {
+        self.scale.is_none() && self.bias.is_none()
+    }
+}
 
 /// `[x, weight, scales with biases behind them]`; nothing is pooled, for which scales must be positive.
 pub(in super::super) struct Scaled(pub(in super::super) Conv);
@@ -14,7 +41,7 @@ impl Kernel for Scaled {
         "conv2d_scaled"
     }
 
-    fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>, candle_core::Error> {
+    fn forward<T: Element>(&self, inputs: &[View<'_, T>]) -> Result<Output<T>> {
         let (scale, bias) = inputs[2].data.split_at(self.0.plan.filters);
         self.0.convolved(inputs, Affine { scale: Some(scale), bias: Some(bias) }, &mut [])
     }
@@ -25,7 +52,7 @@ impl Kernel for Scaled {
         output: View<'_, T>,
         grad: View<'_, T>,
         wanted: &[bool],
-    ) -> Result<Gradients<T>, candle_core::Error> {
+    ) -> Result<Gradients<T>> {
         let (scale, View { data: weight, dims }) = (&inputs[2].data[..self.0.plan.filters], inputs[1]);
         let filter = weight.len() / scale.len();
         let scaled: Vec<T> =
