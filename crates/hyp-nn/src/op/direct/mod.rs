@@ -7,7 +7,7 @@
 use super::im2col::Plan;
 use super::scratch::scratch;
 use super::stored::Stored;
-use super::vector::{Lane, Level, Lines, Work};
+use super::vector::{Frame, Lane, Level, Lines, Work, lay_apart};
 use super::wide::wide;
 
 /// Filters above which unfolding costs nothing beside the product, which the blocked kernel then does faster.
@@ -138,11 +138,8 @@ impl Direct {
                         let filters = (all - first).min(self.level.columns());
                         let columns = filters.next_multiple_of(self.level.lanes());
                         let turned = &mut turned[..rows * width * columns];
-                        if filters < columns {
-                            turned.fill(0.0);
-                        }
                         let from = &maps[first * map_step + y * width..];
-                        transpose(from, map_step, [filters, rows * width], turned, columns);
+                        self.level.run(Turned { from, map_step, filters, size: [rows, width], to: turned });
                         let gradient = &mut gradient[first..];
                         let offsets = self.stored.offsets();
                         self.level.products(turned, offsets, stored, lines, gradient, step, true);
@@ -196,23 +193,26 @@ impl Work for Rows<'_> {
     }
 }
 
-/// `to[x][f] = from[f][x]` of a matrix of some rows and columns; rows of `from` start `from_step` apart, those of `to`
-/// `to_step`.
-fn transpose(from: &[f32], from_step: usize, [rows, columns]: [usize; 2], to: &mut [f32], to_step: usize) {
-    wide(
-        #[inline(always)]
-        || {
-            for first in (0..rows).step_by(8) {
-                let block = 8.min(rows - first);
-                for x in 0..columns {
-                    let to = &mut to[x * to_step + first..][..block];
-                    for (f, v) in to.iter_mut().enumerate() {
-                        *v = from[(first + f) * from_step + x];
-                    }
-                }
-            }
-        },
-    );
+/// Some rows of some maps as `[position][filter]`, with zeros where the last vector has no filter.
+struct Turned<'a> {
+    from: &'a [f32],
+    map_step: usize,
+    filters: usize,
+    size: [usize; 2],
+    to: &'a mut [f32],
+}
+
+impl Work for Turned<'_> {
+    #[inline(always)]
+    fn run<L: Lane>(self) {
+        let Self { from, map_step, filters, size: [rows, width], to } = self;
+        let frame = Frame { rows, columns: width, top: 0, left: 0 };
+        let apart = to.len() / frame.positions();
+        for first in (0..filters).step_by(L::LANES) {
+            let (from, some) = (&from[first * map_step..], L::LANES.min(filters - first));
+            lay_apart::<L>(from, map_step, some, [rows, width], frame, &mut to[first..], apart);
+        }
+    }
 }
 
 #[cfg(test)]

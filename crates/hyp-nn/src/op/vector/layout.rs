@@ -30,6 +30,20 @@ pub(in super::super) fn lay<L: Lane>(
     frame: Frame,
     to: &mut [f32],
 ) {
+    lay_apart::<L>(maps, step, channels, [height, width], frame, to, L::LANES);
+}
+
+/// [`lay`] with so many numbers from one position of the frame to the next.
+#[inline(always)]
+pub(in super::super) fn lay_apart<L: Lane>(
+    maps: &[f32],
+    step: usize,
+    channels: usize,
+    [height, width]: [usize; 2],
+    frame: Frame,
+    to: &mut [f32],
+    apart: usize,
+) {
     let plane = height * width;
     let (mut row, mut column) = (frame.top, 0);
     for first in (0..plane).step_by(L::LANES) {
@@ -47,7 +61,7 @@ pub(in super::super) fn lay<L: Lane>(
         }
         let positions = transposed(lanes);
         for position in positions.into_iter().take(count) {
-            position.store(&mut to[(row * frame.columns + frame.left + column) * L::LANES..]);
+            position.store(&mut to[(row * frame.columns + frame.left + column) * apart..]);
             column += 1;
             if column == width {
                 (row, column) = (row + 1, 0);
