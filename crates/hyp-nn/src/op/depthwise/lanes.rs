@@ -150,30 +150,18 @@ impl Work for Convolve<'_> {
     fn run<L: Lane>(self) {
         let Self { taps, weight, about, from: (from, from_step), to: (to, to_step), stored, weights } = self;
         let plan = &taps.plan;
-        let [rows, columns] = plan.out;
-        let stride = plan.options.stride[1];
         let mut first = 0;
         while first < plan.channels {
             let channels = L::LANES.min(plan.channels - first);
             lay::<L>(&from[first * from_step..], from_step, channels, taps.inner(), taps.frame, stored);
             lay_weight::<L>(weight, first, channels, about, weights);
             let mut out = Out::<L>::new(&mut to[first * to_step..], to_step, channels);
-            for row in 0..rows {
-                let mut column = 0;
-                while column + TOGETHER <= columns {
-                    let stored = &stored[taps.start(row, column) * L::LANES..];
-                    let sums = sums::<L, TOGETHER>(stored, stride, &taps.offsets, weights);
-                    for sum in sums {
-                        out.push(sum);
-                    }
-                    column += TOGETHER;
-                }
-                while column < columns {
-                    let stored = &stored[taps.start(row, column) * L::LANES..];
-                    let [sum] = sums::<L, 1>(stored, stride, &taps.offsets, weights);
-                    out.push(sum);
-                    column += 1;
-                }
+            match taps.square() {
+                Some((3, 1)) => taps.results::<L, 3, 1>(stored, weights, &mut out),
+                Some((3, 2)) => taps.results::<L, 3, 2>(stored, weights, &mut out),
+                Some((5, 1)) => taps.results::<L, 5, 1>(stored, weights, &mut out),
+                Some((5, 2)) => taps.results::<L, 5, 2>(stored, weights, &mut out),
+                _ => taps.results::<L, 0, 0>(stored, weights, &mut out),
             }
             out.finish();
             first += L::LANES;
@@ -250,12 +238,10 @@ impl Work for WeightGradient<'_> {
             let channels = L::LANES.min(plan.channels - first);
             lay::<L>(&image[first * image_step..], image_step, channels, taps.inner(), taps.frame, stored);
             lay::<L>(&maps[first * map_step..], map_step, channels, plan.out, taps.bare(), given);
-            if count == 9 {
-                taps.products::<L, 9>(stored, given, sums);
-            } else if count.is_multiple_of(5) {
-                taps.products::<L, 5>(stored, given, sums);
-            } else {
-                taps.products::<L, 1>(stored, given, sums);
+            match taps.square() {
+                Some((3, _)) => taps.square_products::<L, 3>(stored, given, sums),
+                Some((5, _)) => taps.square_products::<L, 5>(stored, given, sums),
+                _ => taps.products::<L>(stored, given, sums),
             }
             for channel in 0..channels {
                 let gradient = &mut gradient[(first + channel) * count..][..count];
@@ -269,53 +255,126 @@ impl Work for WeightGradient<'_> {
 }
 
 impl Taps {
-    /// Σ over the outputs of what comes from above times the input under each tap, `N` taps at a time.
+    /// The width of a square filter whose taps touch, and its stride.
+    fn square(&self) -> Option<(usize, usize)> {
+        let options = &self.plan.options;
+        let [height, width] = self.plan.kernel;
+        (height == width && options.dilation == [1; 2]).then_some((width, options.stride[1]))
+    }
+
+    /// Every result in turn, for a square filter of width `W` at stride `S`, or any with zeros.
+    #[inline(always)]
+    fn results<L: Lane, const W: usize, const S: usize>(
+        &self,
+        stored: &[f32],
+        weights: &[f32],
+        out: &mut Out<'_, L>,
+    ) {
+        let [rows, columns] = self.plan.out;
+        for row in 0..rows {
+            let mut column = 0;
+            while column + TOGETHER <= columns {
+                for sum in
+                    self.sums::<L, W, S, TOGETHER>(&stored[self.start(row, column) * L::LANES..], weights)
+                {
+                    out.push(sum);
+                }
+                column += TOGETHER;
+            }
+            while column < columns {
+                let [sum] = self.sums::<L, W, S, 1>(&stored[self.start(row, column) * L::LANES..], weights);
+                out.push(sum);
+                column += 1;
+            }
+        }
+    }
+
+    /// Sums over the taps at `N` outputs of a row, the first of which begins `stored`.
+    #[inline(always)]
+    fn sums<L: Lane, const W: usize, const S: usize, const N: usize>(
+        &self,
+        stored: &[f32],
+        weights: &[f32],
+    ) -> [L; N] {
+        let mut sums = [L::zero(); N];
+        if W == 0 {
+            let stride = self.plan.options.stride[1];
+            for (offset, weight) in self.offsets.iter().zip(weights.chunks_exact(L::LANES)) {
+                let (weight, stored) = (L::load(weight), &stored[offset * L::LANES..]);
+                for n in 0..N {
+                    sums[n] = sums[n].add_product(weight, L::load(&stored[n * stride * L::LANES..]));
+                }
+            }
+            return sums;
+        }
+        // Slices of known length, so that nothing is checked in between.
+        for u in 0..W {
+            let taps = &stored[u * self.frame.columns * L::LANES..][..((N - 1) * S + W) * L::LANES];
+            let weights = &weights[u * W * L::LANES..][..W * L::LANES];
+            for v in 0..W {
+                let weight = L::load(&weights[v * L::LANES..]);
+                for n in 0..N {
+                    sums[n] = sums[n].add_product(weight, L::load(&taps[(n * S + v) * L::LANES..]));
+                }
+            }
+        }
+        sums
+    }
+
+    /// Σ over the outputs of what comes from above times the input under each tap.
     ///
     /// A row is summed by itself first, so that no sum has more terms than a row, or than there are rows.
     #[inline(always)]
-    fn products<L: Lane, const N: usize>(&self, stored: &[f32], given: &[f32], sums: &mut [f32]) {
+    fn products<L: Lane>(&self, stored: &[f32], given: &[f32], sums: &mut [f32]) {
         let [rows, columns] = self.plan.out;
         let stride = self.plan.options.stride[1] * L::LANES;
-        for (offsets, sums) in self.offsets.as_chunks::<N>().0.iter().zip(sums.chunks_exact_mut(N * L::LANES))
-        {
-            let mut totals = [L::zero(); N];
+        for (offset, sum) in self.offsets.iter().zip(sums.chunks_exact_mut(L::LANES)) {
+            let mut total = L::zero();
             for row in 0..rows {
                 let given = &given[row * columns * L::LANES..(row + 1) * columns * L::LANES];
-                let stored = &stored[self.start(row, 0) * L::LANES..];
-                let mut of_row = [L::zero(); N];
+                let stored = &stored[(self.start(row, 0) + offset) * L::LANES..];
+                let mut of_row = L::zero();
                 for (column, grad) in given.chunks_exact(L::LANES).enumerate() {
-                    let (grad, stored) = (L::load(grad), &stored[column * stride..]);
-                    for n in 0..N {
-                        of_row[n] = of_row[n].add_product(grad, L::load(&stored[offsets[n] * L::LANES..]));
+                    of_row = of_row.add_product(L::load(grad), L::load(&stored[column * stride..]));
+                }
+                total = total.add(of_row);
+            }
+            total.store(sum);
+        }
+    }
+
+    /// [`Taps::products`] of a square filter of width `W`, all taps at once.
+    #[inline(always)]
+    fn square_products<L: Lane, const W: usize>(&self, stored: &[f32], given: &[f32], sums: &mut [f32]) {
+        let [rows, columns] = self.plan.out;
+        let stride = self.plan.options.stride[1] * L::LANES;
+        let mut totals = [[L::zero(); W]; W];
+        for row in 0..rows {
+            let given = &given[row * columns * L::LANES..(row + 1) * columns * L::LANES];
+            let mut lines = [stored; W];
+            for u in 0..W {
+                lines[u] = &stored[(self.start(row, 0) + u * self.frame.columns) * L::LANES..];
+            }
+            let mut of_row = [[L::zero(); W]; W];
+            for (column, grad) in given.chunks_exact(L::LANES).enumerate() {
+                let grad = L::load(grad);
+                for u in 0..W {
+                    let taps = &lines[u][column * stride..][..W * L::LANES];
+                    for v in 0..W {
+                        of_row[u][v] = of_row[u][v].add_product(grad, L::load(&taps[v * L::LANES..]));
                     }
                 }
-                for n in 0..N {
-                    totals[n] = totals[n].add(of_row[n]);
+            }
+            for u in 0..W {
+                for v in 0..W {
+                    totals[u][v] = totals[u][v].add(of_row[u][v]);
                 }
             }
-            for n in 0..N {
-                totals[n].store(&mut sums[n * L::LANES..]);
-            }
+        }
+        for (total, sum) in totals.iter().flatten().zip(sums.chunks_exact_mut(L::LANES)) {
+            total.store(sum);
         }
     }
-}
-
-/// Sums over the taps at `N` outputs of a row.
-#[inline(always)]
-fn sums<L: Lane, const N: usize>(
-    stored: &[f32],
-    stride: usize,
-    offsets: &[usize],
-    weights: &[f32],
-) -> [L; N] {
-    let mut sums = [L::zero(); N];
-    for (offset, weight) in offsets.iter().zip(weights.chunks_exact(L::LANES)) {
-        let (weight, stored) = (L::load(weight), &stored[offset * L::LANES..]);
-        for n in 0..N {
-            sums[n] = sums[n].add_product(weight, L::load(&stored[n * stride * L::LANES..]));
-        }
-    }
-    sums
 }
 
 #[cfg(test)]
@@ -338,6 +397,7 @@ mod tests {
             (16, 8, 4, [3, 3], [1, 1], [1, 1], Padding::symmetric(1, 1)),
             (19, 7, 9, [3, 3], [2, 2], [1, 1], Padding::symmetric(1, 1)),
             (33, 6, 23, [5, 5], [1, 1], [1, 1], Padding::symmetric(2, 2)),
+            (17, 11, 14, [5, 5], [2, 2], [1, 1], Padding::symmetric(2, 2)),
             (9, 9, 6, [3, 2], [1, 2], [2, 3], uneven),
             (20, 9, 8, [5, 3], [2, 1], [1, 2], Padding::symmetric(2, 2)),
             (3, 4, 5, [1, 1], [1, 1], [1, 1], Padding::symmetric(0, 0)),

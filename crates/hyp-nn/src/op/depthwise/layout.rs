@@ -1,6 +1,6 @@
 //! Filters with a channel in each lane of a vector, and results on their way from the lanes to maps.
 
-use crate::op::vector::{Lane, MOST, transposed};
+use crate::op::vector::{Frame, Lane, MOST, lay, spread, transposed};
 
 /// Brings the filters of some channels together, a channel in each lane; lanes without one are zero.
 #[inline(always)]
@@ -12,10 +12,15 @@ pub(super) fn lay_weight<L: Lane>(
     to: &mut [f32],
 ) {
     let taps = to.len() / L::LANES;
-    for (tap, to) in to.chunks_exact_mut(L::LANES).enumerate() {
-        let tap = if about { taps - 1 - tap } else { tap };
-        for (lane, slot) in to.iter_mut().enumerate() {
-            *slot = if lane < channels { weight[(first + lane) * taps + tap] } else { 0.0 };
+    let frame = Frame { rows: 1, columns: taps, top: 0, left: 0 };
+    lay::<L>(&weight[first * taps..], taps, channels, [1, taps], frame, to);
+    if about {
+        for tap in 0..taps / 2 {
+            let (low, high) = to.split_at_mut((taps - 1 - tap) * L::LANES);
+            let (a, b) = (&mut low[tap * L::LANES..], high);
+            let (x, y) = (L::load(a), L::load(b));
+            x.store(b);
+            y.store(a);
         }
     }
 }
@@ -42,9 +47,7 @@ impl<'a, L: Lane> Out<'a, L> {
         self.waiting[self.count] = position;
         self.count += 1;
         if self.count == L::LANES {
-            for (channel, lane) in transposed(self.waiting).into_iter().enumerate().take(self.channels) {
-                lane.store(&mut self.maps[channel * self.step + self.written..]);
-            }
+            spread(transposed(self.waiting), self.maps, self.step, self.channels, self.written, self.count);
             (self.count, self.written) = (0, self.written + L::LANES);
         }
     }
@@ -53,9 +56,7 @@ impl<'a, L: Lane> Out<'a, L> {
     #[inline(always)]
     pub(super) fn finish(self) {
         if self.count > 0 {
-            for (channel, lane) in transposed(self.waiting).into_iter().enumerate().take(self.channels) {
-                lane.store_some(&mut self.maps[channel * self.step + self.written..][..self.count]);
-            }
+            spread(transposed(self.waiting), self.maps, self.step, self.channels, self.written, self.count);
         }
     }
 }

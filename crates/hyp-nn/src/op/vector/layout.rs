@@ -60,12 +60,24 @@ pub(in super::super) fn lay_apart<L: Lane>(
             }
         }
         let positions = transposed(lanes);
-        for position in positions.into_iter().take(count) {
-            position.store(&mut to[(row * frame.columns + frame.left + column) * apart..]);
-            column += 1;
-            if column == width {
-                (row, column) = (row + 1, 0);
+        // By numbers and not by an iterator, which would move a kilobyte.
+        if count == L::LANES && column + count <= width {
+            let to = &mut to[(row * frame.columns + frame.left + column) * apart..];
+            for i in 0..L::LANES {
+                positions[i].store(&mut to[i * apart..]);
             }
+            column += count;
+        } else {
+            for i in 0..count {
+                if column == width {
+                    (row, column) = (row + 1, 0);
+                }
+                positions[i].store(&mut to[(row * frame.columns + frame.left + column) * apart..]);
+                column += 1;
+            }
+        }
+        if column == width {
+            (row, column) = (row + 1, 0);
         }
     }
 }
@@ -85,22 +97,45 @@ pub(in super::super) fn lift<L: Lane>(
     for first in (0..plane).step_by(L::LANES) {
         let count = L::LANES.min(plane - first);
         let mut positions = [L::zero(); MOST];
-        for position in positions.iter_mut().take(count) {
-            *position = L::load(&from[(row * frame.columns + frame.left + column) * L::LANES..]);
-            column += 1;
-            if column == width {
-                (row, column) = (row + 1, 0);
+        if count == L::LANES && column + count <= width {
+            let from = &from[(row * frame.columns + frame.left + column) * L::LANES..];
+            for i in 0..L::LANES {
+                positions[i] = L::load(&from[i * L::LANES..]);
+            }
+            column += count;
+        } else {
+            for i in 0..count {
+                if column == width {
+                    (row, column) = (row + 1, 0);
+                }
+                positions[i] = L::load(&from[(row * frame.columns + frame.left + column) * L::LANES..]);
+                column += 1;
             }
         }
-        let lanes = transposed(positions);
-        if count == L::LANES && channels == L::LANES {
-            for channel in 0..L::LANES {
-                lanes[channel].store(&mut maps[channel * step + first..]);
-            }
-        } else {
-            for (channel, lane) in lanes.into_iter().enumerate().take(channels) {
-                lane.store_some(&mut maps[channel * step + first..][..count]);
-            }
+        if column == width {
+            (row, column) = (row + 1, 0);
+        }
+        spread(transposed(positions), maps, step, channels, first, count);
+    }
+}
+
+/// Writes the first `count` numbers of each of some vectors to maps that start `step` numbers apart, from number `at` on.
+#[inline(always)]
+pub(in super::super) fn spread<L: Lane>(
+    lanes: [L; MOST],
+    maps: &mut [f32],
+    step: usize,
+    channels: usize,
+    at: usize,
+    count: usize,
+) {
+    if count == L::LANES && channels == L::LANES {
+        for channel in 0..L::LANES {
+            lanes[channel].store(&mut maps[channel * step + at..]);
+        }
+    } else {
+        for channel in 0..channels {
+            lanes[channel].store_some(&mut maps[channel * step + at..][..count]);
         }
     }
 }

@@ -7,7 +7,7 @@ mod layout;
 mod x86;
 
 pub(super) use lane::{Lane, Work};
-pub(super) use layout::{Frame, MOST, lay, lay_apart, lift, transposed};
+pub(super) use layout::{Frame, MOST, lay, lay_apart, lift, spread, transposed};
 
 /// Taps after which partial sums go to memory.
 const TAPS: usize = 288;
