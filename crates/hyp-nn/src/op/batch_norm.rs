@@ -49,7 +49,7 @@ impl BatchStatistics {
 ///
 /// **Source.** Ioffe and Szegedy 2015; the conventions of PyTorch.
 /// **Shapes.** `x`, result: `[batch, channels, …]`; `gamma`, `beta`: `[channels]`.
-/// **Numerics.** Mean and variance in `f64`, in two passes; the gradient goes through both.
+/// **Numerics.** Mean and variance in `f64`, from the differences to one value of each map; the gradient goes through both.
 ///
 /// # Errors
 /// If the shapes do not fit, or a channel has fewer than two values.
@@ -149,7 +149,7 @@ pub(super) fn statistics_of(moments: &[Moments], channels: usize, plane: usize) 
     BatchStatistics { mean, variance, count: moments.len() / channels * plane }
 }
 
-/// Mean and variance of each channel, in `f64` and two passes over each map.
+/// Mean and variance of each channel, in `f64` and one pass over each map.
 fn batch_statistics<T: Element>(x: View<'_, T>) -> BatchStatistics {
     let (channels, plane) = (x.dims[1], x.dims[2..].iter().product::<usize>());
     let mut moments = vec![Moments::default(); x.dims[0] * channels];

@@ -26,8 +26,9 @@ use super::wide::wide;
 ///
 /// **Shapes.** `x` and `weight` as [`conv2d`](super::conv2d); `gamma`, `beta`: `[out]`; the result is pooled if the
 /// epilogue does so.
-/// **Numerics.** The bits of the operations one after the other; of pooled values that only rounding makes equal the
-/// larger one receives the gradient. Only the convolved maps are kept for the gradient: normalised, rectified and dense gradient maps exist a few images at a time.
+/// **Numerics.** The bits of the operations one after the other. On the CPU, of pooled values that only rounding makes equal
+/// the larger one receives the gradient. Only the convolved maps are kept for the gradient: normalised, rectified and dense
+/// gradient maps exist a few images at a time.
 ///
 /// # Errors
 /// If the shapes do not fit, or a filter has fewer than two values.
@@ -89,8 +90,8 @@ pub fn conv2d_batch_norm_add(
     ConvNorm { adds: true, ..kernel }.apply([x, &parameters, other])
 }
 
-/// The same with given statistics, as in evaluation: maps are multiplied by a number each, or, where they are pooled and
-/// on a CUDA device, the weight is beforehand.
+/// The same with given statistics, as in evaluation: on the CPU the maps are multiplied by a number each; where they are
+/// pooled, and on other devices, the weight is beforehand.
 ///
 /// **Shapes.** As [`conv2d_batch_norm`]; `mean`, `variance`: one number per filter.
 ///
@@ -119,7 +120,7 @@ pub fn conv2d_batch_norm_fixed(
     let scale = (gamma * inverse)?;
     let bias = (beta - (&scale * constant(mean.to_vec())?)?)?;
     if x.device().is_cpu() && !matches!(epilogue, Epilogue::ReluMaxPool(_)) {
-        return apply3(Scaled(Conv::new(plan, epilogue)), x, weight, &Tensor::cat(&[&scale, &bias], 0)?);
+        return apply3(Scaled::new(Conv::new(plan, epilogue)), x, weight, &Tensor::cat(&[&scale, &bias], 0)?);
     }
     let weight = weight.broadcast_mul(&scale.reshape((plan.filters, 1, 1, 1))?)?;
     convolve(epilogue, x, &weight, Some(&bias), options)
@@ -234,7 +235,7 @@ impl ConvNorm {
             let normalised = |v: T| (v - mean) * scale + beta;
             if let Epilogue::ReluMaxPool(pool) = &self.fused.epilogue {
                 let winners = &mut winners[f * pooled..(f + 1) * pooled];
-                if scale > T::zero() {
+                if scale > T::zero() && scale < T::from_f64(f64::INFINITY) {
                     // Monotone: the largest value before is the largest after, to the bit.
                     max_pool_plane(map, plan.out[1], pool, width, y, winners);
                     y.iter_mut().for_each(|v| *v = normalised(*v));

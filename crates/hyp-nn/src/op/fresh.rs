@@ -1,8 +1,5 @@
 //! Vectors for results of which every number that is ever looked at is written, so that nobody need clear them before.
-#![cfg_attr(
-    any(target_arch = "x86_64", target_arch = "aarch64"),
-    expect(unsafe_code, reason = "a vector's length is set over memory that holds whatever it held")
-)]
+#![expect(unsafe_code, reason = "a vector's length is set over memory that holds whatever it held")]
 
 use super::kernel::Element;
 
@@ -12,7 +9,8 @@ pub(crate) fn fresh<T: Element>(len: usize) -> Vec<T> {
     if cfg!(test) {
         return vec![T::from_f64(f64::NAN); len];
     }
-    whatever(len, T::zero())
+    // SAFETY: elements are `f32` and `f64`.
+    unsafe { whatever(len, T::zero()) }
 }
 
 /// The same of positions.
@@ -20,12 +18,14 @@ pub(crate) fn fresh_positions(len: usize) -> Vec<u32> {
     if cfg!(test) {
         return vec![u32::MAX; len];
     }
-    whatever(len, 0)
+    // SAFETY: every pattern of bits is a `u32`.
+    unsafe { whatever(len, 0) }
 }
 
-/// `T` is a type of numbers, without padding, of which every pattern of bits is one.
+/// # Safety
+/// Every pattern of bits must be a `T`, and no bit of it padding.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-fn whatever<T: Copy>(len: usize, _: T) -> Vec<T> {
+unsafe fn whatever<T: Copy>(len: usize, _: T) -> Vec<T> {
     let mut numbers = Vec::<T>::with_capacity(len);
     // SAFETY: the memory is the vector's own and has room for `len` numbers. The assembly is empty, but the compiler must
     // take it to write whatever is there, so that the numbers count as written; and every pattern of bits is a number.
@@ -36,8 +36,10 @@ fn whatever<T: Copy>(len: usize, _: T) -> Vec<T> {
     numbers
 }
 
+/// # Safety
+/// None is needed here.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn whatever<T: Copy>(len: usize, blank: T) -> Vec<T> {
+unsafe fn whatever<T: Copy>(len: usize, blank: T) -> Vec<T> {
     vec![blank; len]
 }
 
@@ -48,7 +50,8 @@ mod tests {
     #[test]
     fn has_its_length_and_is_writable() {
         for len in [0, 1, 1000] {
-            let mut numbers = whatever(len, 0.0);
+            // SAFETY: every pattern of bits is an `f64`.
+            let mut numbers = unsafe { whatever(len, 0.0_f64) };
             numbers.fill(2.0);
             assert_eq!(numbers.iter().sum::<f64>(), 2.0 * len as f64);
         }

@@ -405,3 +405,53 @@ impl Kernel for AvgPool {
         Ok(vec![Some(gx)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::*;
+
+    /// The largest value of a window and the first place of it, row by row; NaN is larger than every number.
+    fn window(plane: &[f32], width: usize, rows: Range<usize>, columns: Range<usize>) -> (f32, u32) {
+        let mut best: Option<(f32, u32)> = None;
+        for at in rows.flat_map(|y| columns.clone().map(move |x| y * width + x)) {
+            let v = plane[at];
+            if best.is_none_or(|(b, _)| v > b || (v.is_nan() && !b.is_nan())) {
+                best = Some((v, at as u32));
+            }
+        }
+        best.expect("no window lies in the padding alone")
+    }
+
+    /// Values and winners of every window, with many equal numbers and some NaN.
+    #[test]
+    fn windows_of_any_kind_have_their_first_largest_value() {
+        let mut tried = 0;
+        for (height, width) in [(1, 1), (2, 5), (5, 4), (4, 17), (3, 20), (7, 33)] {
+            let number = |i: usize| if i % 13 == 9 { f32::NAN } else { ((i * 7 + i / 5) % 4) as f32 };
+            let plane: Vec<f32> = (0..height * width).map(number).collect();
+            for (kernel, stride) in (1..=5).flat_map(|k| (1..=3).map(move |s| (k, s))) {
+                for padding in 0..=kernel / 2 {
+                    let options =
+                        PoolOptions { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] };
+                    let Ok(size) = options.output_size(height, width) else { continue };
+                    let mut values = vec![-1.0; size[0] * size[1]];
+                    let mut winners = vec![7; values.len()];
+                    max_pool_plane(&plane, width, &options, size[1], &mut values, &mut winners);
+                    for (n, got) in values.into_iter().zip(winners).enumerate() {
+                        let rows = options.span(0, n / size[1], height);
+                        let want = window(&plane, width, rows, options.span(1, n % size[1], width));
+                        let same = got.0 == want.0 || (got.0.is_nan() && want.0.is_nan());
+                        assert!(
+                            same && got.1 == want.1,
+                            "{got:?} {want:?}: {n} of {height} × {width}, {options:?}"
+                        );
+                    }
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 100, "{tried}");
+    }
+}

@@ -22,6 +22,10 @@ pub(crate) fn scratch<T: Element, R>(len: usize, work: impl FnOnce(&mut [T]) -> 
     if buffer.len() < len {
         buffer.resize(len, T::zero());
     }
+    if cfg!(test) {
+        // What nobody writes is seen.
+        buffer.fill(T::from_f64(f64::NAN));
+    }
     let result = work(&mut buffer[..len]);
     FREE.with_borrow_mut(|free| free.push(buffer));
     result

@@ -77,8 +77,8 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    /// Those of a map, in one pass: of the differences from its first value, so that no sum is much larger than what is
-    /// wanted.
+    /// Those of a map, in one pass, by the differences from its first value: the square of the mean of `n` of them is at most
+    /// `n` times their variance, so that the rounding of the variance stays below about `n` units in the last place of `f64`.
     #[inline(always)]
     pub(super) fn of<T: Element>(map: &[T]) -> Self {
         let Some(pivot) = map.first() else { return Self::default() };
@@ -87,7 +87,9 @@ impl Moments {
             let v = v.to_f64() - pivot;
             [v, v * v]
         });
-        Self { mean: pivot + sum / count, squares: (squares - sum * sum / count).max(0.0) }
+        let squares = squares - sum * (sum / count);
+        // Not `max`, which would hide NaN.
+        Self { mean: pivot + sum / count, squares: if squares < 0.0 { 0.0 } else { squares } }
     }
 
     /// Mean and variance (divided by the count) of all maps of a channel, each with `plane` values.
@@ -127,6 +129,20 @@ mod tests {
             let (got, got_variance) = Moments::together(parts.iter().copied(), plane);
             assert!((got - mean).abs() < 1e-7, "{plane}: {got} {mean}");
             assert!((got_variance / variance - 1.0).abs() < 1e-7, "{plane}: {got_variance} {variance}");
+        }
+    }
+
+    #[test]
+    fn an_outlier_at_the_front_costs_no_digits_and_nan_is_not_hidden() {
+        let mut values: Vec<f64> = (0..400).map(|i| f64::from(i % 7) / 7.0).collect();
+        values[0] = 1e6;
+        let mean = values.iter().sum::<f64>() / 400.0;
+        let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+        let moments = Moments::of(&values);
+        assert!((moments.mean - mean).abs() < 1e-9 && (moments.squares / squares - 1.0).abs() < 1e-12);
+        assert_eq!(Moments::of(&[3.0_f32; 50]).squares, 0.0);
+        for hidden in [[1.0, f64::NAN], [1e200, -1e200]] {
+            assert!(!Moments::of(&hidden).squares.is_finite(), "{hidden:?}");
         }
     }
 }

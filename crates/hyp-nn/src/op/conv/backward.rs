@@ -153,7 +153,8 @@ impl Conv {
                     gb.iter_mut().zip(maps).for_each(|(total, map)| *total += sum_of(map, |v| v));
                     return;
                 }
-                // What is not zero in the maps came from the pooled ones, which are fewer.
+                // What is not zero in the maps came from the pooled ones, which are fewer; a normalisation, which leaves
+                // no zeros, comes without a bias.
                 let pooled = back.grad.chunks_exact(back.pooled).zip(back.output.chunks_exact(back.pooled));
                 for (n, (grad, output)) in pooled.enumerate() {
                     let sum = sum_of_pairs(grad, output, |g, y| if y <= 0.0 { 0.0 } else { g });

@@ -4,6 +4,7 @@
 //! taps: the arithmetic of a matrix product whose right side is never written down. The positions between the end of
 //! one output row and the start of the next are computed too and dropped.
 
+use super::gemm::Former;
 use super::im2col::Plan;
 use super::scratch::scratch;
 use super::stored::Stored;
@@ -142,7 +143,7 @@ impl Direct {
                         self.level.run(Turned { from, map_step, filters, size: [rows, width], to: turned });
                         let gradient = &mut gradient[first..];
                         let offsets = self.stored.offsets();
-                        self.level.products(turned, offsets, stored, lines, gradient, step, true);
+                        self.level.products(turned, offsets, stored, lines, gradient, step, Former::Kept);
                     }
                 }
             });

@@ -44,6 +44,7 @@ pub(in super::super) fn lay_apart<L: Lane>(
     to: &mut [f32],
     apart: usize,
 ) {
+    debug_assert!(frame.left + width <= frame.columns && channels <= L::LANES);
     let plane = height * width;
     let (mut row, mut column) = (frame.top, 0);
     for first in (0..plane).step_by(L::LANES) {

@@ -1,4 +1,5 @@
-//! The inner loops of the convolutions that unfold nothing, once for AVX-512 and once for AVX2 with FMA.
+//! The inner loops of the convolutions that unfold nothing, and the way of maps into lanes and back, once for AVX-512 and
+//! once for AVX2 with FMA.
 #![expect(unsafe_code, reason = "vector intrinsics; extents are asserted before each loop")]
 
 mod lane;
@@ -6,6 +7,7 @@ mod layout;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use super::gemm::Former;
 pub(super) use lane::{Lane, Work};
 pub(super) use layout::{Frame, MOST, lay, lay_apart, lift, spread, transposed};
 
@@ -143,8 +145,8 @@ impl Level {
         }
     }
 
-    /// `to[t][f] = Σ_p right[p][f] · left[offsets[t] + position p]`, over the positions of `lines` in order; added to
-    /// what `to` holds where `add` says so.
+    /// `to[t][f] = Σ_p right[p][f] · left[offsets[t] + position p]`, or added to what `to` held, over the positions of
+    /// `lines` in order.
     ///
     /// Rows of `right` have some vectors, at most [`Level::columns`]; rows of `to` start `step` elements apart.
     pub(super) fn products(
@@ -155,11 +157,13 @@ impl Level {
         lines: Lines,
         to: &mut [f32],
         step: usize,
-        add: bool,
+        former: Former,
     ) {
         let columns = right.len() / (lines.rows * lines.width);
         let reach = (lines.rows - 1) * lines.step + lines.width;
         let reach = reach + offsets.iter().max().map_or(0, |o| *o as usize);
+        let add = former == Former::Kept;
+        assert!(columns > 0 && !offsets.is_empty(), "something to compute");
         assert!(columns.is_multiple_of(self.lanes()) && columns <= self.columns() && columns <= step);
         assert!(right.len() == lines.rows * lines.width * columns && reach <= left.len());
         assert!(to.len() >= (offsets.len() - 1) * step + columns, "a row of the result for each offset");

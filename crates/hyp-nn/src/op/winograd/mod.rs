@@ -12,18 +12,20 @@ mod work;
 use rayon::prelude::*;
 
 use super::fresh::fresh;
+use super::gemm::Former;
 use super::im2col::{ConvOptions, Plan};
 use super::scratch::scratch;
 use super::stored::Stored;
-use super::vector::{Level, Lines};
+use super::vector::{Level, Lines, MOST};
 pub(super) use tiles::Strides;
 use tiles::{Run, TILE, Tiling, WINDOW};
 pub(super) use work::Weights;
 
 /// Numbers to which channels and filters are filled up: those of the longest vector.
-const LANES: usize = 16;
+const LANES: usize = MOST;
 
-/// Tiles that are computed together, as [`Level::products`] takes rows.
+/// Tiles that are computed together: the rows that [`Level::products`] takes at once for a whole group of filters, of fewer
+/// filters more.
 const TOGETHER: usize = 6;
 
 /// Values of a transformed tile.
@@ -153,7 +155,15 @@ impl Winograd {
                             let weight = &packed[value * (width * channels + SPARE)..][..width * channels];
                             let windows = &windows[value * step..(value + 1) * step];
                             let products = &mut products[value * (size + SPARE)..][..size];
-                            self.level.products(weight, &offsets, windows, lines, products, width, false);
+                            self.level.products(
+                                weight,
+                                &offsets,
+                                windows,
+                                lines,
+                                products,
+                                width,
+                                Former::Replaced,
+                            );
                         }
                         let maps = &mut maps[first * to.channel..];
                         self.results(products, [width, size + SPARE], &runs, count, maps, to);
@@ -236,7 +246,15 @@ impl Winograd {
                             let windows = &windows[value * step..(value + 1) * step];
                             let at = value * channels * width;
                             let gradient = &mut gradient[at + first..at + channels * width];
-                            self.level.products(turned, &offsets, windows, lines, gradient, width, true);
+                            self.level.products(
+                                turned,
+                                &offsets,
+                                windows,
+                                lines,
+                                gradient,
+                                width,
+                                Former::Kept,
+                            );
                         }
                     }
                 });
@@ -321,6 +339,8 @@ mod tests {
             ([5, 20, 3, 3], 19, padded([1; 4])),
             ([2, 16, 9, 90], 35, padded([2, 0, 1, 2])),
             ([1, 300, 8, 8], 130, padded([1; 4])),
+            // Bands of tiles that see no pixel; such a padding has no gradient of the input.
+            ([1, 16, 8, 8], 20, padded([40, 41, 1, 1])),
         ];
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         for level in Level::all() {
@@ -345,7 +365,10 @@ mod tests {
                 winograd.weight_gradient(&x, at, plan.batch, &grad, to, &mut sums);
                 let error = difference(&winograd.finish_gradient(&sums), &want_weight);
                 assert!(error < 5e-6, "{level:?} {plan:?} weight {error:e}");
-                let mut back = Winograd::of_input_gradient(&plan).expect("every case pays");
+                let Some(mut back) = Winograd::of_input_gradient(&plan) else {
+                    assert!(plan.options.padding.top > 2, "every other case pays");
+                    continue;
+                };
                 back.level = level;
                 let mut got = vec![f32::NAN; x.len()];
                 back.maps(&back.pack_turned(&weight), &grad, to, plan.batch, &mut got, at);

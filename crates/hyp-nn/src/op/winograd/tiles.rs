@@ -103,7 +103,7 @@ impl Tiling {
     /// Transforms the windows of a run in as many channels as there are lanes, or fewer, which start `channel` elements
     /// apart: value (y, x) of tile `t` of the block goes to `out[(y·WINDOW + x)·step + t·row..]`, a channel in each lane.
     ///
-    /// `work` is zero at first, or as the last call left it.
+    /// `work` is zero at first, or as the last call of this function left it.
     #[inline(always)]
     pub(super) fn windows<L: Lane>(
         &self,
@@ -192,7 +192,7 @@ impl Tiling {
     /// Transforms the gradient of a run in as many maps as there are lanes, or fewer, which start `map` elements apart:
     /// value (y, x) of tile `t` of the block goes to `out[(y·WINDOW + x)·step + t·row..]`, a map in each lane.
     ///
-    /// `work` is zero at first, or as the last call left it.
+    /// `work` is zero at first, or as the last call of this function left it.
     #[inline(always)]
     pub(super) fn gradients<L: Lane>(
         &self,

@@ -7,6 +7,7 @@
 use rayon::prelude::*;
 
 use super::super::fresh::fresh;
+use super::super::gemm::Former;
 use super::super::scratch::scratch;
 use super::super::vector::Lines;
 use super::tiles::{Run, Strides};
@@ -116,8 +117,8 @@ impl Winograd {
                         let channels = packed.len() / width;
                         let lines = Lines { rows: 1, width: channels, step: channels };
                         let windows = windows.at(from + n, value);
-                        let add = from + n > 0;
-                        self.level.products(packed, &offsets, windows, lines, products, width, add);
+                        let former = if from + n > 0 { Former::Kept } else { Former::Replaced };
+                        self.level.products(packed, &offsets, windows, lines, products, width, former);
                     }
                 }
             });
@@ -153,7 +154,15 @@ impl Winograd {
                         for (value, sums) in sums.chunks_exact_mut(some * width).enumerate() {
                             let turned = &turned[value * (size + SPARE)..][..size];
                             let windows = windows.at(start / CHANNELS, value);
-                            self.level.products(turned, &offsets[..some], windows, lines, sums, width, false);
+                            self.level.products(
+                                turned,
+                                &offsets[..some],
+                                windows,
+                                lines,
+                                sums,
+                                width,
+                                Former::Replaced,
+                            );
                         }
                         let taps = &mut taps[..some * 9 * count];
                         self.level.run(work::FiltersBack { sums, channels: some, count, gradient: taps });

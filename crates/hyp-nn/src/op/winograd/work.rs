@@ -98,7 +98,7 @@ impl Work for FiltersBack<'_> {
 
 /// The windows of some runs of tiles: value `v` of tile `t` and channel `c` goes to `out[v·step + t·row + c]`.
 ///
-/// Lanes of the last vector without a channel are zero, and written too.
+/// Lanes of a vector without a channel are zero, and written too; what follows the last vector of a row nobody reads.
 pub(super) struct Windows<'a> {
     pub(super) tiling: &'a Tiling,
     pub(super) images: &'a [f32],
