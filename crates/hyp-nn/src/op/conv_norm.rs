@@ -238,7 +238,9 @@ impl ConvNorm {
                 if scale > T::zero() && scale < T::from_f64(f64::INFINITY) {
                     // Monotone: the largest value before is the largest after, to the bit.
                     max_pool_plane(map, plan.out[1], pool, width, y, winners);
-                    y.iter_mut().for_each(|v| *v = normalised(*v));
+                    for v in y.iter_mut() {
+                        *v = normalised(*v);
+                    }
                 } else {
                     normal.iter_mut().zip(map).for_each(|(n, v)| *n = normalised(*v));
                     max_pool_plane(normal, plan.out[1], pool, width, y, winners);

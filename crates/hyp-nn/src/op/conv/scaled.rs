@@ -84,7 +84,9 @@ impl Kernel for Scaled {
         match &mut gradients[1] {
             Some(by_weight) if wanted[1] => {
                 for (g, s) in by_weight.chunks_exact_mut(filter).zip(scale) {
-                    g.iter_mut().for_each(|g| *g *= *s);
+                    for g in g {
+                        *g *= *s;
+                    }
                 }
             }
             unwanted => *unwanted = None,
