@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
-use super::activation::{add_then, gated_to, rectified_to};
+use super::activation::{add_then, rectified_to};
 use super::batch_norm::{BatchStatistics, inverse_deviations, statistics_of};
 use super::conv::{Affine, Conv, Epilogue, Normalised, Scaled, convolve};
 use super::elementwise::mapped_pairs;
@@ -207,11 +207,7 @@ impl ConvNorm {
 
     /// The gradient before the epilogue.
     fn passed<T: Element>(&self, grad: &[T], output: &[T]) -> Vec<T> {
-        if self.fused.epilogue == Epilogue::None {
-            return grad.to_vec();
-        }
-        let most = T::from_f64(self.fused.epilogue.most());
-        mapped_pairs(grad, output, |g, y| gated_to(g, y, most))
+        mapped_pairs(grad, output, self.fused.epilogue.back())
     }
 
     /// Normalises the maps of one image, with the epilogue.
@@ -276,15 +272,14 @@ impl ConvNorm {
         let (filters, plane) = (plan.filters, plan.out_plane());
         let pooled = grad.len() / (plan.batch * filters);
         let winners = self.fused.winners();
-        let (rectified, most) =
-            (self.fused.epilogue != Epilogue::None, T::from_f64(self.fused.epilogue.most()));
+        let back = self.fused.epilogue.back();
         let mut sums = [0.0; 2];
         for n in (filter..plan.batch * filters).step_by(filters) {
             let span = n * pooled..(n + 1) * pooled;
             let map = &maps[n * plane..(n + 1) * plane];
             let (grad, output) = (&grad[span.clone()], &output[span.clone()]);
             let terms = |g: T, y: T, v: T| {
-                let g = if rectified { gated_to(g, y, most) } else { g }.to_f64();
+                let g = back(g, y).to_f64();
                 [g, g * (v.to_f64() - mean)]
             };
             let part = match winners.get(span) {

@@ -89,12 +89,18 @@ pub(in super::super) struct Normalised<'a, T> {
 }
 
 impl<T: Element> Normalised<'_, T> {
+    /// What was convolved by one filter from one image.
+    #[inline(always)]
+    fn values(&self, filter: usize, image: usize, plane: usize) -> &[T] {
+        let at = (image * self.lines.len() + filter) * plane;
+        &self.maps[at..at + plane]
+    }
+
     /// Takes the gradient of one map through it.
     #[inline(always)]
     pub(super) fn pass(&self, map: &mut [T], filter: usize, image: usize) {
         let [scale, flat, slope, mean] = self.lines[filter];
-        let at = (image * self.lines.len() + filter) * map.len();
-        let values = &self.maps[at..at + map.len()];
+        let values = self.values(filter, image, map.len());
         for (g, v) in map.iter_mut().zip(values) {
             *g = *g * scale - flat - (*v - mean) * slope;
         }
@@ -104,8 +110,8 @@ impl<T: Element> Normalised<'_, T> {
     #[inline(always)]
     pub(super) fn pass_nothing(&self, map: &mut [T], filter: usize, image: usize) -> T {
         let [scale, flat, slope, mean] = self.lines[filter];
-        let at = (image * self.lines.len() + filter) * map.len();
-        for (g, v) in map.iter_mut().zip(&self.maps[at..]) {
+        let values = self.values(filter, image, map.len());
+        for (g, v) in map.iter_mut().zip(values) {
             *g = (mean - *v) * slope - flat;
         }
         scale

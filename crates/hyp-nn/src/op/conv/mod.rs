@@ -129,6 +129,15 @@ impl Epilogue {
     pub(super) fn most(self) -> f64 {
         if self == Self::Relu6 { 6.0 } else { f64::INFINITY }
     }
+
+    /// The gradient before the rectifier, if there is one, of that behind it and the value there.
+    #[inline(always)]
+    pub(super) fn back<T: Element>(self) -> impl Fn(T, T) -> T {
+        // Known before a loop begins, and not asked for each number.
+        let (rectified, most) = (self != Self::None, T::from_f64(self.most()));
+        #[inline(always)]
+        move |g, y| if rectified { gated_to(g, y, most) } else { g }
+    }
 }
 
 pub(super) struct Conv {

@@ -118,9 +118,9 @@ impl Winograd {
     fn packed(&self, weights: Weights<'_>) -> Vec<f32> {
         let (all, channels, group) = (self.plan.filters, self.plan.channels, self.level.columns());
         let size = VALUES * (group * channels + SPARE);
-        let last = all - (all - 1) / group * group;
-        let whole = (all - last) / group * size;
-        let mut packed = fresh(whole + VALUES * (last.next_multiple_of(LANES) * channels + SPARE));
+        let before = (all - 1) / group;
+        let last = (all - before * group).next_multiple_of(LANES);
+        let mut packed = fresh(before * size + VALUES * (last * channels + SPARE));
         packed.par_chunks_mut(size).enumerate().for_each(|(n, packed)| {
             let first = n * group;
             let (weights, count) = (weights.from(first, 0), group.min(all - first));

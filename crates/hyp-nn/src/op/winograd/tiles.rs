@@ -117,11 +117,12 @@ impl Tiling {
         let line = (TILE * columns + HALO) * L::LANES;
         for first in (0..run.rows).step_by(self.band()) {
             let rows = self.band().min(run.rows - first);
-            // The last lines of the band before are the first of this one.
-            let kept = if first > 0 { HALO } else { 0 };
+            let mut kept = 0;
             if first > 0 {
+                // The last lines of the band before are the first of this one.
                 let from = TILE * self.band() * line;
                 work.copy_within(from..from + HALO * line, 0);
+                kept = HALO;
             }
             // Lines of the band, counted in lines of the padded image.
             let (start, end) = (TILE * (run.row + first), TILE * (run.row + first + rows) + HALO);
