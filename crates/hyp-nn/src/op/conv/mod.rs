@@ -191,6 +191,10 @@ impl Conv {
         if let (Some(winograd), true) = (&self.winograd, T::single(&[]).is_some()) {
             return winograd.images();
         }
+        if self.depthwise.is_some() {
+            // Nothing is shared between images, and the maps of one go straight to where they belong.
+            return 1;
+        }
         (COLUMNS / self.plan.out_plane().max(1)).clamp(1, self.plan.batch.div_ceil(CHUNKS).max(1))
     }
 
