@@ -119,10 +119,19 @@ fn steps(device: &Device, count: u32, rows: &mut Vec<Row>) -> Result<()> {
         let network = |store: &mut ParameterStore| Ok(Conv4::new(store, Conv4Config::colour_84(1600))?);
         median(count, training(device, &[100, 3, 84, 84], 20, ball, network)?)
     })?;
+    add("Conv4 in the ball, 600 images of 28 × 28", &|device| {
+        let network = |store: &mut ParameterStore| Ok(Conv4::new(store, Conv4Config::omniglot())?);
+        median(count, training(device, &[600, 1, 28, 28], 60, ball, network)?)
+    })?;
     add("ResNet-18 in the ball, 64 images of 84 × 84", &|device| {
         let config = ResNetConfig::few_shot(ResNetDepth::Eighteen);
         let network = |store: &mut ParameterStore| Ok(ResNet::new(store, config)?);
         median(count, training(device, &[64, 3, 84, 84], 64, ball, network)?)
+    })?;
+    add("ResNet-50 in the ball, 32 images of 256 × 128", &|device| {
+        let config = ResNetConfig::torchvision(ResNetDepth::Fifty);
+        let network = |store: &mut ParameterStore| Ok(ResNet::new(store, config)?);
+        median(count, training(device, &[32, 3, 256, 128], 751, ball, network)?)
     })
 }
 

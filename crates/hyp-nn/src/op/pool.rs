@@ -37,9 +37,9 @@ impl PoolOptions {
         let mut size = [0; 2];
         for (axis, n) in [height, width].into_iter().enumerate() {
             let (k, s, p) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
-            if k == 0 || s == 0 || 2 * p > k || n + 2 * p < k {
+            if n == 0 || k == 0 || s == 0 || 2 * p > k || n + 2 * p < k {
                 return Err(Error::Msg(format!(
-                    "pooling: {self:?} on a plane of {height}×{width}; kernel and stride must be positive, \
+                    "pooling: {self:?} on a plane of {height}×{width}; plane, kernel and stride must be positive, \
                      the padding at most half the kernel, and the window no larger than the padded plane"
                 )));
             }

@@ -62,6 +62,10 @@ fn rows() -> Vec<Case> {
         Case::new("mobius_sub", &[POINTS, POINTS], 0.5, |t| op::mobius_sub(&t[0], &t[1], &ball(t)?)).curved(),
         Case::new("distance", &[POINTS, POINTS], 0.5, |t| op::distance(&t[0], &t[1], &ball(t)?)).curved(),
         Case::new("log_map_at", &[POINTS, POINTS], 0.5, |t| op::log_map_at(&t[0], &t[1], &ball(t)?)).curved(),
+        Case::new("mobius_linear", &[POINTS, &[4, 5], &[4]], 0.5, |t| {
+            op::mobius_linear(&t[0], &t[1], Some(&t[2]), &ball(t)?)
+        })
+        .curved(),
     ]
 }
 
@@ -76,9 +80,7 @@ fn pairs() -> Vec<Case> {
             op::distance_matrix(&t[0], &t[1], &c.into())
         }),
         Case::new("distance_cross_entropy", &[MANY, FEW], 0.25, |t| {
-            let labels: Vec<u32> = (0..19).map(|at| at * 7 % 18).collect();
-            let labels = Tensor::from_vec(labels, 19, t[0].device())?;
-            op::distance_cross_entropy(&t[0], &t[1], &labels, &ball(t)?, 0.5)
+            op::distance_cross_entropy(&t[0], &t[1], &labels(t)?, &ball(t)?, 0.5)
         })
         .curved(),
         Case::new("mlr_logits", &[MANY, FEW, FEW], 0.25, |t| op::mlr_logits(&t[0], &t[1], &t[2], &ball(t)?))
@@ -91,10 +93,12 @@ fn pairs() -> Vec<Case> {
             let c = Curvature::new(CURVATURE).map_err(candle_core::Error::wrap)?;
             op::mlr_layer_logits(&t[0], &t[1], &t[2], &c.into())
         }),
+        Case::new("mlr_cross_entropy", &[MANY, FEW, FEW], 0.25, |t| {
+            op::mlr_cross_entropy(&t[0], &t[1], &t[2], &labels(t)?, &ball(t)?)
+        })
+        .curved(),
         Case::new("mlr_layer_cross_entropy", &[MANY, FEW, FEW], 0.25, |t| {
-            let labels: Vec<u32> = (0..19).map(|at| at * 7 % 18).collect();
-            let labels = Tensor::from_vec(labels, 19, t[0].device())?;
-            op::mlr_layer_cross_entropy(&t[0], &t[1], &t[2], &labels, &ball(t)?)
+            op::mlr_layer_cross_entropy(&t[0], &t[1], &t[2], &labels(t)?, &ball(t)?)
         })
         .curved(),
         Case::new("mlr_logits_unidirectional", &[MANY, FEW, &[18]], 0.25, |t| {
@@ -114,6 +118,12 @@ fn pairs() -> Vec<Case> {
         })
         .curved(),
     ]
+}
+
+/// A class of the 18 for each of the 19 rows.
+fn labels(t: &[Tensor]) -> Result<Tensor> {
+    let labels: Vec<u32> = (0..19).map(|at| at * 7 % 18).collect();
+    Tensor::from_vec(labels, 19, t[0].device())
 }
 
 /// Short steps are differentiated in another form than long ones, and the value has one form outwards and one inwards.

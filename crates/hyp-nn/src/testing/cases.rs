@@ -113,6 +113,12 @@ fn convolutions() -> Vec<Case> {
         Case::new("conv2d_batch_norm with pooling", NORMALISED, 1.0, |t| {
             normalised(t, Epilogue::ReluMaxPool(PoolOptions::square(2)))
         }),
+        Case::new("conv2d_batch_norm_fixed with relu", NORMALISED, 1.0, |t| {
+            let (mean, variance) = ([0.3, -0.2, 1.0, 0.0, -0.5, 0.1], [0.5, 2.0, 0.1, 1.0, 3.0, 0.7]);
+            let (affine, options) = ([&t[2], &t[3]], ConvOptions::new(1, 1));
+            let given = [&mean[..], &variance[..]];
+            op::conv2d_batch_norm_fixed(&t[0], &t[1], affine, given, 1e-5, &options, Epilogue::Relu)
+        }),
         Case::new("conv2d_batch_norm_add", &[IMAGES, WEIGHT, BIAS, BIAS, &[3, 6, 9, 8]], 1.0, |t| {
             let (affine, options) = ([&t[2], &t[3]], ConvOptions::new(1, 1));
             let (y, _) =
@@ -169,6 +175,7 @@ fn dense() -> Vec<Case> {
             op::cross_entropy(&t[0], &labels)
         }),
         Case::new("sum", &[&[3, 7001]], 1.0, |t| op::sum(&t[0])),
+        Case::new("mean", &[&[3, 7001]], 1.0, |t| op::mean(&t[0])),
         Case::new("norm", &[MATRIX], 3.0, |t| op::norm(&t[0])),
         Case::new("asinh", &[MATRIX], 3.0, |t| op::asinh(&t[0])),
         Case::new("acosh", &[MATRIX], 1.0, |t| op::acosh(&t[0])).shifted(2.5),
