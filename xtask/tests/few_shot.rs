@@ -148,6 +148,12 @@ fn own_pictures_go_from_training_to_answers() {
     }
     assert_eq!(bed.read("answers.csv").lines().count(), 9);
 
+    let single = path("query/0/0000.png");
+    let (code, text) = run(&bed, &["predict", "--model", &model, "--support", &support, "--query", &single]);
+    assert!(code == 0 && text.contains("| 0000.png | "), "{text}");
+    let (code, text) = run(&bed, &["train", "fewshot", "--images", &single, "--out", "other"]);
+    assert!(code == 1 && text.contains("0000.png") && text.contains("name a folder"), "{text}");
+
     let (code, text) = run(&bed, &["predict", "--model", &support, "--support", &support, "--query", &query]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("model.json") && text.contains("train fewshot"), "{text}");

@@ -35,7 +35,9 @@ impl Archive {
         }
         let bytes: Arc<[u8]> = fs::read(path).map_err(DataError::io("read", path))?.into();
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| {
-            DataError::corrupt(path, format!("no readable zip archive ({error})"), OBTAIN_AGAIN)
+            let named_so = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
+            let remedy = if named_so { OBTAIN_AGAIN } else { "name a folder, or a zip archive of one" };
+            DataError::corrupt(path, format!("no readable zip archive ({error})"), remedy)
         })?;
         if zip.has_duplicate_names() {
             return Err(DataError::corrupt(path, "two of its entries have one name", OBTAIN_AGAIN));

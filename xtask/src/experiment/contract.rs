@@ -34,7 +34,8 @@ pub(crate) trait Experiment: Sized + Sync {
         Ok(BTreeMap::new())
     }
 
-    /// Says how long those jobs will take on this device, where that is long and can be measured in a few steps.
+    /// Says how long those jobs will take on this device, where that is long and can be measured in a few steps; how the
+    /// command is stopped and gone on with, it adds itself.
     fn forecast(&self, _: &[&Job<'_, Self::Row>]) -> Result<Option<String>> {
         Ok(None)
     }

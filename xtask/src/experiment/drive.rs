@@ -58,7 +58,7 @@ pub(crate) fn run<E: Experiment>(
         }
     }
     if let Some(forecast) = experiment.forecast(&left)? {
-        println!("{forecast}");
+        println!("{forecast}; Ctrl-C stops, `--resume` goes on; `--row` and `--seeds` do a part");
     }
     let progress = Progress::new(&plan.rows, plan.seeds.len());
     let outcomes = pool::run(&jobs, options.jobs, &environment.stop, |(job, config_sha256)| {

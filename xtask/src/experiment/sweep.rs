@@ -137,7 +137,9 @@ fn run(root: &Path, options: &SweepOptions) -> Result<()> {
         }
     }
     if let Some(text) = experiment.forecast(&waiting.iter().collect::<Vec<_>>())? {
-        println!("{text}; besides, one training at the c that δ suggests");
+        println!(
+            "{text}; besides, one training at the c that δ suggests; Ctrl-C stops, the same command goes on"
+        );
     }
     let cell = |c: f64| -> Result<Option<Cell>> {
         let cell = row_at(c);

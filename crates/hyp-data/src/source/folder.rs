@@ -54,7 +54,8 @@ pub fn load_with(root: &Path, options: ReadOptions) -> Result<Loaded, DataError>
     read(root, options, (1, REMEDY), index)
 }
 
-/// Lists the pictures below a folder (or in a zip archive), at any depth, as one class: for questions that need none.
+/// Lists the pictures below a folder (or in a zip archive), at any depth, or one picture, as one class: for questions that
+/// need none.
 ///
 /// Items are sorted by path; hidden files are passed over; links are followed.
 ///

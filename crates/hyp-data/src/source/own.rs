@@ -123,10 +123,10 @@ fn cameras(tree: &Tree, problems: &mut Vec<DataError>) -> Result<Index, DataErro
     Ok(listed::index(listed))
 }
 
-/// Where the pictures of [`load`] lie: the folder or archive itself, or the folder of a list.
+/// Where the pictures of [`load`] lie: the folder or archive itself, or the folder of a list or of a single picture.
 pub fn home(path: &Path) -> PathBuf {
     let folder = || path.parent().map(Path::to_owned).unwrap_or_default();
-    if is_list(path) { folder() } else { path.to_owned() }
+    if is_list(path) || tree::is_picture_file(path) { folder() } else { path.to_owned() }
 }
 
 /// The name of a picture below its [`home`]: what [`pictures`] finds it by.

@@ -1,6 +1,7 @@
 //! A tree of picture files in sorted order, be it a folder or a zip archive.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub(crate) struct Entry {
 }
 
 impl Tree {
-    /// Lists a folder or a zip archive.
+    /// Lists a folder or a zip archive; where no folder below it has a meaning (`depth` 0), a picture is one file.
     ///
     /// Hidden files and folders (a leading dot), `Thumbs.db` and `__MACOSX` are passed over.
     /// In an archive, folders that hold everything else are passed through while `depth` folders stay below them.
@@ -60,6 +61,9 @@ impl Tree {
         if metadata.is_dir() {
             let mut ancestors = Vec::new();
             tree.walk(root, &mut Vec::new(), &mut ancestors)?;
+        } else if depth == 0 && is_picture_file(root) {
+            let name = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            tree.files.push(Entry { parts: vec![name], source: Source::File(root.to_owned()) });
         } else {
             let archive = Archive::open(root)?;
             for parts in archive.entries()? {
@@ -162,6 +166,11 @@ impl Tree {
 /// Whether a name is a file manager's or a person's private matter.
 fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || matches!(name, "Thumbs.db" | "desktop.ini" | "__MACOSX")
+}
+
+/// Whether a single picture lies there.
+pub(crate) fn is_picture_file(path: &Path) -> bool {
+    path.file_name().and_then(OsStr::to_str).is_some_and(is_picture) && path.is_file()
 }
 
 /// Whether a name ends like that of a picture that can be decoded.

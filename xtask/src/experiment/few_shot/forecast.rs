@@ -63,7 +63,7 @@ pub(super) fn forecast(experiment: &FewShot, jobs: &[&Job<'_, FewShotRow>]) -> R
     let plural = if count == 1 { "" } else { "s" };
     Ok(Some(format!(
         "{count} training{plural} of {} episodes, with validation and test: about {} on this device, \
-         by {MEASURED} steps measured of each kind; Ctrl-C stops, `--resume` goes on",
+         by {MEASURED} steps measured of each kind",
         experiment.table.epochs * experiment.table.episodes,
         duration(seconds)
     )))

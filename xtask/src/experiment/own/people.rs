@@ -41,7 +41,7 @@ pub(crate) struct TrainReidOptions {
     #[arg(long, value_enum, default_value_t = Space::Poincare)]
     geometry: Space,
     /// Curvature parameter of the Poincaré ball.
-    #[arg(long, default_value_t = 1e-5)]
+    #[arg(long, default_value_t = 1e-5, allow_negative_numbers = true)]
     c: f64,
     /// Numbers of an embedding.
     #[arg(long, default_value_t = 128)]

@@ -23,7 +23,7 @@ pub(crate) struct PredictOptions {
     /// A folder or zip archive with one folder of examples for each class.
     #[arg(long, value_name = "DIR")]
     support: PathBuf,
-    /// A folder or zip archive of pictures to classify.
+    /// A picture to classify, or a folder or zip archive of them.
     #[arg(long, value_name = "DIR")]
     query: PathBuf,
     /// Give no answer for a picture that is nearer to the origin than this share of the examples, from 0 to 1.
@@ -234,7 +234,8 @@ fn said_of(asked: &Asked, prototypes: &Prototypes, points: &[f32]) -> Vec<(usize
 fn summary(found: &[Answer], prototypes: &Prototypes, below: Option<f64>) {
     let damaged = found.iter().filter(|answer| answer.error.is_some()).count();
     let rejected = found.iter().filter(|answer| answer.rejected).count();
-    println!("{} pictures, {} classes; {damaged} could not be used", found.len(), prototypes.classes.len());
+    let pictures = if found.len() == 1 { "picture" } else { "pictures" };
+    println!("{} {pictures}, {} classes; {damaged} could not be used", found.len(), prototypes.classes.len());
     if let Some(distance) = same_for_all(&prototypes.distances) {
         println!(
             "every example is at d(x, 0) = {distance:.3}: with this model the distance is no confidence"

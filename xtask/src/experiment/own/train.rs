@@ -37,7 +37,7 @@ pub(crate) struct TrainOptions {
     #[arg(long, value_enum, default_value_t = Space::Poincare)]
     geometry: Space,
     /// Curvature parameter of the curved spaces; where points end on the margin of the ball, the command says so.
-    #[arg(long, default_value_t = 0.001)]
+    #[arg(long, default_value_t = 0.001, allow_negative_numbers = true)]
     c: f64,
     /// Largest norm of a feature before it is mapped into a curved space; keeps points off the margin of the ball.
     #[arg(long, value_name = "NORM")]
@@ -163,6 +163,12 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
         classes(parts[2])
     );
     let row = row(options, parts.map(|part| classes(part)));
+    if row.train.way < options.way || row.test.way < options.way {
+        println!(
+            "--way {} is more than there are classes: {}-way in training, {}-way in validation and test",
+            options.way, row.train.way, row.test.way
+        );
+    }
     let folder = root.join(&options.out);
     let _held =
         settings::begin(&folder, &options.out, &options.course, &settings(options, &dataset), &environment)?;
@@ -181,7 +187,7 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     let trained = model::train(&row, options.course.seed, &pictures, &length, &place, &device)?;
     Saved::new(&row, &pictures).write(&folder, &folder)?;
     let episodes = model::drawn(&pictures.test, row.test, TEST_EPISODES)?;
-    let tested = model::test(&trained.model, &row, &pictures, &episodes)?;
+    let tested = model::test(&trained.model, &row, &pictures, &episodes)?.metrics;
     for name in ["validation_accuracy", "accuracy", "accuracy_interval", "best_epoch"] {
         let value = trained.metrics.get(name).or(tested.get(name)).context("invariant: they are measured")?;
         let words = metric::find(name).map_or(name, |metric| metric.words);
