@@ -102,8 +102,13 @@ fn a_killed_and_a_stopped_run_that_are_resumed_end_with_the_same_bits() {
         assert!(!broken.root().join(JOB).join("outcome.json").exists(), "{signal}: the run was over");
     }
 
+    let stopped: f64 = broken.read(&format!("{JOB}/seconds")).parse().unwrap();
+
     let (code, text) = run(&broken, &[&COMMAND[..], &["--resume"]].concat());
     assert_eq!(code, 0, "{text}");
+    let outcome: serde_json::Value =
+        serde_json::from_str(&broken.read(&format!("{JOB}/outcome.json"))).unwrap();
+    assert!(outcome["wall_s"].as_f64().unwrap() > stopped, "the time of the sitting before counts too");
     let record: serde_json::Value =
         serde_json::from_str(&broken.read("runs/table3.smoke/record.json")).unwrap();
     let commands: Vec<&str> = record["runs"]

@@ -25,7 +25,7 @@ pub(crate) struct Outcome {
     data_sha256: String,
     /// The runs that had a part in it: more than one if the job was interrupted, or rests on another job's work.
     pub(crate) runs: Vec<Run>,
-    /// Seconds that the job took; of a resumed job, the last part.
+    /// Seconds that the job took, in all sittings that came to an end or were stopped; one that was killed is not in it.
     pub(crate) wall_s: f64,
     /// What it measured.
     pub(crate) metrics: Metrics,
@@ -34,6 +34,8 @@ pub(crate) struct Outcome {
 const FILE: &str = "outcome.json";
 /// The runs that worked on a job so far.
 const RUNS: &str = "runs.json";
+/// The seconds that a job has taken so far.
+const SECONDS: &str = "seconds";
 
 /// Does one job, or takes its outcome from its folder when it was done before and is not to be done anew.
 pub(crate) fn complete<E: Experiment>(
@@ -52,9 +54,13 @@ pub(crate) fn complete<E: Experiment>(
     }
     prepare_folder(job, &format!("{config_sha256}\n{data_sha256}"))?;
     note_runs(&job.folder, std::slice::from_ref(&environment.run))?;
+    let before = seconds_before(&job.folder);
     let start = Instant::now();
-    let metrics = experiment.job(job)?;
-    let wall_s = start.elapsed().as_secs_f64();
+    let metrics = experiment.job(job);
+    let wall_s = before + start.elapsed().as_secs_f64();
+    let noted = workspace::write_atomic(&job.folder.join(SECONDS), wall_s.to_string().as_bytes());
+    let metrics = metrics?;
+    noted?;
     if let Some((name, value)) = metrics.iter().find(|(_, value)| !value.is_finite()) {
         bail!("{name} is {value}; nothing is recorded");
     }
@@ -66,6 +72,12 @@ pub(crate) fn complete<E: Experiment>(
     let text = serde_json::to_string_pretty(&outcome).context("invariant: an outcome is plain data")?;
     workspace::write_atomic(&job.folder.join(FILE), text.as_bytes())?;
     Ok(outcome)
+}
+
+/// The seconds of the sittings before this one.
+fn seconds_before(folder: &Path) -> f64 {
+    let text = std::fs::read_to_string(folder.join(SECONDS)).unwrap_or_default();
+    text.trim().parse().unwrap_or_default()
 }
 
 /// One hash of all data of a row; empty where there are none.

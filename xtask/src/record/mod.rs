@@ -122,7 +122,7 @@ pub(crate) struct Row {
     pub(crate) config_sha256: String,
     /// Which of the record's runs it comes from.
     pub(crate) runs: Vec<usize>,
-    /// Seconds, summed over the seeds.
+    /// Seconds, summed over the seeds and over the sittings that each took; work that another job left is not in them.
     pub(crate) wall_s: f64,
 }
 
