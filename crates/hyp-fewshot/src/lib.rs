@@ -8,6 +8,7 @@
 //! Training ([`Training`]) works on tensors; evaluation ([`evaluate`]) embeds every picture once and plays the episodes
 //! on plain numbers ([`Frozen`]).
 
+mod compare;
 mod embed;
 mod episode;
 mod error;
@@ -18,6 +19,7 @@ mod protonet;
 mod space;
 mod training;
 
+pub use compare::{Differing, differing};
 pub use embed::{Embeddings, embed};
 pub use episode::{EpisodeBatch, EpisodeSource};
 pub use error::{Error, Result};

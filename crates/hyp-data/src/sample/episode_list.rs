@@ -30,6 +30,12 @@ impl EpisodeList {
         Self { shape: sampler.shape(), episodes }
     }
 
+    /// A list of the first `count` of them, or of all where there are fewer.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Self {
+        Self { shape: self.shape, episodes: self.episodes.iter().take(count).cloned().collect() }
+    }
+
     /// The size of every episode.
     pub fn shape(&self) -> EpisodeShape {
         self.shape

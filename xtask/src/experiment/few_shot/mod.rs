@@ -1,5 +1,6 @@
 //! Few-shot classification: Tables 4, 5 and 7.
 
+mod anew;
 pub(crate) mod backbone;
 pub(crate) mod config;
 mod figures;
@@ -93,7 +94,9 @@ impl Experiment for FewShot {
         saved::Saved::new(job.row, &pictures).write(&job.folder, &training)?;
         let row = self.fitting(job.row, &pictures);
         let episodes = self.test_episodes(&row, &pictures)?;
-        let mut metrics = model::test(&trained.model, &row, &pictures, &episodes)?;
+        let tested = model::test(&trained.model, &row, &pictures, &episodes)?;
+        let mut metrics = anew::compare(&trained.model, &pictures, &episodes, &tested, &self.device)?;
+        metrics.extend(tested.metrics);
         metrics.extend(trained.metrics);
         figures::write_curve(&job.folder, &trained.curve)?;
         Ok(metrics)

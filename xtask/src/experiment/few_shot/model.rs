@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use hyp_data::sample::{EpisodeList, EpisodeSampler, EpisodeShape};
 use hyp_data::{Dataset, Loader, LoaderOptions};
-use hyp_fewshot::{EpisodeSource, Evaluation, ProtoNet, Training, Validation, embed, evaluate};
+use hyp_fewshot::{Embeddings, EpisodeSource, Evaluation, ProtoNet, Training, Validation, embed, evaluate};
 use hyp_nn::ParameterStore;
 use hyp_nn::candle_core::Device;
 use hyp_nn::optim::{OptimizerConfig, Schedule};
@@ -151,16 +152,27 @@ pub(crate) fn train(
     Ok(Trained { model, metrics, curve })
 }
 
+/// What came of a test.
+pub(crate) struct Tested {
+    pub(crate) metrics: Metrics,
+    /// The test part.
+    pub(crate) embeddings: Embeddings,
+    /// What embedding and episodes took.
+    pub(crate) seconds: f64,
+}
+
 /// Tests a model on episodes of the test part.
 pub(crate) fn test(
     model: &Model,
     row: &FewShotRow,
     pictures: &Pictures,
     episodes: &EpisodeList,
-) -> Result<Metrics> {
+) -> Result<Tested> {
+    let start = Instant::now();
     let embeddings = embed(model, &pictures.in_order(&pictures.test), |_| ())?;
     let space = model.space.frozen()?;
     let found: Evaluation = evaluate(&embeddings, episodes.episodes(), &space)?;
+    let seconds = start.elapsed().as_secs_f64();
     let interval = found.interval()?;
     let mut metrics = Metrics::from([
         ("accuracy".to_owned(), 100.0 * interval.mean),
@@ -176,7 +188,7 @@ pub(crate) fn test(
         let clipped = embeddings.pre_map_norm.iter().filter(|norm| **norm > clip).count();
         metrics.insert("clip_share".to_owned(), 100.0 * clipped as f64 / embeddings.len().max(1) as f64);
     }
-    Ok(metrics)
+    Ok(Tested { metrics, embeddings, seconds })
 }
 
 /// The episodes that every model of that shape is asked.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use hyp_data::sample::EpisodeList;
 use hyp_data::source::{mini_imagenet, mnist_5k, omniglot, synthetic};
 use hyp_data::transform::{Filter, Normalise, Transform, recipe};
 use hyp_data::{Dataset, Index, Item, Loader, LoaderOptions, Split, sample};
@@ -133,6 +134,12 @@ impl Pictures {
         let sampler = sample::Sequential { items, batch_size: BATCH };
         let options = LoaderOptions { workers: 1, ..LoaderOptions::default() };
         Loader::new(Arc::clone(part), sampler, Transform::default(), self.scale.normalise(), options)
+    }
+
+    /// The test pictures of episodes, prepared as [`Pictures::in_order`] prepares them.
+    pub(crate) fn test_episodes(&self, episodes: EpisodeList) -> Loader {
+        let test = Arc::clone(&self.test);
+        Loader::new(test, episodes, Transform::default(), self.scale.normalise(), LoaderOptions::default())
     }
 
     /// The training pictures in their order, without augmentation.

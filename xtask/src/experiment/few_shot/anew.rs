@@ -1,0 +1,49 @@
+//! A test from embeddings that were made once, beside one that embeds every episode anew.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use hyp_data::sample::EpisodeList;
+use hyp_fewshot::{EpisodeSource, differing};
+use hyp_nn::candle_core::Device;
+
+use super::model::{Model, Tested};
+use super::pictures::Pictures;
+use crate::experiment::contract::Metrics;
+
+/// One episode in so many is embedded anew: 200 of the 10,000 of a test, which the rest is judged by.
+const ONE_IN: usize = 50;
+
+/// Embeds the first episodes of a test anew, counts the answers that differ, and says how much longer all would take.
+pub(super) fn compare(
+    model: &Model,
+    pictures: &Pictures,
+    episodes: &EpisodeList,
+    tested: &Tested,
+    device: &Device,
+) -> Result<Metrics> {
+    let all = episodes.episodes().len();
+    let few = episodes.first((all / ONE_IN).max(1));
+    let count = few.episodes().len();
+    let loader = pictures.test_episodes(few.clone());
+    let space = model.space.frozen()?;
+    let (mut answers, mut beyond_rounding) = (0, 0);
+    let mut seconds = 0.0;
+    let mut source = EpisodeSource::new(&loader, few.shape(), 0, device);
+    for episode in few.episodes() {
+        let start = Instant::now();
+        let Some(batch) = source.next() else { break };
+        let batch = batch.map_err(anyhow::Error::from_boxed)?;
+        let found = differing(model, &batch, &tested.embeddings, episode, &space)?;
+        seconds += start.elapsed().as_secs_f64();
+        answers += found.answers;
+        beyond_rounding += found.beyond_rounding;
+    }
+    let whole = seconds / count as f64 * all as f64;
+    Ok(Metrics::from([
+        ("compared_episodes".to_owned(), count as f64),
+        ("differing_answers".to_owned(), answers as f64),
+        ("differing_beyond_rounding".to_owned(), beyond_rounding as f64),
+        ("cached_ratio".to_owned(), whole / tested.seconds),
+    ]))
+}
