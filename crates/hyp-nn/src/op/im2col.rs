@@ -87,14 +87,15 @@ impl Plan {
             );
         }
         let size = |n: usize, before: usize, after: usize, k: usize, axis: usize| {
-            let reach = dilation[axis] * (k - 1) + 1;
-            (n + before + after).checked_sub(reach).map(|rest| rest / stride[axis] + 1)
+            let reach = dilation[axis].checked_mul(k - 1)?.checked_add(1)?;
+            let padded = n.checked_add(before)?.checked_add(after)?;
+            padded.checked_sub(reach).map(|rest| rest / stride[axis] + 1)
         };
         let (Some(out_h), Some(out_w)) = (
             size(height, padding.top, padding.bottom, k_h, 0),
             size(width, padding.left, padding.right, k_w, 1),
         ) else {
-            return refuse("the kernel is larger than the padded image");
+            return refuse("the kernel is larger than the padded image, or that is beyond counting");
         };
         let (kernel, out) = ([k_h, k_w], [out_h, out_w]);
         Ok(Self { batch, channels, height, width, filters, kernel, out, options: *options })

@@ -287,6 +287,9 @@ fn misfits_are_refused_in_words() {
     let (x, weight) = (numbers(&[1, 3, 4, 4], 1), numbers(&[2, 3, 5, 5], 2));
     let message = conv2d(&x, &weight, None, &ConvOptions::default()).unwrap_err().to_string();
     assert!(message.contains("larger than the padded image"), "{message}");
+    let padding = Padding { top: usize::MAX, ..Padding::default() };
+    let message = conv2d(&x, &weight, None, &ConvOptions { padding, ..ConvOptions::default() }).unwrap_err();
+    assert!(message.to_string().contains("beyond counting"), "{message}");
     let groups = ConvOptions { groups: 2, ..ConvOptions::new(1, 1) };
     assert!(conv2d(&x, &weight, None, &groups).is_err());
     let bias = numbers(&[3], 3);

@@ -1,6 +1,6 @@
 //! Pooling by hand and against central differences.
 
-use hyp_nn::candle_core::{Device, Tensor, Var};
+use hyp_nn::candle_core::{DType, Device, Tensor, Var};
 use hyp_nn::op::{PoolOptions, adaptive_avg_pool2d, avg_pool2d, max_pool2d};
 
 use crate::difference::{assert_close, check, numbers, weighted};
@@ -84,4 +84,13 @@ fn windows_that_do_not_fit_are_refused() {
     assert!(max_pool2d(&x, &PoolOptions::square(0)).is_err());
     assert!(avg_pool2d(&x, &PoolOptions { kernel: [2, 2], stride: [1, 1], padding: [2, 0] }).is_err());
     assert!(adaptive_avg_pool2d(&x, [0, 1]).is_err());
+    // Padding alone is no map: there is nothing to take the largest of.
+    let padded = PoolOptions { kernel: [2, 2], stride: [1, 1], padding: [1, 1] };
+    for shape in [[1, 1, 0, 3], [1, 1, 3, 0]] {
+        let nothing = Tensor::zeros(&shape, DType::F32, &Device::Cpu).unwrap();
+        assert!(
+            max_pool2d(&nothing, &padded).is_err() && avg_pool2d(&nothing, &padded).is_err(),
+            "{shape:?}"
+        );
+    }
 }

@@ -41,9 +41,10 @@ const CHUNKS: usize = 4;
 ///
 /// **Shapes.** `x`: `[batch, in, height, width]`; `weight`: `[out, in/groups, k_h, k_w]`; `bias`: `[out]`;
 /// the result: `[batch, out, ⌊(height + top + bottom − d(k_h − 1) − 1)/s⌋ + 1, …]`.
-/// **Numerics.** One matrix product per chunk of images in each direction, or one for the batch, as the shapes say;
-/// gradients of chunks are summed in order, so bits do not depend on the number of threads. No gradient is computed for an
-/// input that leads to no variable.
+/// **Numerics.** Matrix products of unfolded images, or of none where the filters are 1×1 or few; in `f32`, filters of 3×3
+/// with stride 1 by tiles of 4×4 (Winograd), whose error is below 5·10⁻⁶ of the largest result and in which an infinite
+/// pixel makes NaN of a whole tile, finite pixels beside it included. Gradients of chunks are summed in order, so bits do
+/// not depend on the number of threads. No gradient is computed for an input that leads to no variable.
 ///
 /// # Errors
 /// If the shapes do not fit.
