@@ -1,13 +1,13 @@
-//! Answers from embeddings that were made once, beside those of an episode whose pictures are embedded for it.
+//! Answers from embeddings that were made once, beside those of episodes whose pictures are embedded for them.
 
 use hyp_data::sample::Episode;
+use hyp_nn::BoxError;
 use hyp_nn::backbone::Backbone;
 
 use crate::embed::Embeddings;
 use crate::episode::EpisodeBatch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluate::{best, episode_logits};
-use crate::frozen::Frozen;
 use crate::protonet::{Encoding, ProtoNet};
 
 /// Queries that the two ways answer differently.
@@ -19,28 +19,35 @@ pub struct Differing {
     pub beyond_rounding: usize,
 }
 
-/// Embeds one episode anew and counts the queries that are answered otherwise from `embeddings`.
+/// Embeds every episode anew and counts the queries that are answered otherwise from `embeddings`.
 ///
-/// `batch` holds the pictures at the positions of `episode`, prepared as those of `embeddings` were.
+/// `batches` holds the pictures at the positions of `episodes`, in their order, prepared as those of `embeddings` were.
 ///
 /// # Errors
-/// [`Error::Episode`](crate::Error::Episode) if the episode names a picture that is not embedded,
-/// [`Error::Network`](crate::Error::Network) if the pictures have another size than the network takes.
+/// [`Error::Episode`] if an episode names a picture that is not embedded, or if there are fewer batches than episodes;
+/// [`Error::Network`] if a batch cannot be had, or its pictures have another size than the network takes.
 pub fn differing<B: Backbone>(
     model: &ProtoNet<B>,
-    batch: &EpisodeBatch,
+    batches: impl IntoIterator<Item = Result<EpisodeBatch, BoxError>>,
     embeddings: &Embeddings,
-    episode: &Episode,
-    space: &Frozen,
+    episodes: &[Episode],
 ) -> Result<Differing> {
-    let anew = model.logits(&model.episode(batch, Encoding::Separate, false)?)?.to_vec2::<f32>()?;
-    let once = episode_logits(embeddings, episode, space)?;
+    let space = model.space.frozen()?;
+    let mut batches = batches.into_iter();
     let mut found = Differing::default();
-    for (anew, once) in anew.iter().zip(once.chunks_exact(batch.shape.way)) {
-        let ((anew, anew_close), (once, once_close)) = (best(anew), best(once));
-        if anew != once {
-            found.answers += 1;
-            found.beyond_rounding += usize::from(!(anew_close && once_close));
+    for (number, episode) in episodes.iter().enumerate() {
+        let batch = batches
+            .next()
+            .ok_or_else(|| Error::Episode { episode: number, reason: "there is no batch for it".to_owned() })?
+            .map_err(|source| hyp_nn::Error::Batch { epoch: 0, batch: number, source })?;
+        let anew = model.logits(&model.episode(&batch, Encoding::Separate, false)?)?.to_vec2::<f32>()?;
+        let once = episode_logits(embeddings, episode, &space)?;
+        for (anew, once) in anew.iter().zip(once.chunks_exact(batch.shape.way)) {
+            let ((anew, anew_close), (once, once_close)) = (best(anew), best(once));
+            if anew != once {
+                found.answers += 1;
+                found.beyond_rounding += usize::from(!(anew_close && once_close));
+            }
         }
     }
     Ok(found)

@@ -156,6 +156,15 @@ fn cached_evaluation_is_per_episode_evaluation() {
             .count();
         assert!(differing <= close, "{geometry:?}: {differing} episodes differ, {close} close calls");
         assert_eq!(cached.queries, queries * episodes.len());
+        let few = &episodes[..20];
+        let source = || EpisodeSource::new(&loader, SHAPE, 0, &Device::Cpu);
+        let found = hyp_fewshot::differing(&model, source(), &embeddings, few).unwrap();
+        assert_eq!(found.beyond_rounding, 0, "{geometry:?}");
+        let fewer = hyp_fewshot::differing(&model, source().take(19), &embeddings, few);
+        assert_eq!(
+            fewer.unwrap_err().to_string(),
+            "episode 19: there is no batch for it; draw the episodes from the pictures that are embedded"
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use hyp_data::sample::{Episode, EpisodeSampler, EpisodeShape, Sequential};
 use hyp_data::transform::{Normalise, Transform};
 use hyp_data::{Dataset, Image, Index, Item, Loader, LoaderOptions, Random, Source};
-use hyp_fewshot::{Differing, Encoding, EpisodeSource, Geometry, ProtoNet, differing, embed, evaluate};
+use hyp_fewshot::{Encoding, EpisodeSource, Geometry, ProtoNet, differing, embed, evaluate};
 use hyp_nn::ParameterStore;
 use hyp_nn::backbone::{Conv4, Conv4Config};
 use hyp_nn::candle_core::Device;
@@ -69,13 +69,7 @@ fn measure(bench: &mut Bench) -> Result<()> {
     let embeddings = embed(&model, &in_order, |_| ())?;
     let cached = evaluate(&embeddings, &episodes[..COMPARED], &space)?;
     let source = || EpisodeSource::new(&by_episode, SHAPE, 0, &Device::Cpu);
-    let mut found = Differing::default();
-    for (batch, episode) in source().zip(&episodes[..COMPARED]) {
-        let batch = batch.map_err(anyhow::Error::from_boxed)?;
-        let one = differing(&model, &batch, &embeddings, episode, &space)?;
-        found.answers += one.answers;
-        found.beyond_rounding += one.beyond_rounding;
-    }
+    let found = differing(&model, source(), &embeddings, &episodes[..COMPARED])?;
     eprintln!(
         "{COMPARED} episodes: {} of {} answers differ, {} are too close to tell",
         found.answers, cached.queries, cached.close_calls

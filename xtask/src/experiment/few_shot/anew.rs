@@ -26,24 +26,15 @@ pub(super) fn compare(
     let few = episodes.first((all / ONE_IN).max(1));
     let count = few.episodes().len();
     let loader = pictures.test_episodes(few.clone());
-    let space = model.space.frozen()?;
-    let (mut answers, mut beyond_rounding) = (0, 0);
-    let mut seconds = 0.0;
-    let mut source = EpisodeSource::new(&loader, few.shape(), 0, device);
-    for episode in few.episodes() {
-        let start = Instant::now();
-        let Some(batch) = source.next() else { break };
-        let batch = batch.map_err(anyhow::Error::from_boxed)?;
-        let found = differing(model, &batch, &tested.embeddings, episode, &space)?;
-        seconds += start.elapsed().as_secs_f64();
-        answers += found.answers;
-        beyond_rounding += found.beyond_rounding;
-    }
+    let source = EpisodeSource::new(&loader, few.shape(), 0, device);
+    let start = Instant::now();
+    let found = differing(model, source, &tested.embeddings, few.episodes())?;
+    let seconds = start.elapsed().as_secs_f64();
     let whole = seconds / count as f64 * all as f64;
     Ok(Metrics::from([
         ("compared_episodes".to_owned(), count as f64),
-        ("differing_answers".to_owned(), answers as f64),
-        ("differing_beyond_rounding".to_owned(), beyond_rounding as f64),
+        ("differing_answers".to_owned(), found.answers as f64),
+        ("differing_beyond_rounding".to_owned(), found.beyond_rounding as f64),
         ("cached_ratio".to_owned(), whole / tested.seconds),
     ]))
 }
