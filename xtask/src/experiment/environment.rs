@@ -20,7 +20,7 @@ pub(crate) struct Environment {
     pub(crate) data_root: Option<PathBuf>,
     /// Set by Ctrl-C; a job stops at its next step.
     pub(crate) stop: Arc<AtomicBool>,
-    /// `cpu` or `cuda`.
+    /// As [`hyp_nn::device::by_name`] has it.
     pub(crate) device: String,
     /// Where the numbers come from.
     pub(crate) run: Run,

@@ -49,7 +49,7 @@ pub(crate) struct SweepOptions {
     /// The seed of every cell.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where to compute: `cpu` or `cuda`.
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` rounds the factors of convolutions to bfloat16
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: String,
 }

@@ -10,7 +10,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use hyp_nn::backbone::{Conv4, Conv4Config, LeNet, ResNet, ResNetConfig, ResNetDepth};
 use hyp_nn::candle_core::Device;
-use hyp_nn::testing::{devices, parity};
+use hyp_nn::device::{Products, set_products};
+use hyp_nn::testing::{Parity, devices, parity, parity_bfloat16};
 use hyp_nn::{Geometry, ParameterStore};
 
 use self::table::{Row, Verdict};
@@ -49,10 +50,12 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     let mut rows = Vec::new();
     for (number, device) in found.iter().enumerate() {
         let first = rows.len();
-        operations(device, &mut rows)?;
+        operations("", &parity(device)?, &mut rows);
+        operations("bf16 factors: ", &parity_bfloat16(device)?, &mut rows);
         rows.push(short_training(device)?);
         if !options.no_steps {
-            steps(device, options.steps, &mut rows)?;
+            steps(device, options.steps, Products::Single, &mut rows)?;
+            steps(device, options.steps, Products::Bfloat16, &mut rows)?;
         }
         for row in &mut rows[first..] {
             row.place(number);
@@ -67,16 +70,15 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
 }
 
 /// Every operation, value and gradients.
-fn operations(device: &Device, rows: &mut Vec<Row>) -> Result<()> {
-    for found in parity(device)? {
-        let name = format!("{} ({})", found.name, found.dtype.as_str());
+fn operations(with: &str, all: &[Parity], rows: &mut Vec<Row>) {
+    for found in all {
+        let name = format!("{with}{} ({})", found.name, found.dtype.as_str());
         let what = match &found.refusal {
             Some(why) => format!("did not run: {}", why.lines().next().unwrap_or_default()),
             None => format!("value {:.1e}, gradient {:.1e}", found.value, found.gradient),
         };
         rows.push(Row::new(name, what, format!("{:.0e}", found.tolerance), Verdict::of(found.agrees())));
     }
-    Ok(())
 }
 
 /// A `LeNet` with a head in the ball, a few steps of Adam, on both.
@@ -103,13 +105,16 @@ fn lenet(store: &mut ParameterStore) -> Result<LeNet> {
     Ok(LeNet::new(store, 2)?)
 }
 
-/// Times of one training step on both.
-fn steps(device: &Device, count: u32, rows: &mut Vec<Row>) -> Result<()> {
+/// Times of one training step on both; the CPU multiplies `f32` always.
+fn steps(device: &Device, count: u32, products: Products, rows: &mut Vec<Row>) -> Result<()> {
+    let with = if products == Products::Bfloat16 { "bf16 factors: " } else { "" };
     let ball = Geometry::poincare(0.1);
     let mut add = |name: &str, time: &dyn Fn(&Device) -> Result<f64>| -> Result<()> {
+        set_products(products);
         let (ours, cpu) = (time(device)?, time(&Device::Cpu)?);
+        set_products(Products::Single);
         let what = format!("{ours:.2} ms, on the CPU {cpu:.1} ms, {:.1} times as fast", cpu / ours);
-        rows.push(Row::new(format!("step: {name}"), what, "—".to_owned(), Verdict::Measured));
+        rows.push(Row::new(format!("{with}step: {name}"), what, "—".to_owned(), Verdict::Measured));
         Ok(())
     };
     add("LeNet in the ball, 64 images of 28 × 28", &|device| {

@@ -67,6 +67,6 @@ impl Cosine {
     /// # Errors
     /// If the shapes do not fit.
     pub fn forward(&self, unit_rows: &Tensor) -> Result<Tensor> {
-        Ok((op::linear(unit_rows, &normalise(&self.weight)?, None)? * self.scale)?)
+        Ok((op::linear_exact(unit_rows, &normalise(&self.weight)?, None)? * self.scale)?)
     }
 }

@@ -41,7 +41,7 @@ impl Distance {
     pub fn forward(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         match self {
             Self::Geodesic(curvature) => Ok(op::distance_matrix(x, y, &curvature.operand(x)?)?),
-            Self::Cosine => Ok(op::linear(&normalise(x)?, &normalise(y)?, None)?.affine(-1.0, 1.0)?),
+            Self::Cosine => Ok(op::linear_exact(&normalise(x)?, &normalise(y)?, None)?.affine(-1.0, 1.0)?),
         }
     }
 }

@@ -8,11 +8,13 @@ use candle_core::{Error, Result, Tensor};
 use super::activation::{gated, rectified};
 use super::gemm::{Matrix, product_parallel};
 use super::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
+use crate::device::{self, Products};
 
 /// The affine map $x W^\top + b$ of the last axis.
 ///
 /// **Shapes.** `x`: `[…, in]`; `weight`: `[out, in]`; `bias`: `[out]`; the result: `[…, out]`.
 /// **Numerics.** Bits do not depend on the number of threads.
+/// On a CUDA device [`set_products`](crate::device::set_products) says what `f32` is multiplied in.
 ///
 /// # Errors
 /// If the shapes disagree.
@@ -28,7 +30,15 @@ use super::kernel::{Element, Gradients, Kernel, Output, View, apply2, apply3};
 /// # Ok::<(), hyp_nn::candle_core::Error>(())
 /// ```
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    affine(Linear { rectify: false }, x, weight, bias)
+    affine(Linear { rectify: false, products: device::products() }, x, weight, bias)
+}
+
+/// [`linear`] that multiplies `f32` as it is, whatever is set: for maps of hyperbolic space and for directions.
+///
+/// # Errors
+/// If the shapes disagree.
+pub(crate) fn linear_exact(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    affine(Linear { rectify: false, products: Products::Single }, x, weight, bias)
 }
 
 /// The affine map of [`linear`] followed by [`relu`](super::relu()), in one pass.
@@ -36,7 +46,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
 /// # Errors
 /// If the shapes disagree.
 pub fn linear_relu(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    affine(Linear { rectify: true }, x, weight, bias)
+    affine(Linear { rectify: true, products: device::products() }, x, weight, bias)
 }
 
 fn affine(kernel: Linear, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
@@ -57,6 +67,9 @@ fn affine(kernel: Linear, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) ->
 
 struct Linear {
     rectify: bool,
+    /// On a CUDA device.
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU multiplies `f32` as it is"))]
+    products: Products,
 }
 
 impl Kernel for Linear {

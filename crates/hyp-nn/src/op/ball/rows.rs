@@ -10,7 +10,7 @@ use super::row_kernels::{
     Distance, DistanceToOrigin, ExpMapAt, ExpMapZero, LogMapAt, LogMapZero, MobiusAdd, MobiusScalarMul,
     MobiusSub, Project, RiemannianGradient, ToBall, binary, unary,
 };
-use crate::op::linear;
+use crate::op::linear_exact;
 
 /// Rows clipped, mapped by the exponential map at 0 and projected behind the margin; see [`batch::to_ball`].
 ///
@@ -155,7 +155,7 @@ pub fn mobius_linear(
     bias: Option<&Tensor>,
     c: &BallParameter,
 ) -> Result<Tensor> {
-    let y = exp_map_zero(&linear(&from_ball(x, c)?, weight, None)?, c)?;
+    let y = exp_map_zero(&linear_exact(&from_ball(x, c)?, weight, None)?, c)?;
     match bias {
         Some(bias) => mobius_add(&y, bias, c),
         None => Ok(y),

@@ -4,6 +4,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 use candle_core::{Error, Result};
 
 use super::{Conv, Epilogue};
+use crate::device;
 use crate::op::activation::cuda::{add_bias, gated, rectified_to};
 use crate::op::batch_norm::cuda::narrow;
 use crate::op::cuda::{
@@ -92,7 +93,7 @@ impl Conv {
             let mut maps = gpu.room(images * result)?;
             let lhs = Matrix::new(weight.slice(..), filters, rows);
             let rhs = Matrix::new(unfolded.as_view(), rows, columns);
-            products(gpu, &mut maps, false, &lhs, &rhs, plan.options.groups)?;
+            products(gpu, &mut maps, false, &lhs, &rhs, plan.options.groups, device::products())?;
             let mut part = y.slice_mut(first * result..(first + images) * result);
             let [height, filters, plane] = indices([images, plan.filters, plan.out_plane()])?;
             let (biased, rectified) = (i32::from(bias.is_some()), i32::from(rectify));
@@ -137,12 +138,12 @@ impl Conv {
             if let Some(gw) = &mut gw {
                 let unfolded = self.unfolded(gpu, &x.slice(from..to), images)?;
                 let unfolded = Matrix::new(unfolded.as_view(), rows, columns).transposed();
-                products(gpu, gw, true, &maps(), &unfolded, groups)?;
+                products(gpu, gw, true, &maps(), &unfolded, groups, device::products())?;
             }
             if let Some(gx) = &mut gx {
                 let mut unfolded = gpu.room(plan.rows() * columns)?;
                 let weight = Matrix::new(weight.slice(..), filters, rows).transposed();
-                products(gpu, &mut unfolded, false, &weight, &maps(), groups)?;
+                products(gpu, &mut unfolded, false, &weight, &maps(), groups, device::products())?;
                 let (mut part, shape) = (gx.slice_mut(from..to), self.shape(images)?);
                 launch!(gpu, CONV.fold::<T>, Each(images * image); &unfolded, &mut part, &shape)?;
             }

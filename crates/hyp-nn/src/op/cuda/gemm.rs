@@ -1,13 +1,22 @@
 //! Matrix products on the device, by cuBLAS.
+//!
+//! With [`Products::Bfloat16`] it is cuBLAS that rounds the factors, in `cublasGemmStridedBatchedEx`'s compute type
+//! `CUBLAS_COMPUTE_32F_FAST_16BF`: memory holds `f32` before and after.
 #![expect(unsafe_code, reason = "cuBLAS takes addresses and sizes")]
 
+use std::ffi::c_void;
+
 use candle_core::cuda_backend::cudarc::cublas::sys::cublasOperation_t::{CUBLAS_OP_N, CUBLAS_OP_T};
+use candle_core::cuda_backend::cudarc::cublas::sys::{cublasComputeType_t, cublasGemmAlgo_t, cudaDataType};
 use candle_core::cuda_backend::cudarc::cublas::{CudaBlas, Gemm, GemmConfig, StridedBatchedConfig, result};
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, DeviceRepr, ValidAsZeroBits};
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaSlice, CudaStream, CudaView, DevicePtr, DevicePtrMut, DeviceRepr, ValidAsZeroBits,
+};
 use candle_core::cuda_backend::{CudaDType, WrapErr};
-use candle_core::{Error, Result};
+use candle_core::{CudaDevice, Error, Result};
 
 use super::launch::{Gpu, index};
+use crate::device::Products;
 use crate::op::kernel::Element;
 
 /// An element type of device memory, with kernels and matrix products of its own.
@@ -23,35 +32,98 @@ pub trait DeviceElement: CudaDType + DeviceRepr + ValidAsZeroBits {
     /// # Errors
     /// If cuBLAS refuses.
     unsafe fn multiply(
-        blas: &CudaBlas,
+        device: &CudaDevice,
         config: StridedBatchedConfig<Self>,
         a: &CudaView<'_, Self>,
         b: &CudaView<'_, Self>,
         c: &mut CudaSlice<Self>,
+        made_of: Products,
     ) -> std::result::Result<(), result::CublasError>;
 }
 
-macro_rules! device_element {
-    ($type:ty, double: $double:literal) => {
-        impl DeviceElement for $type {
-            const DOUBLE: bool = $double;
+impl DeviceElement for f32 {
+    const DOUBLE: bool = false;
 
-            unsafe fn multiply(
-                blas: &CudaBlas,
-                config: StridedBatchedConfig<Self>,
-                a: &CudaView<'_, Self>,
-                b: &CudaView<'_, Self>,
-                c: &mut CudaSlice<Self>,
-            ) -> std::result::Result<(), result::CublasError> {
-                // SAFETY: as promised by the caller.
-                unsafe { blas.gemm_strided_batched(config, a, b, c) }
-            }
+    unsafe fn multiply(
+        device: &CudaDevice,
+        config: StridedBatchedConfig<Self>,
+        a: &CudaView<'_, Self>,
+        b: &CudaView<'_, Self>,
+        c: &mut CudaSlice<Self>,
+        made_of: Products,
+    ) -> std::result::Result<(), result::CublasError> {
+        let blas = device.cublas_handle();
+        match made_of {
+            // SAFETY: as promised by the caller.
+            Products::Single => unsafe { blas.gemm_strided_batched(config, a, b, c) },
+            // SAFETY: as promised by the caller; the stream is the one cuBLAS works on.
+            Products::Bfloat16 => unsafe { rounded(&blas, &device.cuda_stream(), config, a, b, c) },
         }
-    };
+    }
 }
 
-device_element!(f32, double: false);
-device_element!(f64, double: true);
+impl DeviceElement for f64 {
+    const DOUBLE: bool = true;
+
+    unsafe fn multiply(
+        device: &CudaDevice,
+        config: StridedBatchedConfig<Self>,
+        a: &CudaView<'_, Self>,
+        b: &CudaView<'_, Self>,
+        c: &mut CudaSlice<Self>,
+        _made_of: Products,
+    ) -> std::result::Result<(), result::CublasError> {
+        // SAFETY: as promised by the caller.
+        unsafe { device.cublas_handle().gemm_strided_batched(config, a, b, c) }
+    }
+}
+
+/// The product of a batch of `f32` matrices whose elements cuBLAS rounds to bfloat16 as it reads them.
+///
+/// # Safety
+/// The matrices must lie within their memory, and `stream` must be that of `blas`.
+unsafe fn rounded(
+    blas: &CudaBlas,
+    stream: &CudaStream,
+    config: StridedBatchedConfig<f32>,
+    a: &CudaView<'_, f32>,
+    b: &CudaView<'_, f32>,
+    c: &mut CudaSlice<f32>,
+) -> std::result::Result<(), result::CublasError> {
+    const TYPE: cudaDataType = cudaDataType::CUDA_R_32F;
+    let StridedBatchedConfig { gemm, batch_size, stride_a, stride_b, stride_c } = config;
+    let ((a, _reads_a), (b, _reads_b)) = (a.device_ptr(stream), b.device_ptr(stream));
+    let (c, _writes_c) = c.device_ptr_mut(stream);
+    // SAFETY: the matrices lie within their memory, as the caller promises; alpha and beta are read from the host's
+    // memory before the call returns, which is how Candle's handle is set.
+    unsafe {
+        result::gemm_strided_batched_ex(
+            *blas.handle(),
+            gemm.transa,
+            gemm.transb,
+            gemm.m,
+            gemm.n,
+            gemm.k,
+            std::ptr::from_ref(&gemm.alpha).cast(),
+            a as *const c_void,
+            TYPE,
+            gemm.lda,
+            stride_a,
+            b as *const c_void,
+            TYPE,
+            gemm.ldb,
+            stride_b,
+            std::ptr::from_ref(&gemm.beta).cast(),
+            c as *mut c_void,
+            TYPE,
+            gemm.ldc,
+            stride_c,
+            batch_size,
+            cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_16BF,
+            cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
+        )
+    }
+}
 
 /// Row-major matrices of one size, one after the other in memory.
 pub(in crate::op) struct Matrix<'a, T> {
@@ -78,7 +150,7 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// `c = a·b` for each of `batch` matrices, or `c += a·b` if `kept`.
+/// `c = a·b` for each of `batch` matrices, or `c += a·b` if `kept`; `f32` factors are rounded as `made_of` says.
 pub(in crate::op) fn products<T: Element>(
     gpu: &Gpu<'_>,
     c: &mut CudaSlice<T>,
@@ -86,6 +158,7 @@ pub(in crate::op) fn products<T: Element>(
     a: &Matrix<'_, T>,
     b: &Matrix<'_, T>,
     batch: usize,
+    made_of: Products,
 ) -> Result<()> {
     let ([m, k], [b_height, n]) = (a.size(), b.size());
     let fits = b_height == k
@@ -117,5 +190,5 @@ pub(in crate::op) fn products<T: Element>(
         stride_c: (m * n) as i64,
     };
     // SAFETY: all three lie within their memory, as was just checked.
-    unsafe { T::multiply(&gpu.device().cublas_handle(), config, &b.data, &a.data, c) }.w()
+    unsafe { T::multiply(gpu.device(), config, &b.data, &a.data, c, made_of) }.w()
 }

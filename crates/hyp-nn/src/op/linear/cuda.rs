@@ -23,7 +23,7 @@ impl CudaKernel for Linear {
         if rows * out * inner > 0 {
             let lhs = Matrix::new(x.data.slice(..), rows, inner);
             let rhs = Matrix::new(weight.data.slice(..), out, inner).transposed();
-            products(gpu, &mut y, false, &lhs, &rhs, 1)?;
+            products(gpu, &mut y, false, &lhs, &rhs, 1, self.products)?;
         }
         add_bias(gpu, &mut y, inputs.get(2).map(|bias| &bias.data), [out, 1], self.rectify)?;
         let mut dims = x.dims.to_vec();
@@ -43,12 +43,12 @@ impl CudaKernel for Linear {
         if wanted[0] {
             let weight = Matrix::new(weight.data.slice(..), out, inner);
             let gx = gx.insert(gpu.zeros(rows * inner)?);
-            products(gpu, gx, false, &Matrix::new(g(), rows, out), &weight, 1)?;
+            products(gpu, gx, false, &Matrix::new(g(), rows, out), &weight, 1, self.products)?;
         }
         if wanted[1] {
             let x = Matrix::new(x.data.slice(..), rows, inner);
             let gw = gw.insert(gpu.zeros(out * inner)?);
-            products(gpu, gw, false, &Matrix::new(g(), rows, out).transposed(), &x, 1)?;
+            products(gpu, gw, false, &Matrix::new(g(), rows, out).transposed(), &x, 1, self.products)?;
         }
         let mut gradients = vec![gx, gw];
         if inputs.len() == 3 {
