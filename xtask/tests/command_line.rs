@@ -112,7 +112,17 @@ fn a_truncated_file_is_named() {
 #[test]
 fn an_unknown_device_is_refused() {
     let arguments = ["reproduce", "table1", "--scale", "smoke", "--device", "tpu"];
-    fails(&arguments, 1, &["no device tpu", "cpu"]);
+    fails(&arguments, 1, &["'tpu'", "cpu"]);
+}
+
+/// A CUDA device is known by each of its names.
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_program_without_cuda_says_what_is_missing() {
+    for device in ["cuda", "cuda:1", "cuda,bf16", "cuda:1,bf16"] {
+        let arguments = ["reproduce", "table4", "--scale", "smoke", "--device", device];
+        fails(&arguments, 1, &["--features cuda", device]);
+    }
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn a_sweep_has_the_suggested_curvatures_and_goes_on() {
         assert!(text.contains(word), "`{word}` is missing in: {text}");
     }
     let folder = "runs/sweep/table7.smoke/hyp-protonet/conv4/1shot/5way";
-    let before = bed.read(&format!("{folder}/sweep.csv"));
+    let before = bed.read(&format!("{folder}/sweep.seed0.csv"));
     assert_eq!(before.lines().count(), 6, "{before}");
     assert!(bed.root().join(folder).join("c=0.33/seed0/outcome.json").is_file());
     let changed = |bed: &Bed| {
@@ -238,7 +238,7 @@ fn a_sweep_has_the_suggested_curvatures_and_goes_on() {
     let (code, text) = run(&bed, &["sweep", "table7", "--grid", "c=0.01,0.1", "--scale", "smoke"]);
     assert_eq!(code, 0, "{text}");
     assert_eq!(changed(&bed), first, "a finished cell is kept");
-    assert_eq!(bed.read(&format!("{folder}/sweep.csv")).lines().count(), 7);
+    assert_eq!(bed.read(&format!("{folder}/sweep.seed0.csv")).lines().count(), 7);
 
     // What is shipped has five classes for testing.
     let wide = ["reproduce", "table7", "--scale", "smoke", "--row", "hyp-protonet/conv4/1shot/20way"];

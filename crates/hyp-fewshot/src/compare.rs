@@ -6,8 +6,8 @@ use hyp_nn::backbone::Backbone;
 
 use crate::embed::Embeddings;
 use crate::episode::EpisodeBatch;
-use crate::error::{Error, Result};
-use crate::evaluate::{best, episode_logits};
+use crate::error::Result;
+use crate::evaluate::{best, logits_of_one};
 use crate::protonet::{Encoding, ProtoNet};
 
 /// Queries that the two ways answer differently.
@@ -24,8 +24,9 @@ pub struct Differing {
 /// `batches` holds the pictures at the positions of `episodes`, in their order, prepared as those of `embeddings` were.
 ///
 /// # Errors
-/// [`Error::Episode`] if an episode names a picture that is not embedded, or if there are fewer batches than episodes;
-/// [`Error::Network`] if a batch cannot be had, or its pictures have another size than the network takes.
+/// [`Error::Episode`](crate::Error::Episode) if an episode names a picture that is not embedded or has another shape
+/// than its batch; [`Error::Network`](crate::Error::Network) if a batch cannot be had or there are too few, or if their
+/// pictures have another size than the network takes.
 pub fn differing<B: Backbone>(
     model: &ProtoNet<B>,
     batches: impl IntoIterator<Item = Result<EpisodeBatch, BoxError>>,
@@ -38,10 +39,15 @@ pub fn differing<B: Backbone>(
     for (number, episode) in episodes.iter().enumerate() {
         let batch = batches
             .next()
-            .ok_or_else(|| Error::Episode { episode: number, reason: "there is no batch for it".to_owned() })?
+            .ok_or(hyp_nn::Error::TooFewBatches {
+                epoch: 0,
+                found: number,
+                needed: episodes.len(),
+                remedy: "give the loader the list of episodes that is compared",
+            })?
             .map_err(|source| hyp_nn::Error::Batch { epoch: 0, batch: number, source })?;
         let anew = model.logits(&model.episode(&batch, Encoding::Separate, false)?)?.to_vec2::<f32>()?;
-        let once = episode_logits(embeddings, episode, &space)?;
+        let once = logits_of_one(embeddings, episode, number, batch.shape, &space)?;
         for (anew, once) in anew.iter().zip(once.chunks_exact(batch.shape.way)) {
             let ((anew, anew_close), (once, once_close)) = (best(anew), best(once));
             if anew != once {

@@ -77,8 +77,18 @@ pub fn evaluate(embeddings: &Embeddings, episodes: &[Episode], space: &Frozen) -
 /// # Errors
 /// As [`evaluate`].
 pub fn episode_logits(embeddings: &Embeddings, episode: &Episode, space: &Frozen) -> Result<Vec<f32>> {
-    let shape = shape_of(episode);
-    check(episode, shape, embeddings).map_err(|reason| Error::Episode { episode: 0, reason })?;
+    logits_of_one(embeddings, episode, 0, shape_of(episode), space)
+}
+
+/// [`episode_logits`] of an episode of that number, which must have that shape.
+pub(crate) fn logits_of_one(
+    embeddings: &Embeddings,
+    episode: &Episode,
+    number: usize,
+    shape: EpisodeShape,
+    space: &Frozen,
+) -> Result<Vec<f32>> {
+    check(episode, shape, embeddings).map_err(|reason| Error::Episode { episode: number, reason })?;
     Ok(Scratch::default().logits(embeddings, episode, shape, space).to_vec())
 }
 

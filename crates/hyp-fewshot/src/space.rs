@@ -140,7 +140,9 @@ impl Space {
             (Map::Hyperboloid { curvature, .. }, _) => {
                 op::lorentz_distance_matrix(queries, prototypes, &curvature.operand(queries)?)?.neg()
             }
-            (_, Geometry::Cosine { scale }) => op::linear(queries, &normalise(prototypes)?, None)? * scale,
+            (_, Geometry::Cosine { scale }) => {
+                op::linear_exact(queries, &normalise(prototypes)?, None)? * scale
+            }
             _ => op::distance_matrix(queries, prototypes, &Curvature::FLAT.into())?.sqr()? * -0.25,
         };
         Ok(logits?)

@@ -163,7 +163,7 @@ fn cached_evaluation_is_per_episode_evaluation() {
         let fewer = hyp_fewshot::differing(&model, source().take(19), &embeddings, few);
         assert_eq!(
             fewer.unwrap_err().to_string(),
-            "episode 19: there is no batch for it; draw the episodes from the pictures that are embedded"
+            "epoch 0 has 19 batches, 20 are needed: give the loader the list of episodes that is compared"
         );
     }
 }

@@ -20,7 +20,9 @@ static BFLOAT16: AtomicBool = AtomicBool::new(false);
 /// Sets what convolutions and ordinary affine layers multiply in on CUDA devices, for the whole process.
 ///
 /// Parameters, activations and gradients stay `f32`.
-/// Operations of hyperbolic space, affine maps within them included, are not concerned, nor is `f64`, nor the CPU.
+/// Cosines and operations of hyperbolic space, affine maps within them included, are not concerned, nor is `f64`, nor
+/// the CPU.
+/// cuBLAS may round, and chooses where it does.
 ///
 /// # Examples
 /// ```
@@ -76,7 +78,7 @@ pub fn by_name(name: &str) -> Result<Device> {
                 ));
             }
         },
-        None => return Err(refuse("unknown kind; use cpu, cuda or cuda:N")),
+        None => return Err(refuse("unknown kind; use cpu, cuda or cuda:N, the latter also with `,bf16`")),
     };
     if !candle_core::utils::cuda_is_available() {
         return Err(refuse("this build has no CUDA support; build with --features cuda, or use cpu"));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use hyp_data::{DataError, Dataset};
+use hyp_nn::device::{Products, products};
 
 use super::Options;
 use crate::record::{Run, Scale};
@@ -63,12 +64,13 @@ pub(crate) fn data_root(root: &Path, given: Option<&Path>) -> Result<Option<Path
 impl Environment {
     /// Reads the surroundings and starts to listen for Ctrl-C.
     pub(crate) fn new(root: &Path, options: &Options) -> Result<Self> {
-        let gpu = match options.device.as_str() {
-            "cpu" => false,
-            "cuda" if cfg!(feature = "cuda") => true,
-            "cuda" => bail!("this program was built without CUDA; build with `--features cuda`"),
-            other => bail!("there is no device {other}; give `cpu` or `cuda`"),
-        };
+        let gpu = !hyp_nn::device::by_name(&options.device)?.is_cpu();
+        if gpu && options.jobs > 1 {
+            bail!(
+                "`--jobs {}` is for the CPU: jobs side by side would share one cuBLAS handle on a GPU; leave it out",
+                options.jobs
+            );
+        }
         let data_root = data_root(root, options.data_root.as_deref())?;
         let run = Run::here(root, gpu);
         if options.scale == Scale::Full && run.code.dirty && !options.no_record && !options.print_config {
@@ -87,9 +89,13 @@ impl Environment {
         Self::new(root, &Options::of_one("own", Scale::Smoke, None, data_root, device))
     }
 
-    /// The folder of one experiment at one scale.
+    /// The folder of one experiment at one scale; models that were multiplied in bfloat16 have one of their own.
     pub(crate) fn run_folder(&self, id: &str, scale: Scale) -> PathBuf {
-        self.root.join("runs").join(format!("{id}.{scale}"))
+        let made_of = match products() {
+            Products::Single => "",
+            Products::Bfloat16 => ".bf16",
+        };
+        self.root.join("runs").join(format!("{id}.{scale}{made_of}"))
     }
 
     /// A path as a reader sees it: relative to the workspace.

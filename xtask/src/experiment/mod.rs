@@ -57,7 +57,7 @@ pub(crate) struct Options {
     /// Use the first N seeds of the config.
     #[arg(long, value_name = "N")]
     seeds: Option<usize>,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` rounds the factors of convolutions to bfloat16
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` and `cuda:N,bf16` let cuBLAS round the factors of convolutions and affine layers to bfloat16
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: String,
     /// Go on from the run folder: finished jobs are kept, an interrupted one continues.

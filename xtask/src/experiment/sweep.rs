@@ -49,7 +49,7 @@ pub(crate) struct SweepOptions {
     /// The seed of every cell.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` rounds the factors of convolutions to bfloat16
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` and `cuda:N,bf16` let cuBLAS round the factors of convolutions and affine layers to bfloat16
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: String,
 }
@@ -120,8 +120,7 @@ fn run(root: &Path, options: &SweepOptions) -> Result<()> {
     let row = plan.rows.iter().find(|row| row.geometry.c().is_some());
     let row = row.context("no row asked for has a curvature; name one such as hyp-protonet/conv4/1shot")?;
     let experiment = FewShot::prepare(&environment, &plan.id, options.scale, &plan.table)?;
-    let folder =
-        environment.root.join("runs/sweep").join(format!("{}.{}", plan.id, options.scale)).join(row.id());
+    let folder = environment.run_folder(&format!("sweep/{}", plan.id), options.scale).join(row.id());
     let base = file.row_sha256(row.id(), options.scale).context("invariant: the row is in the file")?;
     println!("{} ({}): {} over c, in {}", plan.id, options.scale, row.id(), environment.shown(&folder));
 
@@ -175,7 +174,8 @@ fn run(root: &Path, options: &SweepOptions) -> Result<()> {
             None => lost.push(c),
         }
     }
-    finish(&cells, &lost, &suggestion, &folder, &environment)
+    let stem = folder.join(format!("sweep.seed{}", options.seed));
+    finish(&cells, &lost, &suggestion, &stem, &environment)
 }
 
 /// Each value once.
@@ -232,7 +232,7 @@ fn finish(
     cells: &[Cell],
     diverged: &[f64],
     suggestion: &Suggestion,
-    folder: &Path,
+    stem: &Path,
     environment: &Environment,
 ) -> Result<()> {
     let shown =
@@ -252,7 +252,7 @@ fn finish(
         println!("| {c} | diverged |{}", " |".repeat(shown.len() - 1));
         let _ = writeln!(csv, "{c}{}", ",".repeat(shown.len()));
     }
-    workspace::write_atomic(&folder.join("sweep.csv"), csv.as_bytes())?;
+    workspace::write_atomic(&stem.with_added_extension("csv"), csv.as_bytes())?;
     let best = cells
         .iter()
         .max_by(|a, b| a.metrics["validation_accuracy"].total_cmp(&b.metrics["validation_accuracy"]))
@@ -289,9 +289,8 @@ fn finish(
         ],
         levels: vec![("flat, test".to_owned(), cells[0].metrics["accuracy"])],
     };
-    let stem = folder.join("sweep");
-    save(&Lines { charts: vec![chart], columns: 1, bands: Bands::Episodes }, &stem)?;
-    println!("table and plot: {}.*; one record a cell beside them", environment.shown(&stem));
+    save(&Lines { charts: vec![chart], columns: 1, bands: Bands::Episodes }, stem)?;
+    println!("table and plot: {}.*; one record a cell beside them", environment.shown(stem));
     Ok(())
 }
 

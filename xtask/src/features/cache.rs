@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use hyp_data::{Dataset, Loader, LoaderOptions, sample};
 use hyp_nn::backbone::Backbone as _;
 use hyp_nn::candle_core::{Device, Tensor};
+use hyp_nn::device::{Products, products};
 use sha2::{Digest as _, Sha256};
 
 use super::{Encoder, Weights, bar};
@@ -78,12 +79,13 @@ pub(crate) fn extract(
 /// A hash of all that decides the numbers.
 fn key(dataset: &Dataset, pixels: &str, encoder: Encoder, weights: &Weights) -> Result<String> {
     let text = format!(
-        "{} {pixels} {} {:?} {:?} {}",
+        "{} {pixels} {} {:?} {:?} {}{}",
         dataset.len(),
         encoder.name(),
         encoder.prepare(),
         encoder.normalise(),
-        weights.fingerprint()?
+        weights.fingerprint()?,
+        if products() == Products::Bfloat16 { " bf16" } else { "" }
     );
     Ok(hexadecimal(&Sha256::digest(text.as_bytes())))
 }

@@ -1,7 +1,8 @@
 //! The table of `gpu-check`, in the form in which `docs/gpu.md` asks for it.
 
-use std::fmt::Write as _;
 use std::path::Path;
+
+use anyhow::Result;
 
 use crate::record::{output, processor};
 
@@ -28,41 +29,54 @@ impl Verdict {
     }
 }
 
-/// One line.
-#[derive(Clone, Debug)]
-pub(super) struct Row {
+/// The table, whose rows are printed as they come: what a later check breaks takes no earlier one with it.
+pub(super) struct Table {
     device: usize,
-    check: String,
-    found: String,
-    limit: String,
-    pub(super) verdict: Verdict,
+    pub(super) rows: usize,
+    pub(super) faults: usize,
 }
 
-impl Row {
-    pub(super) fn new(check: String, found: String, limit: String, verdict: Verdict) -> Self {
-        Self { device: 0, check, found, limit, verdict }
+impl Table {
+    /// Prints what a reader must know of the run, and the head.
+    pub(super) fn begin(root: &Path) -> Self {
+        let cards = output(root, "nvidia-smi", &["--query-gpu=name,driver_version", "--format=csv,noheader"]);
+        let commit = output(root, "git", &["rev-parse", "--short=12", "HEAD"]);
+        let unknown = || "unknown".to_owned();
+        let cards = cards.unwrap_or_else(unknown).replace('\n', "; ");
+        println!("Cards and driver: {cards}. Processor: {}.", processor());
+        println!("Commit: {}.\n", commit.unwrap_or_else(unknown));
+        println!("| device | check | found | limit | verdict |\n|--|--|--|--|--|");
+        Self { device: 0, rows: 0, faults: 0 }
     }
 
-    /// Says on which device it was.
-    pub(super) fn place(&mut self, device: usize) {
+    /// Says on which device the following checks are.
+    pub(super) fn on(&mut self, device: usize) {
         self.device = device;
     }
+
+    /// Prints a row.
+    pub(super) fn add(&mut self, check: &str, found: &str, limit: &str, verdict: Verdict) {
+        println!("{}", line(self.device, check, found, limit, verdict));
+        self.rows += 1;
+        self.faults += usize::from(verdict == Verdict::Differs);
+    }
+
+    /// Prints the row that a check ends in, or why it did not end.
+    pub(super) fn attempt(&mut self, check: &str, work: impl FnOnce() -> Result<(String, String, Verdict)>) {
+        match work() {
+            Ok((found, limit, verdict)) => self.add(check, &found, &limit, verdict),
+            Err(error) => self.add(check, &refusal(&format!("{error:#}")), "—", Verdict::Differs),
+        }
+    }
 }
 
-/// The table with what a reader must know of the run.
-pub(super) fn text(root: &Path, rows: &[Row]) -> String {
-    let cards = output(root, "nvidia-smi", &["--query-gpu=name,driver_version", "--format=csv,noheader"]);
-    let commit = output(root, "git", &["rev-parse", "--short=12", "HEAD"]);
-    let mut text = String::new();
-    let unknown = || "unknown".to_owned();
-    let cards = cards.unwrap_or_else(unknown).replace('\n', "; ");
-    let _ = writeln!(text, "Cards and driver: {cards}. Processor: {}.", processor());
-    let _ = writeln!(text, "Commit: {}.\n", commit.unwrap_or_else(unknown));
-    text.push_str("| device | check | found | limit | verdict |\n|--|--|--|--|--|");
-    for Row { device, check, found, limit, verdict } in rows {
-        let _ = write!(text, "\n| {device} | {check} | {found} | {limit} | {} |", verdict.word());
-    }
-    text
+/// What stands in the table for a check that did not run: the first line of the reason.
+pub(super) fn refusal(why: &str) -> String {
+    format!("did not run: {}", why.lines().next().unwrap_or_default())
+}
+
+fn line(device: usize, check: &str, found: &str, limit: &str, verdict: Verdict) -> String {
+    format!("| {device} | {check} | {found} | {limit} | {} |", verdict.word())
 }
 
 #[cfg(test)]
@@ -70,11 +84,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_stands_out() {
-        let mut row =
-            Row::new("sum".to_owned(), "value 1.0e0".to_owned(), "1e-5".to_owned(), Verdict::of(false));
-        row.place(1);
-        let text = text(Path::new("."), &[row]);
-        assert!(text.ends_with("| 1 | sum | value 1.0e0 | 1e-5 | DIFFERS |"), "{text}");
+    fn a_difference_stands_out_and_is_counted() {
+        let differs = Verdict::of(false);
+        let text = line(1, "sum", "value 1.0e0", "1e-5", differs);
+        assert_eq!(text, "| 1 | sum | value 1.0e0 | 1e-5 | DIFFERS |");
+        let mut table = Table { device: 0, rows: 0, faults: 0 };
+        table.add("sum", "value 0.0e0", "1e-5", Verdict::of(true));
+        table.attempt("step", || anyhow::bail!("out of memory\nat 0x0"));
+        assert_eq!((table.rows, table.faults), (2, 1));
+        assert_eq!(refusal("out of memory\nat 0x0"), "did not run: out of memory");
     }
 }

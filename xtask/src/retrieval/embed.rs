@@ -34,7 +34,7 @@ pub(crate) struct EmbedOptions {
     /// The index, .parquet; or .csv, which `search` does not read.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` rounds the factors of convolutions to bfloat16
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` and `cuda:N,bf16` let cuBLAS round the factors of convolutions and affine layers to bfloat16
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: String,
 }

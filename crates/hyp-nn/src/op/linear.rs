@@ -37,7 +37,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
 ///
 /// # Errors
 /// If the shapes disagree.
-pub(crate) fn linear_exact(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+pub fn linear_exact(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     affine(Linear { rectify: false, products: Products::Single }, x, weight, bias)
 }
 

@@ -47,8 +47,7 @@ pub use conv_norm::{conv2d_batch_norm, conv2d_batch_norm_add, conv2d_batch_norm_
 pub use elementary::{acosh, asinh, atanh, expm1, log1p};
 pub use im2col::{ConvOptions, Padding};
 pub use kernel::Element;
-pub(crate) use linear::linear_exact;
-pub use linear::{linear, linear_relu};
+pub use linear::{linear, linear_exact, linear_relu};
 pub use loss::cross_entropy;
 pub use pool::{PoolOptions, adaptive_avg_pool2d, avg_pool2d, max_pool2d};
 pub use reduce::{mean, norm, sum};

@@ -21,6 +21,8 @@ pub(super) struct Case {
     pub(super) apply: fn(&[Tensor]) -> Result<Tensor>,
     pub(super) single: f64,
     pub(super) double: f64,
+    /// Whether [`set_products`](crate::device::set_products) decides what its factors, the first two inputs, are.
+    pub(super) rounded: bool,
 }
 
 impl Case {
@@ -32,7 +34,7 @@ impl Case {
     ) -> Self {
         let inputs =
             dims.iter().zip(1..).map(|(dims, seed)| Input { dims, seed, scale, shift: 0.0 }).collect();
-        Self { name, inputs, apply, single: 1e-5, double: 1e-12 }
+        Self { name, inputs, apply, single: 1e-5, double: 1e-12, rounded: false }
     }
 
     /// The same with a trained curvature of this value as the last input.
@@ -53,6 +55,11 @@ impl Case {
         self
     }
 
+    /// A product whose factors may be rounded on a device.
+    fn rounded(self) -> Self {
+        Self { rounded: true, ..self }
+    }
+
     /// The numbers of all inputs moved up.
     fn shifted(mut self, shift: f64) -> Self {
         for input in &mut self.inputs {
@@ -64,7 +71,7 @@ impl Case {
 
 /// Every case.
 pub(super) fn cases() -> Vec<Case> {
-    let mut all = convolutions();
+    let mut all: Vec<Case> = convolutions().into_iter().map(Case::rounded).collect();
     all.extend(normalisation());
     all.extend(pooling());
     all.extend(dense());
@@ -166,9 +173,14 @@ fn pooling() -> Vec<Case> {
 fn dense() -> Vec<Case> {
     const MATRIX: &[usize] = &[7, 33];
     vec![
-        Case::new("linear", &[&[2, 5, 33], &[6, 33], &[6]], 1.0, |t| op::linear(&t[0], &t[1], Some(&t[2]))),
+        Case::new("linear", &[&[2, 5, 33], &[6, 33], &[6]], 1.0, |t| op::linear(&t[0], &t[1], Some(&t[2])))
+            .rounded(),
         Case::new("linear_relu", &[MATRIX, &[6, 33], &[6]], 1.0, |t| {
             op::linear_relu(&t[0], &t[1], Some(&t[2]))
+        })
+        .rounded(),
+        Case::new("linear_exact", &[MATRIX, &[6, 33], &[6]], 1.0, |t| {
+            op::linear_exact(&t[0], &t[1], Some(&t[2]))
         }),
         Case::new("cross_entropy", &[MATRIX], 5.0, |t| {
             let labels = Tensor::new(&[0_u32, 32, 5, 5, 1, 17, 30], t[0].device())?;

@@ -7,7 +7,7 @@ mod parity;
 
 use candle_core::{DType, Device, Result, Tensor};
 
-pub use parity::{Parity, parity, parity_bfloat16};
+pub use parity::{Parity, parity, parity_bfloat16, rounding};
 
 /// Every device of this machine on which a test should run: the CPU, and the CUDA devices that there are.
 ///

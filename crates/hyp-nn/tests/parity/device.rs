@@ -8,7 +8,8 @@ use hyp_nn::testing::{devices, parity, parity_bfloat16};
 fn cuda_devices() -> Vec<Device> {
     let found: Vec<Device> = devices().into_iter().filter(|device| !device.is_cpu()).collect();
     if found.is_empty() {
-        println!("no CUDA device: nothing was compared");
+        let why = hyp_nn::device::by_name("cuda").unwrap_err();
+        println!("no CUDA device: nothing was compared; {why}");
     }
     found
 }

@@ -1,6 +1,7 @@
 //! How long a run will take on this device, from a few steps measured before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -11,7 +12,8 @@ use hyp_nn::optim::{OptimizerConfig, Step};
 use hyp_nn::tape::Tape;
 use hyp_nn::train::{StepContext, Task};
 
-use super::config::FewShotRow;
+use super::anew;
+use super::config::{FewShotRow, ShapeTable};
 use super::model::{self, Length};
 use super::pictures::Pictures;
 use super::{FINISHED, FewShot};
@@ -28,49 +30,59 @@ const SHORT: f64 = 60.0;
 
 /// Measures each kind of training once and says what all jobs will take; nothing where that is short.
 pub(super) fn forecast(experiment: &FewShot, jobs: &[&Job<'_, FewShotRow>]) -> Result<Option<String>> {
-    let mut costs: BTreeMap<String, (f64, usize)> = BTreeMap::new();
-    let mut trainings: BTreeMap<String, usize> = BTreeMap::new();
+    let mut costs: BTreeMap<String, Cost> = BTreeMap::new();
+    let mut begun: BTreeSet<PathBuf> = BTreeSet::new();
+    let (mut trainings, mut seconds) = (0, 0.0);
     for job in jobs {
         if job.stop.load(Ordering::SeqCst) {
             return Err(Interrupted.into());
         }
         let pictures = experiment.pictures_for(job.row)?;
         let row = experiment.fitting(job.row, &pictures);
-        let folder = experiment.training_folder(&row, job.seed, &pictures);
-        if job.resume && folder.join(FINISHED).is_file() {
-            continue;
-        }
-        let training = folder.display().to_string();
-        *trainings.entry(training.clone()).or_default() += 1;
-        if trainings[&training] > 1 {
-            continue;
-        }
         // Geometries cost the same within a few per cent: the network decides.
         let kind = format!("{:?} {:?} {:?}", job.row.backbone, job.row.train, job.row.data);
-        if let Some((_, count)) = costs.get_mut(&kind) {
-            *count += 1;
-            continue;
+        let cost = match costs.get(&kind) {
+            Some(cost) => *cost,
+            None => {
+                measure(experiment, job.row, &pictures).with_context(|| format!("row {}", job.row.id()))?
+            }
+        };
+        costs.insert(kind, cost);
+        let folder = experiment.training_folder(&row, job.seed, &pictures);
+        let finished = job.resume && folder.join(FINISHED).is_file();
+        if begun.insert(folder) && !finished {
+            let table = &experiment.table;
+            trainings += 1;
+            seconds += cost.step * (table.epochs * table.episodes) as f64
+                + cost.picture * (table.epochs * pictures.validation.len()) as f64;
         }
-        let seconds = training_seconds(experiment, job.row, &pictures)
-            .with_context(|| format!("row {}", job.row.id()))?;
-        costs.insert(kind, (seconds, 1));
+        let ShapeTable { way, shot, query } = row.test;
+        let anew = anew::compared(experiment.table.test_episodes) * way * (shot + query);
+        seconds += cost.picture * (pictures.test.len() + anew) as f64;
     }
-    let seconds: f64 = costs.values().map(|(seconds, count)| seconds * *count as f64).sum();
     if seconds < SHORT {
         return Ok(None);
     }
-    let count: usize = costs.values().map(|(_, count)| count).sum();
-    let plural = if count == 1 { "" } else { "s" };
+    let plural = if trainings == 1 { "" } else { "s" };
     Ok(Some(format!(
-        "{count} training{plural} of {} episodes, with validation and test: about {} on this device, \
+        "{trainings} training{plural} of {} episodes, with validation and test: about {} on this device, \
          by {MEASURED} steps measured of each kind",
         experiment.table.epochs * experiment.table.episodes,
         duration(seconds)
     )))
 }
 
-/// Seconds of one training with its validations and its test.
-fn training_seconds(experiment: &FewShot, row: &FewShotRow, pictures: &Pictures) -> Result<f64> {
+/// Seconds of a network.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// A step of training.
+    step: f64,
+    /// The embedding of a picture.
+    picture: f64,
+}
+
+/// Takes a few steps with a network like that of the row.
+fn measure(experiment: &FewShot, row: &FewShotRow, pictures: &Pictures) -> Result<Cost> {
     let table = &experiment.table;
     let length = Length { episodes: WARM_UP + MEASURED, ..Length::from(table) };
     let (loader, shape) = model::episodes(row, pictures, &length, 0)?;
@@ -99,8 +111,7 @@ fn training_seconds(experiment: &FewShot, row: &FewShotRow, pictures: &Pictures)
     let features = task.model.backbone.forward(&images.narrow(0, 0, count)?, false)?;
     drop(features);
     let picture = start.elapsed().as_secs_f64() / count as f64;
-    let embedded = table.epochs * pictures.validation.len() + pictures.test.len();
-    Ok(step * (table.epochs * table.episodes) as f64 + picture * embedded as f64)
+    Ok(Cost { step, picture })
 }
 
 /// `3 h 20 min`, `4 min`, `50 s`.

@@ -95,7 +95,8 @@ impl Experiment for FewShot {
         let row = self.fitting(job.row, &pictures);
         let episodes = self.test_episodes(&row, &pictures)?;
         let tested = model::test(&trained.model, &row, &pictures, &episodes)?;
-        let mut metrics = anew::compare(&trained.model, &pictures, &episodes, &tested, &self.device)?;
+        let mut metrics =
+            anew::compare(&trained.model, &pictures, &episodes, &tested, &self.device, job.stop)?;
         metrics.extend(tested.metrics);
         metrics.extend(trained.metrics);
         figures::write_curve(&job.folder, &trained.curve)?;

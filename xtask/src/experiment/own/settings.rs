@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use hyp_nn::device::{Products, products};
 use hyp_nn::train::LAST;
 use serde_json::Value;
 
@@ -31,6 +32,7 @@ pub(super) fn begin(
     settings: &Value,
     environment: &Environment,
 ) -> Result<Held> {
+    let settings = &with_products(settings, products());
     let held = Held::take(folder, &environment.stop)?;
     let path = folder.join(FILE);
     if !course.resume && folder.join(MODEL_FILE).is_file() {
@@ -62,6 +64,15 @@ pub(super) fn begin(
     let text = serde_json::to_string_pretty(settings).context("invariant: settings are plain data")?;
     workspace::write_atomic(&path, text.as_bytes())?;
     Ok(held)
+}
+
+/// The settings, and what products are made of where that is not `f32`.
+fn with_products(settings: &Value, products: Products) -> Value {
+    let mut settings = settings.clone();
+    if products == Products::Bfloat16 {
+        settings["products"] = "bf16".into();
+    }
+    settings
 }
 
 /// A phrase for each option that is not as it was.

@@ -1,6 +1,6 @@
 //! Matrix products on the device, by cuBLAS.
 //!
-//! With [`Products::Bfloat16`] it is cuBLAS that rounds the factors, in `cublasGemmStridedBatchedEx`'s compute type
+//! With [`Products::Bfloat16`] it is cuBLAS that may round the factors, in `cublasGemmStridedBatchedEx`'s compute type
 //! `CUBLAS_COMPUTE_32F_FAST_16BF`: memory holds `f32` before and after.
 #![expect(unsafe_code, reason = "cuBLAS takes addresses and sizes")]
 
