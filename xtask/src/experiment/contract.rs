@@ -45,6 +45,11 @@ pub(crate) trait Experiment: Sized + Sync {
         Ok(None)
     }
 
+    /// The folder of work that a job shares with others, such as a training: whoever comes second waits for the first.
+    fn shared_work(&self, _: &Job<'_, Self::Row>) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
+
     /// Measures one row with one seed.
     fn job(&self, job: &Job<'_, Self::Row>) -> Result<Metrics>;
 

@@ -61,7 +61,10 @@ pub(crate) fn run<E: Experiment>(
         println!("{forecast}; Ctrl-C stops, `--resume` goes on; `--row` and `--seeds` do a part");
     }
     let progress = Progress::new(&plan.rows, plan.seeds.len());
-    let outcomes = pool::run(&jobs, options.jobs, &environment.stop, |(job, config_sha256)| {
+    let works: Result<Vec<_>> = jobs.iter().map(|(job, _)| experiment.shared_work(job)).collect();
+    let order = pool::order(&works?);
+    let done = pool::run(&order, options.jobs, &environment.stop, |at| {
+        let (job, config_sha256) = &jobs[*at];
         let outcome = complete(&experiment, job, config_sha256, environment)
             .with_context(|| format!("row {}, seed {}", job.row.id(), job.seed));
         match outcome {
@@ -77,9 +80,11 @@ pub(crate) fn run<E: Experiment>(
             Err(error) => Err(error),
         }
     })?;
-    if outcomes.len() < jobs.len() || environment.stop.load(Ordering::SeqCst) {
+    if done.len() < jobs.len() || environment.stop.load(Ordering::SeqCst) {
         return Err(Interrupted.into());
     }
+    let by_job: BTreeMap<usize, Option<Outcome>> = order.into_iter().zip(done).collect();
+    let outcomes: Vec<Option<Outcome>> = by_job.into_values().collect();
     let mut rows = Vec::new();
     let mut runs: Vec<Run> = Vec::new();
     let mut without = Vec::new();

@@ -1,9 +1,19 @@
 //! Independent jobs side by side, each in a thread pool of its own.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
+
+/// The order in which to begin jobs: those that would wait for the work of an earlier one come after all others.
+pub(crate) fn order<W: Ord>(works: &[Option<W>]) -> Vec<usize> {
+    let mut begun = BTreeSet::new();
+    let (mut first, second): (Vec<usize>, Vec<usize>) =
+        (0..works.len()).partition(|at| works[*at].as_ref().is_none_or(|work| begun.insert(work)));
+    first.extend(second);
+    first
+}
 
 /// Runs `work` on every job, `side_by_side` at a time; the results are in the order of the jobs.
 ///
@@ -50,7 +60,13 @@ pub(crate) fn run<J: Sync, O: Send>(
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use super::run;
+    use super::{order, run};
+
+    #[test]
+    fn jobs_that_would_wait_for_others_come_last() {
+        let works = [Some("a"), Some("b"), Some("a"), None, Some("c"), Some("b"), None];
+        assert_eq!(order(&works), [0, 1, 3, 4, 6, 2, 5]);
+    }
 
     #[test]
     fn results_keep_the_order_of_the_jobs() {

@@ -87,6 +87,11 @@ impl Experiment for FewShot {
         forecast::forecast(self, jobs)
     }
 
+    fn shared_work(&self, job: &Job<'_, FewShotRow>) -> Result<Option<PathBuf>> {
+        let pictures = self.pictures_for(job.row)?;
+        Ok(Some(self.training_folder(&self.fitting(job.row, &pictures), job.seed, &pictures)))
+    }
+
     fn job(&self, job: &Job<'_, FewShotRow>) -> Result<Metrics> {
         let pictures = self.pictures_for(job.row)?;
         let (trained, training) = self.trained(job, &pictures)?;
