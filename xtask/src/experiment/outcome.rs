@@ -100,9 +100,14 @@ pub(crate) fn note_runs(folder: &Path, more: &[Run]) -> Result<()> {
 
 /// Forgets the runs of a folder that is begun anew.
 pub(crate) fn forget_runs(folder: &Path) -> Result<()> {
-    match std::fs::remove_file(folder.join(RUNS)) {
+    forget(&folder.join(RUNS))
+}
+
+/// Deletes a file, if it is there.
+pub(crate) fn forget(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot delete {}", folder.join(RUNS).display()))
+            Err(error).with_context(|| format!("cannot delete {}", path.display()))
         }
         _ => Ok(()),
     }

@@ -23,7 +23,7 @@ use self::config::{DataTable, FewShotRow, FewShotScale, ShapeTable};
 use self::model::{Length, Place, Trained};
 use self::pictures::Pictures;
 use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable};
-use super::outcome::{forget_runs, hash_of, note_runs, runs};
+use super::outcome::{forget, forget_runs, hash_of, note_runs, runs};
 use super::{Environment, Held};
 use crate::record::{DataFacts, Scale, hexadecimal};
 use crate::workspace;
@@ -205,6 +205,8 @@ impl FewShot {
         let resume = job.resume || known;
         let finished = folder.join(FINISHED);
         if !resume {
+            // Should this training be stopped, the one before it is no reason to call it finished.
+            forget(&finished)?;
             forget_runs(&folder)?;
         }
         if !(resume && finished.is_file()) {
