@@ -39,6 +39,15 @@ pub fn products() -> Products {
     if BFLOAT16.load(Ordering::Relaxed) { Products::Bfloat16 } else { Products::Single }
 }
 
+/// What `work` gives with products made so; afterwards they are made as they were before.
+pub fn with_products<T>(made_of: Products, work: impl FnOnce() -> T) -> T {
+    let before = products();
+    set_products(made_of);
+    let done = work();
+    set_products(before);
+    done
+}
+
 /// Splits `,bf16` off the name of a CUDA device.
 fn split(name: &str) -> (&str, Products) {
     match name.strip_suffix(",bf16") {

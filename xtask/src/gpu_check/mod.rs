@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use hyp_nn::backbone::{Conv4, Conv4Config, LeNet, ResNet, ResNetConfig, ResNetDepth};
 use hyp_nn::candle_core::Device;
-use hyp_nn::device::{Products, set_products};
+use hyp_nn::device::{Products, with_products};
 use hyp_nn::testing::{Parity, devices, parity, parity_bfloat16, rounding};
 use hyp_nn::{Geometry, ParameterStore};
 
@@ -111,10 +111,8 @@ fn short_training(device: &Device, products: Products) -> Result<(String, String
         let mut step = training(device, &[32, 1, 28, 28], 10, Geometry::poincare(0.1), lenet)?;
         (0..TRAINING).map(|_| step()).collect()
     };
-    set_products(products);
-    let ours = losses(device);
-    set_products(Products::Single);
-    let (ours, cpu) = (ours?, losses(&Device::Cpu)?);
+    let ours = with_products(products, || losses(device))?;
+    let cpu = losses(&Device::Cpu)?;
     let apart = ours.iter().zip(&cpu).map(|(a, b)| (a - b).abs() / b.abs()).fold(0.0, f64::max);
     let finite = ours.iter().all(|loss| loss.is_finite());
     let what = format!(
@@ -141,10 +139,8 @@ fn steps(device: &Device, count: u32, table: &mut Table) {
     let mut add = |name: &str, time: &dyn Fn(&Device) -> Result<f64>| {
         table.attempt(&format!("step: {name}"), || {
             let ours = time(device)?;
-            set_products(Products::Bfloat16);
-            let rounded = time(device);
-            set_products(Products::Single);
-            let (rounded, cpu) = (rounded?, time(&Device::Cpu)?);
+            let rounded = with_products(Products::Bfloat16, || time(device))?;
+            let cpu = time(&Device::Cpu)?;
             let what = format!(
                 "{ours:.2} ms, with bf16 factors {rounded:.2} ms, on the CPU {cpu:.1} ms, {:.1} times as fast",
                 cpu / ours

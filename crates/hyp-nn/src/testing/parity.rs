@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Error, Result, Tensor, Var};
 
 use super::cases::{Case, cases};
 use super::{list, numbers};
-use crate::device::{Products, set_products};
+use crate::device::{Products, with_products};
 use crate::{op, tape::Tape};
 
 /// How far an operation on a device is from its CPU form.
@@ -81,10 +81,7 @@ pub fn parity(device: &Device) -> Result<Vec<Parity>> {
 /// # Errors
 /// If the CPU form fails, which is a fault of the case.
 pub fn parity_bfloat16(device: &Device) -> Result<Vec<Parity>> {
-    set_products(Products::Bfloat16);
-    let rows = cases().iter().map(|case| compare_bfloat16(case, device)).collect();
-    set_products(Products::Single);
-    rows
+    with_products(Products::Bfloat16, || cases().iter().map(|case| compare_bfloat16(case, device)).collect())
 }
 
 /// How far the product of two matrices of 256 × 256 on `device` is from the CPU's, as [`Parity`] measures it, with
@@ -98,10 +95,8 @@ pub fn rounding(device: &Device) -> Result<f64> {
             [1, 2].map(|seed| numbers(&[256, 256], seed)?.to_dtype(DType::F32)?.to_device(device));
         list(&op::linear(&x?, &weight?, None)?)
     };
-    set_products(Products::Bfloat16);
-    let got = product(device);
-    set_products(Products::Single);
-    Ok(distance(&got?, &product(&Device::Cpu)?))
+    let got = with_products(Products::Bfloat16, || product(device))?;
+    Ok(distance(&got, &product(&Device::Cpu)?))
 }
 
 fn compare(case: &Case, dtype: DType, device: &Device) -> Result<Parity> {

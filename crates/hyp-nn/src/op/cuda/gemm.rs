@@ -13,7 +13,7 @@ use candle_core::cuda_backend::cudarc::driver::{
     CudaSlice, CudaStream, CudaView, DevicePtr, DevicePtrMut, DeviceRepr, ValidAsZeroBits,
 };
 use candle_core::cuda_backend::{CudaDType, WrapErr};
-use candle_core::{CudaDevice, Error, Result};
+use candle_core::{Error, Result};
 
 use super::launch::{Gpu, index};
 use crate::device::Products;
@@ -32,63 +32,47 @@ pub trait DeviceElement: CudaDType + DeviceRepr + ValidAsZeroBits {
     /// # Errors
     /// If cuBLAS refuses.
     unsafe fn multiply(
-        device: &CudaDevice,
+        blas: &CudaBlas,
         config: StridedBatchedConfig<Self>,
         a: &CudaView<'_, Self>,
         b: &CudaView<'_, Self>,
         c: &mut CudaSlice<Self>,
-        made_of: Products,
     ) -> std::result::Result<(), result::CublasError>;
 }
 
-impl DeviceElement for f32 {
-    const DOUBLE: bool = false;
+macro_rules! device_element {
+    ($type:ty, double: $double:literal) => {
+        impl DeviceElement for $type {
+            const DOUBLE: bool = $double;
 
-    unsafe fn multiply(
-        device: &CudaDevice,
-        config: StridedBatchedConfig<Self>,
-        a: &CudaView<'_, Self>,
-        b: &CudaView<'_, Self>,
-        c: &mut CudaSlice<Self>,
-        made_of: Products,
-    ) -> std::result::Result<(), result::CublasError> {
-        let blas = device.cublas_handle();
-        match made_of {
-            // SAFETY: as promised by the caller.
-            Products::Single => unsafe { blas.gemm_strided_batched(config, a, b, c) },
-            // SAFETY: as promised by the caller; the stream is the one cuBLAS works on.
-            Products::Bfloat16 => unsafe { rounded(&blas, &device.cuda_stream(), config, a, b, c) },
+            unsafe fn multiply(
+                blas: &CudaBlas,
+                config: StridedBatchedConfig<Self>,
+                a: &CudaView<'_, Self>,
+                b: &CudaView<'_, Self>,
+                c: &mut CudaSlice<Self>,
+            ) -> std::result::Result<(), result::CublasError> {
+                // SAFETY: as promised by the caller.
+                unsafe { blas.gemm_strided_batched(config, a, b, c) }
+            }
         }
-    }
+    };
 }
 
-impl DeviceElement for f64 {
-    const DOUBLE: bool = true;
-
-    unsafe fn multiply(
-        device: &CudaDevice,
-        config: StridedBatchedConfig<Self>,
-        a: &CudaView<'_, Self>,
-        b: &CudaView<'_, Self>,
-        c: &mut CudaSlice<Self>,
-        _made_of: Products,
-    ) -> std::result::Result<(), result::CublasError> {
-        // SAFETY: as promised by the caller.
-        unsafe { device.cublas_handle().gemm_strided_batched(config, a, b, c) }
-    }
-}
+device_element!(f32, double: false);
+device_element!(f64, double: true);
 
 /// The product of a batch of `f32` matrices whose elements cuBLAS rounds to bfloat16 as it reads them.
 ///
 /// # Safety
-/// The matrices must lie within their memory, and `stream` must be that of `blas`.
-unsafe fn rounded(
+/// `T` must be `f32`, the matrices must lie within their memory, and `stream` must be that of `blas`.
+unsafe fn rounded<T: DeviceElement>(
     blas: &CudaBlas,
     stream: &CudaStream,
-    config: StridedBatchedConfig<f32>,
-    a: &CudaView<'_, f32>,
-    b: &CudaView<'_, f32>,
-    c: &mut CudaSlice<f32>,
+    config: StridedBatchedConfig<T>,
+    a: &CudaView<'_, T>,
+    b: &CudaView<'_, T>,
+    c: &mut CudaSlice<T>,
 ) -> std::result::Result<(), result::CublasError> {
     const TYPE: cudaDataType = cudaDataType::CUDA_R_32F;
     let StridedBatchedConfig { gemm, batch_size, stride_a, stride_b, stride_c } = config;
@@ -189,6 +173,14 @@ pub(in crate::op) fn products<T: Element>(
         stride_b: (m * k) as i64,
         stride_c: (m * n) as i64,
     };
-    // SAFETY: all three lie within their memory, as was just checked.
-    unsafe { T::multiply(gpu.device(), config, &b.data, &a.data, c, made_of) }.w()
+    let (blas, stream) = (gpu.device().cublas_handle(), gpu.device().cuda_stream());
+    // SAFETY: all three lie within their memory, as was just checked; what is not double is `f32`, and the handle of a
+    // device works on its stream.
+    unsafe {
+        match made_of {
+            Products::Bfloat16 if !T::DOUBLE => rounded(&blas, &stream, config, &b.data, &a.data, c),
+            Products::Bfloat16 | Products::Single => T::multiply(&blas, config, &b.data, &a.data, c),
+        }
+    }
+    .w()
 }
