@@ -1,18 +1,30 @@
 //! Convolutions in which every filter sees one channel.
 
+mod halved;
+mod in_place;
 mod lanes;
 mod layout;
+mod masks;
+mod planes;
+mod rows;
+#[cfg(test)]
+mod tests;
 
+use self::in_place::InPlace;
 use self::lanes::InLanes;
 use super::im2col::Plan;
 use super::kernel::Element;
 use super::scratch::scratch;
 use super::stored::Stored;
 use super::sums::sum_of_lanes;
+use super::vector::Level;
 use super::wide::wide;
 
 /// Positions that are computed together, in registers.
 const RUN: usize = 32;
+
+/// Numbers of maps that are worked on together, where one has not more.
+const GROUP: usize = 1 << 14;
 
 /// A convolution with as many groups as channels.
 ///
@@ -26,7 +38,22 @@ pub(super) struct Depthwise {
     /// How the gradient of one map is stored to give the gradient of its channel, with stride 1.
     turned: Option<Stored>,
     /// The faster form for `f32`, where there is one.
-    lanes: Option<InLanes>,
+    single: Option<Single>,
+}
+
+/// A form for `f32` on this processor's vectors.
+#[derive(Debug)]
+enum Single {
+    InPlace(Box<InPlace>),
+    InLanes(Box<InLanes>),
+}
+
+impl Single {
+    fn new(plan: &Plan) -> Option<Self> {
+        let level = Level::detect()?;
+        let in_place = InPlace::new(plan, level).map(|form| Self::InPlace(Box::new(form)));
+        in_place.or_else(|| InLanes::new(plan, level).map(|form| Self::InLanes(Box::new(form))))
+    }
 }
 
 impl Depthwise {
@@ -35,7 +62,7 @@ impl Depthwise {
             return None;
         }
         let turned = Stored::turned(&plan).and_then(|turned| Stored::new(&turned, 1));
-        Some(Self { plan, stored: Stored::new(&plan, 1)?, turned, lanes: InLanes::new(&plan) })
+        Some(Self { plan, stored: Stored::new(&plan, 1)?, turned, single: Single::new(&plan) })
     }
 
     /// Taps of one filter.
@@ -44,14 +71,28 @@ impl Depthwise {
     }
 
     /// Filters of one channel.
-    fn multiplier(&self) -> usize {
+    pub(super) fn multiplier(&self) -> usize {
         self.plan.filters / self.plan.channels
     }
 
-    /// Convolves one image into maps that start `map_step` elements apart.
-    pub(super) fn maps<T: Element>(&self, weight: &[T], image: &[T], maps: &mut [T], map_step: usize) {
-        if let (Some(lanes), Some(weight), Some(image)) = (&self.lanes, T::single(weight), T::single(image)) {
-            return lanes.maps(weight, image, T::single_mut(maps).unwrap_or_default(), map_step);
+    /// Channels that are worked on together, so that what one step leaves in the cache is there for the next.
+    pub(super) fn together(&self) -> usize {
+        match &self.single {
+            // Its room is cleared for each group of channels.
+            Some(Single::InLanes(_)) => self.plan.channels,
+            _ => (GROUP / self.plan.out_plane().max(self.plan.height * self.plan.width).max(1)).max(1),
+        }
+    }
+
+    /// Convolves some channels of an image.
+    pub(super) fn maps<T: Element>(&self, weight: &[T], image: &[T], maps: &mut [T]) {
+        if let (Some(single), Some(weight), Some(image)) = (&self.single, T::single(weight), T::single(image))
+        {
+            let maps = T::single_mut(maps).unwrap_or_default();
+            return match single {
+                Single::InPlace(form) => form.maps(weight, image, maps),
+                Single::InLanes(form) => form.maps(weight, image, maps),
+            };
         }
         let (multiplier, taps) = (self.multiplier(), self.taps());
         self.each_channel(
@@ -60,23 +101,21 @@ impl Depthwise {
             |channel, stored, line| {
                 for f in channel * multiplier..(channel + 1) * multiplier {
                     shifted_sum(&weight[f * taps..(f + 1) * taps], self.stored.offsets(), stored, line);
-                    let map = &mut maps[f * map_step..f * map_step + self.plan.out_plane()];
+                    let map = &mut maps[f * self.plan.out_plane()..(f + 1) * self.plan.out_plane()];
                     drop_between(line, self.stored.row(), map, self.plan.out[1]);
                 }
             },
         );
     }
 
-    /// Adds the gradient of the weight from one image, `[channel][tap][filter of the channel]`.
-    pub(super) fn weight_gradient<T: Element>(
-        &self,
-        image: &[T],
-        maps: &[T],
-        map_step: usize,
-        gradient: &mut [T],
-    ) {
-        if let (Some(lanes), Some(image), Some(maps)) = (&self.lanes, T::single(image), T::single(maps)) {
-            return lanes.weight_gradient(image, maps, map_step, T::single_mut(gradient).unwrap_or_default());
+    /// Adds the gradient of the weight of some channels from one image, `[channel][tap][filter of the channel]`.
+    pub(super) fn weight_gradient<T: Element>(&self, image: &[T], maps: &[T], gradient: &mut [T]) {
+        if let (Some(single), Some(image), Some(maps)) = (&self.single, T::single(image), T::single(maps)) {
+            let gradient = T::single_mut(gradient).unwrap_or_default();
+            return match single {
+                Single::InPlace(form) => form.weight_gradient(image, maps, gradient),
+                Single::InLanes(form) => form.weight_gradient(image, maps, gradient),
+            };
         }
         let (multiplier, taps) = (self.multiplier(), self.taps());
         self.each_channel(
@@ -85,7 +124,7 @@ impl Depthwise {
             |channel, stored, line| {
                 for m in 0..multiplier {
                     let f = channel * multiplier + m;
-                    let map = &maps[f * map_step..f * map_step + self.plan.out_plane()];
+                    let map = &maps[f * self.plan.out_plane()..(f + 1) * self.plan.out_plane()];
                     spread(map, self.plan.out[1], line, self.stored.row());
                     for (tap, offset) in self.stored.offsets().iter().enumerate() {
                         let sum = dot(line, &stored[*offset as usize..][..line.len()]);
@@ -96,22 +135,20 @@ impl Depthwise {
         );
     }
 
-    /// Writes the gradient of one image.
-    pub(super) fn input_gradient<T: Element>(
-        &self,
-        weight: &[T],
-        maps: &[T],
-        map_step: usize,
-        gradient: &mut [T],
-    ) {
-        if let (Some(lanes), Some(weight), Some(maps)) = (&self.lanes, T::single(weight), T::single(maps)) {
-            return lanes.input_gradient(weight, maps, map_step, T::single_mut(gradient).unwrap_or_default());
+    /// Writes the gradient of some channels of an image.
+    pub(super) fn input_gradient<T: Element>(&self, weight: &[T], maps: &[T], gradient: &mut [T]) {
+        if let (Some(single), Some(weight), Some(maps)) = (&self.single, T::single(weight), T::single(maps)) {
+            let gradient = T::single_mut(gradient).unwrap_or_default();
+            return match single {
+                Single::InPlace(form) => form.input_gradient(weight, maps, gradient),
+                Single::InLanes(form) => form.input_gradient(weight, maps, gradient),
+            };
         }
         let (multiplier, taps) = (self.multiplier(), self.taps());
         let plane = self.plan.height * self.plan.width;
         gradient.fill(T::zero());
         for (f, weight) in weight.chunks_exact(taps).enumerate() {
-            let map = &maps[f * map_step..f * map_step + self.plan.out_plane()];
+            let map = &maps[f * self.plan.out_plane()..(f + 1) * self.plan.out_plane()];
             let gradient = &mut gradient[f / multiplier * plane..(f / multiplier + 1) * plane];
             match &self.turned {
                 Some(turned) => self.gather(turned, weight, map, gradient),

@@ -86,6 +86,59 @@ fn gradients_are_central_differences() {
     }
 }
 
+/// Filters that see one channel, with more channels than are worked on together, against dense filters that are zero
+/// elsewhere: every choice of gradients, one filter a channel and two, what follows the convolution, in `f64` and `f32`.
+/// Numbers are eighths, so that no sum is rounded and no rectifier or maximum decides otherwise.
+#[test]
+fn filters_of_one_channel_are_dense_filters_with_zeros() {
+    let (channels, pool) = (20, PoolOptions::square(2));
+    for (multiplier, stride, width) in [(1, 1, 33), (1, 1, 57), (1, 2, 40), (2, 1, 33), (1, 2, 9)] {
+        let filters = channels * multiplier;
+        let eighths =
+            |dims: &[usize], seed| (((numbers(dims, seed) * 8.0).unwrap().round()).unwrap() / 8.0).unwrap();
+        let (x, weight) = (eighths(&[2, channels, 31, width], 1), eighths(&[filters, 1, 3, 3], 2));
+        let (bias, options) = (eighths(&[filters], 3), ConvOptions::new(stride, 1));
+        let own: Vec<f64> =
+            (0..filters * channels).map(|n| f64::from(n / channels / multiplier == n % channels)).collect();
+        let own = Tensor::from_vec(own, (filters, channels, 1, 1), &Device::Cpu).unwrap();
+        let dense = weight.broadcast_mul(&own).unwrap();
+        for epilogue in 0..3 {
+            let step = |inputs: [&Tensor; 3], options: &ConvOptions, wanted: [bool; 3], dtype| {
+                let inputs = inputs.map(|t| t.to_dtype(dtype).unwrap());
+                let vars = [0, 1, 2].map(|i| Var::from_tensor(&inputs[i]).unwrap());
+                let of = |i: usize| if wanted[i] { vars[i].as_tensor() } else { &inputs[i] };
+                let y = match epilogue {
+                    0 => conv2d(of(0), of(1), Some(of(2)), options),
+                    1 => conv2d_relu(of(0), of(1), Some(of(2)), options),
+                    _ => conv2d_relu_max_pool(of(0), of(1), Some(of(2)), options, &pool),
+                };
+                let y = y.unwrap();
+                let loss = (&y * eighths(y.dims(), 7).to_dtype(dtype).unwrap()).unwrap().sum_all().unwrap();
+                let found = loss.backward().unwrap();
+                let gradients = [0, 1, 2].map(|i| {
+                    let gradient = found.get(&vars[i]);
+                    assert_eq!(gradient.is_some(), wanted[i]);
+                    gradient.map(|g| g.to_dtype(DType::F64).unwrap())
+                });
+                (y.to_dtype(DType::F64).unwrap(), gradients)
+            };
+            let (want, of_dense) = step([&x, &dense, &bias], &options, [true; 3], DType::F64);
+            let [gx, gw, gb] = of_dense.map(Option::unwrap);
+            let gw = gw.broadcast_mul(&own).unwrap().sum_keepdim(1).unwrap();
+            let depthwise = ConvOptions { groups: channels, ..options };
+            for wanted in (1..8).map(|bits| [0, 1, 2].map(|i| bits >> i & 1 == 1)) {
+                for dtype in [DType::F64, DType::F32] {
+                    let (y, gradients) = step([&x, &weight, &bias], &depthwise, wanted, dtype);
+                    assert_close(&y, &want, 0.0);
+                    for (got, want) in gradients.iter().zip([&gx, &gw, &gb]) {
+                        got.iter().for_each(|got| assert_close(got, want, 0.0));
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// More images than one chunk and more chunks than one task, some of them incomplete.
 #[test]
 fn chunks_and_tasks_make_no_difference() {

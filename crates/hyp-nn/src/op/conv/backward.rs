@@ -50,7 +50,7 @@ impl<T: Element> Share<'_, T> {
 
 impl<T> Share<'_, T> {
     /// That of some of the images, each with `result` elements.
-    fn part(&self, images: Range<usize>, result: usize) -> Self {
+    pub(super) fn part(&self, images: Range<usize>, result: usize) -> Self {
         let span = images.start * result..images.end * result;
         let winners = if self.winners.is_empty() { &[] } else { &self.winners[span.clone()] };
         Self { grad: &self.grad[span.clone()], output: &self.output[span], winners, pooled: self.pooled }
@@ -58,25 +58,25 @@ impl<T> Share<'_, T> {
 }
 
 /// The share of the batch that one backward task works on.
-struct Task<'a, T> {
-    x: &'a [T],
-    back: Share<'a, T>,
-    gx: Option<&'a mut [T]>,
+pub(super) struct Task<'a, T> {
+    pub(super) x: &'a [T],
+    pub(super) back: Share<'a, T>,
+    pub(super) gx: Option<&'a mut [T]>,
     /// The number of the first image.
-    first: usize,
+    pub(super) first: usize,
 }
 
 /// What all backward tasks share.
-struct Common<'a, T> {
-    weight: &'a [T],
+pub(super) struct Common<'a, T> {
+    pub(super) weight: &'a [T],
     /// The forms of the weight gradient, where it is wanted and they are the faster ones.
     winograd: Option<&'a Winograd>,
     direct: Option<&'a Direct>,
     /// The form of the input gradient, if it is wanted and unfolds nothing.
     turned: Option<Form>,
-    weight_wanted: bool,
-    bias_wanted: bool,
-    normalised: Option<Normalised<'a, T>>,
+    pub(super) weight_wanted: bool,
+    pub(super) bias_wanted: bool,
+    pub(super) normalised: Option<Normalised<'a, T>>,
 }
 
 /// A batch normalisation between convolution and rectifier, as the gradient passes it.
@@ -123,6 +123,9 @@ impl Conv {
     fn backward_task<T: Element>(&self, task: Task<'_, T>, common: &Common<'_, T>) -> (Vec<T>, Vec<f64>) {
         let plan = &self.plan;
         let (image, result) = (plan.image(), plan.filters * task.back.pooled);
+        if let Some(depthwise) = &self.depthwise {
+            return self.depthwise_task(depthwise, task, common);
+        }
         let chunk = self.chunk::<T>();
         let mut gw = WeightGradient::new(self, common);
         let mut gb = vec![0.0; plan.filters];
@@ -136,7 +139,7 @@ impl Conv {
                 let normalised = common.normalised.map(|all| (all, task.first + n * chunk));
                 self.unfinish(&back, 0..plan.filters, maps, normalised);
                 if common.bias_wanted {
-                    self.add_bias_gradient(&back, maps, &mut gb);
+                    self.add_bias_gradient(&back, 0..plan.filters, maps, &mut gb);
                 }
                 if common.weight_wanted {
                     gw.add(self, common, x, maps);
@@ -149,22 +152,31 @@ impl Conv {
         (gw.finish(self, common), gb)
     }
 
-    /// Adds the gradient of the bias from some images.
-    fn add_bias_gradient<T: Element>(&self, back: &Share<'_, T>, maps: &[T], gb: &mut [f64]) {
+    /// Adds the gradient of the bias of some filters from some images.
+    pub(super) fn add_bias_gradient<T: Element>(
+        &self,
+        back: &Share<'_, T>,
+        filters: Range<usize>,
+        maps: &[T],
+        gb: &mut [f64],
+    ) {
         wide(
             #[inline(always)]
             || {
                 if back.winners.is_empty() {
-                    let maps = maps.chunks_exact(maps.len() / gb.len());
-                    gb.iter_mut().zip(maps).for_each(|(total, map)| *total += sum_of(map, |v| v));
+                    let maps = maps.chunks_exact(maps.len() / filters.len());
+                    gb[filters].iter_mut().zip(maps).for_each(|(total, map)| *total += sum_of(map, |v| v));
                     return;
                 }
                 // What is not zero in the maps came from the pooled ones, which are fewer; a normalisation, which leaves
                 // no zeros, comes without a bias.
-                let pooled = back.grad.chunks_exact(back.pooled).zip(back.output.chunks_exact(back.pooled));
-                for (n, (grad, output)) in pooled.enumerate() {
-                    let sum = sum_of_pairs(grad, output, |g, y| if y <= 0.0 { 0.0 } else { g });
-                    gb[n % self.plan.filters] += sum;
+                let (result, pooled) = (self.plan.filters * back.pooled, back.pooled);
+                for (grad, output) in back.grad.chunks_exact(result).zip(back.output.chunks_exact(result)) {
+                    for f in filters.clone() {
+                        let span = f * pooled..(f + 1) * pooled;
+                        let (grad, output) = (&grad[span.clone()], &output[span]);
+                        gb[f] += sum_of_pairs(grad, output, |g, y| if y <= 0.0 { 0.0 } else { g });
+                    }
                 }
             },
         );
@@ -181,10 +193,6 @@ impl Conv {
                 Strides { image: plan.image(), channel: plan.height * plan.width },
             );
             form.maps(maps, at, images, T::single_mut(gx).unwrap_or_default(), to);
-        } else if let Some(depthwise) = &self.depthwise {
-            for (i, gx) in gx.chunks_exact_mut(plan.image()).enumerate() {
-                depthwise.input_gradient(common.weight, &maps[i * plane..], columns, gx);
-            }
         } else if plan.is_pointwise() && images == 1 {
             self.backward_product(common.weight, maps, gx, columns);
         } else {
@@ -215,7 +223,20 @@ impl Conv {
         let groups = self.plan.options.groups;
         let (rows, filters) = (self.plan.rows() / groups, self.plan.filters / groups);
         let mut out = fresh(self.plan.filters * rows);
-        for (group, out) in out.chunks_exact_mut(rows * filters).enumerate() {
+        if filters == 1 {
+            // With one filter a group the two orders are the same.
+            wide(
+                #[inline(always)]
+                || {
+                    out.fill(T::zero());
+                    for part in parts {
+                        out.iter_mut().zip(part).for_each(|(total, v)| *total += *v);
+                    }
+                },
+            );
+            return out;
+        }
+        out.par_chunks_exact_mut(rows * filters).enumerate().for_each(|(group, out)| {
             out.par_chunks_mut(LINE * rows).enumerate().for_each(|(n, out)| {
                 let (first, count) = (n * LINE, out.len() / rows);
                 for row in 0..rows {
@@ -227,7 +248,7 @@ impl Conv {
                     out[row..].iter_mut().step_by(rows).zip(line).for_each(|(to, v)| *to = v);
                 }
             });
-        }
+        });
         out
     }
 }
@@ -278,18 +299,13 @@ impl<T: Element> WeightGradient<T> {
                     direct.weight_gradient(x, &maps[i * plane..], columns, gw);
                 }
             }
-            Self::Plain(gw) => match &conv.depthwise {
-                Some(depthwise) => {
-                    for (i, x) in x.chunks_exact(plan.image()).enumerate() {
-                        depthwise.weight_gradient(x, &maps[i * plane..], columns, gw);
-                    }
-                }
-                None if plan.is_pointwise() && x.len() == plan.image() => add_products(conv, x, maps, gw),
-                None => scratch(plan.rows() * columns, |unfolded| {
-                    unfold(plan, x, unfolded);
-                    add_products(conv, unfolded, maps, gw);
-                }),
-            },
+            Self::Plain(gw) if plan.is_pointwise() && x.len() == plan.image() => {
+                add_products(conv, x, maps, gw);
+            }
+            Self::Plain(gw) => scratch(plan.rows() * columns, |unfolded| {
+                unfold(plan, x, unfolded);
+                add_products(conv, unfolded, maps, gw);
+            }),
         }
     }
 

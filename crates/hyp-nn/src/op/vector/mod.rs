@@ -9,7 +9,7 @@ mod x86;
 
 use super::gemm::Former;
 pub(super) use lane::{Lane, Work};
-pub(super) use layout::{Frame, MOST, lay, lay_apart, lift, spread, transposed};
+pub(super) use layout::{Frame, MOST, lay, lay_apart, lift, spread, sums_in_lanes, transposed};
 
 /// Taps after which partial sums go to memory.
 const TAPS: usize = 288;
