@@ -131,7 +131,9 @@ fn filters_of_one_channel_are_dense_filters_with_zeros() {
                     let (y, gradients) = step([&x, &weight, &bias], &depthwise, wanted, dtype);
                     assert_close(&y, &want, 0.0);
                     for (got, want) in gradients.iter().zip([&gx, &gw, &gb]) {
-                        got.iter().for_each(|got| assert_close(got, want, 0.0));
+                        if let Some(got) = got {
+                            assert_close(got, want, 0.0);
+                        }
                     }
                 }
             }
