@@ -121,11 +121,11 @@ impl<T: Element> Normalised<'_, T> {
 impl Conv {
     /// Gradients of weight (transposed; empty if not wanted) and bias from one task; writes its part of the input gradient.
     fn backward_task<T: Element>(&self, task: Task<'_, T>, common: &Common<'_, T>) -> (Vec<T>, Vec<f64>) {
-        let plan = &self.plan;
-        let (image, result) = (plan.image(), plan.filters * task.back.pooled);
         if let Some(depthwise) = &self.depthwise {
             return self.depthwise_task(depthwise, task, common);
         }
+        let plan = &self.plan;
+        let (image, result) = (plan.image(), plan.filters * task.back.pooled);
         let chunk = self.chunk::<T>();
         let mut gw = WeightGradient::new(self, common);
         let mut gb = vec![0.0; plan.filters];

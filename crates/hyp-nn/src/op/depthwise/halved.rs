@@ -92,8 +92,7 @@ impl Halved {
 
 impl Convolves for Halved {
     fn made_for(&self) -> Made {
-        let planes = [self.plan.height * self.plan.width, self.plan.out_plane()];
-        Made { lanes: self.lanes, taps: self.plan.kernel[1], planes }
+        Made::forward(&self.plan, self.lanes)
     }
 
     #[inline(always)]
@@ -249,8 +248,7 @@ impl Doubled {
 
 impl Convolves for Doubled {
     fn made_for(&self) -> Made {
-        let planes = [self.plan.out_plane(), self.plan.height * self.plan.width];
-        Made { lanes: self.lanes, taps: self.plan.kernel[1], planes }
+        Made::back(&self.plan, self.lanes)
     }
 
     #[inline(always)]

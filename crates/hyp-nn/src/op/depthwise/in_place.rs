@@ -45,14 +45,33 @@ impl Walk {
 }
 
 /// What a walk was made for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Made {
     /// Lanes of its vectors.
-    pub(super) lanes: usize,
+    lanes: usize,
     /// Rows, and columns, of its filters.
-    pub(super) taps: usize,
+    taps: usize,
     /// Numbers of a map before it, and behind it.
-    pub(super) planes: [usize; 2],
+    planes: [usize; 2],
+}
+
+impl Made {
+    /// For the way from the image to the result.
+    pub(super) fn forward(plan: &Plan, lanes: usize) -> Self {
+        let planes = [plan.height * plan.width, plan.out_plane()];
+        Self { lanes, taps: plan.kernel[1], planes }
+    }
+
+    /// For the way back.
+    pub(super) fn back(plan: &Plan, lanes: usize) -> Self {
+        let Self { planes: [image, result], .. } = Self::forward(plan, lanes);
+        Self { lanes, taps: plan.kernel[1], planes: [result, image] }
+    }
+
+    /// Numbers of a map before and behind, if vectors and filters are these.
+    fn planes<L: Lane, const K: usize>(&self) -> [usize; 2] {
+        assert_eq!((self.lanes, self.taps), (L::LANES, K), "vectors and filters of this walk");
+        self.planes
+    }
 }
 
 /// A walk over one map.
@@ -149,8 +168,7 @@ impl<W: Convolves, const K: usize> Work for Convolve<'_, W, K> {
     #[inline(always)]
     fn run<L: Lane>(self) {
         let Self { walk, filters, from, to } = self;
-        let made @ Made { planes: [input, output], .. } = walk.made_for();
-        assert_eq!((made.lanes, made.taps), (L::LANES, K), "vectors and filters of this walk");
+        let [input, output] = walk.made_for().planes::<L, K>();
         let maps = from.chunks_exact(input).zip(to.chunks_exact_mut(output));
         for (channel, (from, to)) in maps.enumerate() {
             // SAFETY: vectors and filters are asserted, and the maps are cut to their lengths.
@@ -171,8 +189,7 @@ impl<W: Leads, const K: usize> Work for WeightGradient<'_, W, K> {
     #[inline(always)]
     fn run<L: Lane>(self) {
         let Self { walk, image, maps, gradient } = self;
-        let made @ Made { planes: [input, output], .. } = walk.made_for();
-        assert_eq!((made.lanes, made.taps), (L::LANES, K), "vectors and filters of this walk");
+        let [input, output] = walk.made_for().planes::<L, K>();
         let maps = image.chunks_exact(input).zip(maps.chunks_exact(output));
         for (gradient, (image, map)) in gradient.chunks_exact_mut(K * K).zip(maps) {
             // SAFETY: as for `Convolve`.

@@ -78,8 +78,7 @@ impl Planes {
 
 impl Convolves for Planes {
     fn made_for(&self) -> Made {
-        let planes = [self.plan.height * self.plan.width, self.plan.out_plane()];
-        Made { lanes: self.lanes, taps: self.plan.kernel[1], planes }
+        Made::forward(&self.plan, self.lanes)
     }
 
     #[inline(always)]

@@ -98,8 +98,7 @@ fn masks<L: Lane, const K: usize>(strip: &Strip) -> [L::Mask; K] {
 
 impl Convolves for Rows {
     fn made_for(&self) -> Made {
-        let planes = [self.plan.height * self.plan.width, self.plan.out_plane()];
-        Made { lanes: self.lanes, taps: self.plan.kernel[1], planes }
+        Made::forward(&self.plan, self.lanes)
     }
 
     #[inline(always)]
