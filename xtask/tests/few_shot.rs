@@ -15,7 +15,7 @@ fn missing_data_are_named_with_size_licence_and_what_to_type() {
         ("table7", "omniglot", "Omniglot"),
     ] {
         let bed = Bed::of_experiment(id);
-        let (code, text) = run(&bed, &["reproduce", id, "--no-record"]);
+        let (code, text) = run(&bed, &["reproduce", id]);
         assert_eq!(code, 1, "{text}");
         let fetch = format!("cargo xtask fetch {name}");
         let smoke = format!("cargo xtask reproduce {id} --scale smoke");
@@ -160,6 +160,54 @@ fn own_pictures_go_from_training_to_answers() {
 }
 
 #[test]
+fn own_pictures_are_trained_on_a_sphere_and_with_a_trained_curvature() {
+    let bed = Bed::new();
+    bed.write("Cargo.toml", "[workspace]\n");
+    pictures(&bed, "images", 6, 6, 0);
+    let path = |name: &str| bed.root().join(name).display().to_string();
+    let images = path("images");
+    let train = |out: &str, more: &[&str]| {
+        let short = ["--way", "2", "--query", "2", "--epochs", "1", "--episodes", "2", "--dim", "8"];
+        run(&bed, &[&["train", "fewshot", "--images", &images, "--out", out], &short[..], more].concat())
+    };
+    let (code, text) = train("sphere", &["--geometry", "fixed-radius", "--radius", "3"]);
+    assert_eq!(code, 0, "{text}");
+    pictures(&bed, "support", 3, 3, 1);
+    let (model, support) = (path("sphere"), path("support"));
+    let predict = ["predict", "--model", &model, "--support", &support, "--query", &support];
+    let (code, text) = run(&bed, &predict);
+    // 2‖x‖ of the points, whatever the pictures.
+    assert!(code == 0 && text.contains("every example is at d(x, 0) = 6.000"), "{text}");
+    let (code, text) = run(&bed, &[&predict[..], &["--reject", "0.1"]].concat());
+    assert!(code == 1 && text.contains("keeps all points at one norm"), "{text}");
+    let (code, text) = train("sphere", &["--geometry", "fixed-radius", "--resume"]);
+    assert!(code == 1 && text.contains("--radius is 2.3 and was 3"), "{text}");
+
+    let (code, text) = train("ball", &["--train-c", "--c", "0.5"]);
+    assert!(code == 0 && text.contains("curvature parameter after training: 0."), "{text}");
+    let (code, text) = train("ball", &["--c", "0.5", "--resume"]);
+    assert!(code == 1 && text.contains("--train-c is absent and was true"), "{text}");
+
+    pictures(&bed, "thin", 6, 4, 0);
+    let (code, text) = run(&bed, &["train", "fewshot", "--images", &path("thin")]);
+    for word in ["1 + 10 pictures of a class", "`0` (4)", "and 3 more", "--query 3"] {
+        assert!(code == 1 && text.contains(word), "`{word}` is missing in: {text}");
+    }
+
+    for (options, words) in [
+        (&["--geometry", "euclidean", "--c", "0.1"][..], "--c is of the curved spaces"),
+        (&["--backbone", "resnet12"], "--dim is of a Conv4"),
+        (&["--geometry", "cosine", "--train-c"], "--train-c is of the curved spaces"),
+        (&["--geometry", "euclidean", "--clip", "1"], "--clip is of the curved spaces"),
+        (&["--radius", "2"], "--radius is of the sphere"),
+        (&["--geometry", "fixed-radius", "--radius", "0"], "radius"),
+    ] {
+        let (code, text) = train("refused", options);
+        assert!(code == 1 && text.contains(words), "{text}");
+    }
+}
+
+#[test]
 fn the_episodes_of_a_test_are_left_behind_and_replayed() {
     let bed = Bed::of_experiment("table7");
     let config = "docs/experiments/table7.toml";
@@ -187,6 +235,19 @@ fn the_episodes_of_a_test_are_left_behind_and_replayed() {
         line.unwrap_or_else(|| panic!("no accuracy in: {text}"))
     };
     assert_eq!(accuracy(&replayed), accuracy(&first), "the same model on the same episodes");
+
+    // Weights of a training that was begun anew and not ended are no model.
+    let trained = bed.root().join("runs/table7.smoke/trained");
+    let hash = std::fs::read_dir(&trained).unwrap().next().unwrap().unwrap();
+    std::fs::remove_file(hash.path().join("seed0/finished")).unwrap();
+    pictures(&bed, "support", 3, 3, 1);
+    let path = |name: &str| bed.root().join(name).display().to_string();
+    let (model, support) = (path("runs/table7.smoke/protonet/conv4/1shot/5way/seed0"), path("support"));
+    let predict = ["predict", "--model", &model, "--support", &support, "--query", &support];
+    let (code, text) = run(&bed, &predict);
+    assert!(code == 1 && text.contains("has not come to its end") && text.contains("--resume"), "{text}");
+    let (code, text) = run(&bed, &[&row[..], &["--resume"]].concat());
+    assert_eq!(code, 0, "{text}");
 
     // Half of the episodes are another test, and what is no episode is refused by its line.
     let text = bed.read(&list);
@@ -227,6 +288,8 @@ fn a_sweep_has_the_suggested_curvatures_and_goes_on() {
     let folder = "runs/sweep/table7.smoke/hyp-protonet/conv4/1shot/5way";
     let before = bed.read(&format!("{folder}/sweep.seed0.csv"));
     assert_eq!(before.lines().count(), 6, "{before}");
+    assert_eq!(before.lines().filter(|line| line.ends_with(",true")).count(), 1, "one is c(X): {before}");
+    assert!(text.contains(" = c(X) |"), "{text}");
     assert!(bed.root().join(folder).join("c=0.33/seed0/outcome.json").is_file());
     let changed = |bed: &Bed| {
         std::fs::metadata(bed.root().join(folder).join("c=0.33/seed0/outcome.json"))

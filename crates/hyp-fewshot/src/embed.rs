@@ -1,11 +1,13 @@
 //! Every picture embedded once, in evaluation mode.
 
+use std::ops::ControlFlow;
+
 use hyp_data::Loader;
 use hyp_nn::backbone::Backbone;
 use hyp_nn::candle_core::Tensor;
 use hyp_nn::row_norms;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protonet::ProtoNet;
 
 /// Embedded pictures, row after row in the order of the loader.
@@ -39,15 +41,15 @@ impl Embeddings {
     }
 }
 
-/// Embeds the pictures of one epoch of a loader; `progress` is told after each batch how many are done.
+/// Embeds the pictures of one epoch of a loader; `watch` is told after each batch how many are done, and may stop it.
 ///
 /// # Errors
-/// [`Error::Data`](crate::Error::Data) if a picture cannot be prepared, [`Error::Network`](crate::Error::Network) if the
+/// [`Error::Interrupted`] if `watch` stops it, [`Error::Data`](crate::Error::Data) if a picture cannot be prepared, [`Error::Network`](crate::Error::Network) if the
 /// pictures have another size than the network takes.
 pub fn embed<B: Backbone>(
     model: &ProtoNet<B>,
     loader: &Loader,
-    mut progress: impl FnMut(usize),
+    mut watch: impl FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Embeddings> {
     let dim = model.backbone.feature_dim();
     let mut embeddings = Embeddings { dim, ..Embeddings::default() };
@@ -57,7 +59,9 @@ pub fn embed<B: Backbone>(
         let features = model.backbone.forward(&images, false)?;
         embeddings.pre_map_norm.extend(row_norms(&features)?);
         embeddings.points.extend(model.space.embedding(&features)?.detach().flatten_all()?.to_vec1::<f32>()?);
-        progress(embeddings.len());
+        if watch(embeddings.len()).is_break() {
+            return Err(Error::Interrupted);
+        }
     }
     Ok(embeddings)
 }

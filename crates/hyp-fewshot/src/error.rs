@@ -19,6 +19,10 @@ pub enum Error {
     #[error(transparent)]
     Statistics(#[from] hyp_math::stats::StatsError),
 
+    /// The one who watches has said to stop.
+    #[error("interrupted")]
+    Interrupted,
+
     /// An episode does not fit its shape or the pictures.
     #[error("episode {episode}: {reason}; draw the episodes from the pictures that are embedded")]
     Episode {
@@ -26,6 +30,16 @@ pub enum Error {
         episode: usize,
         /// What does not fit.
         reason: String,
+    },
+
+    /// A model whose points are infinite or not numbers was asked.
+    #[error(
+        "episode {episode}: a logit is not a number, so that nothing is the best answer; \
+         the weights are spoilt: train with a smaller learning rate"
+    )]
+    NotANumber {
+        /// Its number, from 0.
+        episode: usize,
     },
 }
 

@@ -48,7 +48,8 @@ impl Evaluation {
 /// Episodes are played side by side; each result is that of its episode alone.
 ///
 /// # Errors
-/// [`Error::Episode`] if an episode names a picture that is not embedded or has another shape than the first.
+/// [`Error::Episode`] if an episode names a picture that is not embedded or has another shape than the first,
+/// [`Error::NotANumber`] if the model gives a query no number for a logit.
 pub fn evaluate(embeddings: &Embeddings, episodes: &[Episode], space: &Frozen) -> Result<Evaluation> {
     let Some(first) = episodes.first() else {
         return Ok(Evaluation { accuracies: Vec::new(), close_calls: 0, queries: 0 });
@@ -64,6 +65,9 @@ pub fn evaluate(embeddings: &Embeddings, episodes: &[Episode], space: &Frozen) -
             count(logits, shape)
         })
         .collect();
+    if let Some(episode) = played.iter().position(|played| played.not_a_number) {
+        return Err(Error::NotANumber { episode });
+    }
     let queries = shape.way * shape.query;
     Ok(Evaluation {
         accuracies: played.iter().map(|played| played.right as f64 / queries as f64).collect(),
@@ -129,10 +133,13 @@ fn check(episode: &Episode, shape: EpisodeShape, embeddings: &Embeddings) -> Res
 struct Played {
     right: usize,
     close: usize,
+    /// Whether a logit is not a number, so that the largest of its row says nothing.
+    not_a_number: bool,
 }
 
 fn count(logits: &[f32], shape: EpisodeShape) -> Played {
-    let mut played = Played { right: 0, close: 0 };
+    let not_a_number = logits.iter().any(|logit| logit.is_nan());
+    let mut played = Played { right: 0, close: 0, not_a_number };
     for (query, row) in logits.chunks_exact(shape.way).enumerate() {
         let (answer, close) = best(row);
         played.right += usize::from(answer == query / shape.query);
@@ -189,6 +196,22 @@ mod tests {
 
     fn episode(query: [usize; 4]) -> Episode {
         Episode { classes: vec![0, 1], support: vec![0, 3], query: query.to_vec() }
+    }
+
+    #[test]
+    fn a_point_that_is_not_a_number_has_no_accuracy() {
+        let mut points = line();
+        points.points[4] = f32::NAN;
+        let lorentz = Geometry::Lorentz { c: 1.0, trainable_c: false, clip: None };
+        for geometry in
+            [Geometry::Euclidean { distance: Flat::Squared }, Geometry::Cosine { scale: 1.0 }, lorentz]
+        {
+            let space = Frozen::new(geometry, Curvature::ONE);
+            let of = |query| evaluate(&points, &[episode([1, 2, 5, 3]), episode(query)], &space);
+            assert!(of([1, 2, 5, 3]).is_ok());
+            let error = of([1, 2, 4, 3]).unwrap_err();
+            assert!(matches!(error, Error::NotANumber { episode: 1 }), "{error}");
+        }
     }
 
     #[test]

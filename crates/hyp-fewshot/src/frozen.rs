@@ -129,5 +129,5 @@ fn square(v: &[f32]) -> f64 {
 fn cosine(x: &[f32], y: &[f32]) -> f64 {
     let product: f64 = x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
     let norms = (square(x) * square(y)).sqrt();
-    if norms > 0.0 { product / norms } else { 0.0 }
+    if norms == 0.0 { 0.0 } else { product / norms }
 }

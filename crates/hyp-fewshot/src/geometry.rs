@@ -147,6 +147,24 @@ impl Geometry {
         }
     }
 
+    /// The same geometry with its curvature trained or fixed; the same where there is none.
+    ///
+    /// # Examples
+    /// ```
+    /// use hyp_fewshot::Geometry;
+    /// assert!(Geometry::poincare(0.05).with_trained_c(true).trains_c());
+    /// assert!(!Geometry::Cosine { scale: 10.0 }.with_trained_c(true).trains_c());
+    /// ```
+    pub fn with_trained_c(self, trainable_c: bool) -> Self {
+        match self {
+            Self::Poincare { c, margin, clip, riemannian_gradient, .. } => {
+                Self::Poincare { c, trainable_c, margin, clip, riemannian_gradient }
+            }
+            Self::Lorentz { c, clip, .. } => Self::Lorentz { c, trainable_c, clip },
+            other => other,
+        }
+    }
+
     /// Whether the curvature is trained.
     pub fn trains_c(&self) -> bool {
         matches!(self, Self::Poincare { trainable_c: true, .. } | Self::Lorentz { trainable_c: true, .. })

@@ -1,5 +1,7 @@
 //! Training by episodes, validated by episodes.
 
+use std::ops::ControlFlow;
+
 use hyp_data::Loader;
 use hyp_data::sample::Episode;
 use hyp_nn::backbone::Backbone;
@@ -19,6 +21,8 @@ pub struct Validation {
     pub pictures: Loader,
     /// The episodes, the same after every epoch.
     pub episodes: Vec<Episode>,
+    /// Told how many pictures are embedded, of each validation anew; may stop the training.
+    pub watch: Box<dyn FnMut(usize) -> ControlFlow<()> + Send>,
 }
 
 /// Training of a [`ProtoNet`] by cross-entropy over the queries of episodes.
@@ -57,9 +61,10 @@ impl<B: Backbone> Task for Training<B> {
 
     fn evaluate(&mut self, epoch: usize) -> Result<Metrics> {
         let mut metrics = Metrics::new();
-        if let Some(validation) = &self.validation {
-            let accuracy = self.validate(validation).map_err(|error| match error {
+        if let Some(validation) = &mut self.validation {
+            let accuracy = validate(&self.model, validation).map_err(|error| match error {
                 Error::Network(error) => error,
+                Error::Interrupted => hyp_nn::Error::Interrupted,
                 other => hyp_nn::Error::Batch { epoch, batch: 0, source: other.into() },
             })?;
             metrics.insert("accuracy".to_owned(), accuracy);
@@ -81,10 +86,12 @@ impl<B: Backbone> Task for Training<B> {
     }
 }
 
-impl<B: Backbone> Training<B> {
-    fn validate(&self, validation: &Validation) -> Result<f64, Error> {
-        let embeddings = embed(&self.model, &validation.pictures, |_| ())?;
-        let found = evaluate(&embeddings, &validation.episodes, &self.model.space.frozen()?)?;
-        Ok(hyp_math::stats::mean(&found.accuracies)?)
+fn validate<B: Backbone>(model: &ProtoNet<B>, validation: &mut Validation) -> Result<f64, Error> {
+    let embeddings = embed(model, &validation.pictures, &mut validation.watch)?;
+    match evaluate(&embeddings, &validation.episodes, &model.space.frozen()?) {
+        Ok(found) => Ok(hyp_math::stats::mean(&found.accuracies)?),
+        // The loop knows what to say of a metric that is no number.
+        Err(Error::NotANumber { .. }) => Ok(f64::NAN),
+        Err(error) => Err(error),
     }
 }

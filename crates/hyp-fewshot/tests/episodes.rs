@@ -7,6 +7,8 @@
 
 mod pytorch;
 
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use hyp_data::sample::{Episode, EpisodeSampler, EpisodeShape, Sequential};
@@ -22,7 +24,7 @@ use hyp_nn::candle_core::{DType, Device, Tensor};
 use hyp_nn::layer::{BatchNorm, Conv2d, Linear};
 use hyp_nn::op::{self, ConvOptions, PoolOptions};
 use hyp_nn::optim::OptimizerConfig;
-use hyp_nn::train::{FitConfig, Loss, Monitor, StepContext, Task, fit};
+use hyp_nn::train::{FitConfig, LAST, Loss, Monitor, StepContext, Task, fit};
 use hyp_nn::{ParameterStore, Result};
 
 /// A network of one convolution with batch normalisation: small, and its batch statistics matter.
@@ -105,7 +107,11 @@ fn in_order(dataset: &Arc<Dataset>) -> Loader {
 fn training(geometry: Geometry, dataset: &Arc<Dataset>) -> Training<Small> {
     let sampler = sampler(dataset, 20);
     let episodes: Vec<Episode> = (0..20).map(|number| sampler.episode(9, number)).collect();
-    let validation = Some(Validation { pictures: in_order(dataset), episodes });
+    let validation = Some(Validation {
+        pictures: in_order(dataset),
+        episodes,
+        watch: Box::new(|_| ControlFlow::Continue(())),
+    });
     Training { model: model(geometry, 1), encoding: Encoding::Separate, validation }
 }
 
@@ -118,7 +124,7 @@ fn cached_evaluation_is_per_episode_evaluation() {
     let episodes: Vec<Episode> = (0..200).map(|number| sampler.episode(0, number)).collect();
     for geometry in every_geometry() {
         let model = model(geometry, 2);
-        let embeddings = embed(&model, &in_order(&glyphs), |_| ()).unwrap();
+        let embeddings = embed(&model, &in_order(&glyphs), |_| ControlFlow::Continue(())).unwrap();
         let space = model.space.frozen().unwrap();
         let cached = evaluate(&embeddings, &episodes, &space).unwrap();
         let (mut right, mut close) = (vec![0; episodes.len()], 0);
@@ -190,6 +196,44 @@ fn every_geometry_learns_with_finite_numbers() {
             assert_ne!(last.metrics["c"], geometry.c().unwrap(), "{geometry:?}: c was not trained");
         }
     }
+}
+
+#[test]
+fn a_training_that_is_stopped_in_its_validation_goes_on_to_the_same_bits() {
+    let glyphs = glyphs();
+    let loader = loader(&glyphs, sampler(&glyphs, 5));
+    let train = |folder: &Path, watch: Box<dyn FnMut(usize) -> ControlFlow<()> + Send>| {
+        let mut task = training(Geometry::poincare(0.05), &glyphs);
+        task.validation.as_mut().unwrap().watch = watch;
+        let config = FitConfig {
+            epochs: 3,
+            monitor: Some(Monitor::maximise("accuracy")),
+            folder: Some(folder.to_owned()),
+            resume: true,
+            ..FitConfig::new(OptimizerConfig::adam(5e-3))
+        };
+        fit(&config, &mut task, |epoch, _| Ok(EpisodeSource::new(&loader, SHAPE, epoch, &Device::Cpu)))
+            .unwrap()
+    };
+    let watched = || Box::new(|_| ControlFlow::Continue(()));
+    let (whole, stopped) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    assert!(!train(whole.path(), watched()).interrupted);
+    // 120 glyphs in batches of 32: four of a validation, so that the sixth is in the second one.
+    let mut batches = 0;
+    let report = train(
+        stopped.path(),
+        Box::new(move |_| {
+            batches += 1;
+            if batches == 6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }),
+    );
+    assert!(report.interrupted);
+    assert_eq!((report.steps, report.epochs.len()), (10, 1));
+    let report = train(stopped.path(), watched());
+    assert!(!report.interrupted);
+    assert_eq!((report.steps, report.epochs.len()), (15, 3));
+    let last = |folder: &Path| std::fs::read(folder.join(LAST)).unwrap();
+    assert!(last(stopped.path()) == last(whole.path()), "other bits after a stop in validation");
 }
 
 #[test]
@@ -279,7 +323,7 @@ fn the_flat_limit_of_the_ball_is_twice_the_distance() {
     let episodes: Vec<Episode> = (0..50).map(|number| sampler(&glyphs, 50).episode(0, number)).collect();
     let accuracies = |geometry| {
         let model = model(geometry, 6);
-        let embeddings = embed(&model, &in_order(&glyphs), |_| ()).unwrap();
+        let embeddings = embed(&model, &in_order(&glyphs), |_| ControlFlow::Continue(())).unwrap();
         evaluate(&embeddings, &episodes, &model.space.frozen().unwrap()).unwrap().accuracies
     };
     let flat = accuracies(Geometry::Euclidean { distance: Flat::Twice });

@@ -36,6 +36,10 @@ pub enum Error {
         reason: String,
     },
 
+    /// A task stopped its evaluation because it was asked to; [`fit`](crate::train::fit) ends as interrupted.
+    #[error("interrupted")]
+    Interrupted,
+
     /// Two parameters of one store have the same name.
     #[error("parameter '{name}' is declared twice: give each layer its own name")]
     DuplicateParameter {

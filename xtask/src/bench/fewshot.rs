@@ -1,5 +1,6 @@
 //! The evaluation of a few-shot model: episodes embedded anew against episodes from embeddings that were made once.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -66,7 +67,7 @@ fn measure(bench: &mut Bench) -> Result<()> {
     let model = ProtoNet::new(store, backbone, Geometry::poincare(0.05), 1.0)?;
     let space = model.space.frozen()?;
 
-    let embeddings = embed(&model, &in_order, |_| ())?;
+    let embeddings = embed(&model, &in_order, |_| ControlFlow::Continue(()))?;
     let cached = evaluate(&embeddings, &episodes[..COMPARED], &space)?;
     let source = || EpisodeSource::new(&by_episode, SHAPE, 0, &Device::Cpu);
     let found = differing(&model, source(), &embeddings, &episodes[..COMPARED])?;
@@ -86,7 +87,7 @@ fn measure(bench: &mut Bench) -> Result<()> {
     })?;
     let title = format!("{EPISODES} episodes, {} pictures embedded once", CLASSES * PER_CLASS);
     bench.row(Row::new(ONCE, title).work(Work::Items(EPISODES as f64, "episodes")), || {
-        let embeddings = embed(&model, &in_order, |_| ())?;
+        let embeddings = embed(&model, &in_order, |_| ControlFlow::Continue(()))?;
         std::hint::black_box(evaluate(&embeddings, &episodes, &space)?);
         Ok(())
     })

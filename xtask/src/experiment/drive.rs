@@ -30,6 +30,8 @@ pub(crate) fn run<E: Experiment>(
     if options.rows.is_empty() {
         plan.rows = available(&experiment, plan.rows)?;
     }
+    // Only now: whoever lacks the data is to be told that first.
+    environment.is_committed(options)?;
     let sha256 = |row: &E::Row| file.row_sha256(row.id(), scale).context("invariant: the row is in the file");
     let folder = environment.run_folder(&plan.id, scale);
     std::fs::create_dir_all(&folder).map_err(|error| {
@@ -132,8 +134,12 @@ pub(crate) fn run<E: Experiment>(
 
 /// Whether a training has become infinite or not a number.
 pub(super) fn diverged(error: &anyhow::Error) -> bool {
+    use hyp_fewshot::Error::NotANumber;
     use hyp_nn::Error::{Metric, NonFinite};
-    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(NonFinite { .. } | Metric { .. })))
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(NonFinite { .. } | Metric { .. }))
+            || matches!(cause.downcast_ref(), Some(NotANumber { .. }))
+    })
 }
 
 /// The rows that can run here; why others cannot is said once for each reason.

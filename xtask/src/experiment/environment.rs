@@ -73,14 +73,19 @@ impl Environment {
         }
         let data_root = data_root(root, options.data_root.as_deref())?;
         let run = Run::here(root, gpu);
-        if options.scale == Scale::Full && run.code.dirty && !options.no_record && !options.print_config {
+        let stop = stop_by_interrupt()?;
+        Ok(Self { root: root.to_path_buf(), data_root, stop, device: options.device.clone(), run })
+    }
+
+    /// Refuses to make a record of the paper's protocol by a program that may not be of a commit.
+    pub(crate) fn is_committed(&self, options: &Options) -> Result<()> {
+        if options.scale == Scale::Full && self.run.code.dirty && !options.no_record {
             bail!(
-                "a full-scale record needs a committed tree, and this one has changes; commit them, \
+                "a full-scale record needs a committed tree of git, and this one has changes or no git; commit them, \
                  or give `--no-record` to keep the numbers in the run folder"
             );
         }
-        let stop = stop_by_interrupt()?;
-        Ok(Self { root: root.to_path_buf(), data_root, stop, device: options.device.clone(), run })
+        Ok(())
     }
 
     /// The surroundings of a command that is about no experiment.

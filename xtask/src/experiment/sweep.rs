@@ -8,7 +8,9 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use hyp_delta::{BallConstant, Metric, Protocol, Replacement, suggested_curvature};
-use hyp_fewshot::embed;
+use hyp_fewshot::{Flat, Geometry, Space};
+use hyp_nn::ParameterStore;
+use hyp_nn::backbone::Backbone as _;
 use sha2::{Digest, Sha256};
 
 use super::config::{Config, Plan};
@@ -16,6 +18,7 @@ use super::contract::{Experiment, Interrupted, Job, Metrics, RowTable};
 use super::drive::diverged;
 use super::few_shot::FewShot;
 use super::few_shot::config::{FewShotRow, FewShotScale};
+use super::few_shot::watch::{embedded, watch};
 use super::outcome::{complete, is_done};
 use super::{Environment, Options};
 use crate::plot::{Bands, Chart, Lines, Series, save};
@@ -197,6 +200,8 @@ fn job_of<'a>(
 }
 
 /// δ_rel of the training pictures' features under the flat model, by the paper's protocol, and the c it suggests.
+///
+/// The features are those of the network, also where the row clips them: clipped ones would have the δ of a sphere.
 fn suggested(
     experiment: &FewShot,
     row: &FewShotRow,
@@ -207,8 +212,11 @@ fn suggested(
     let flat = row.at_c(format!("{}/c=0", row.id()), 0.0);
     let pictures = experiment.pictures_for(&flat)?;
     let (trained, _) = experiment.trained(&job_of(&flat, 0.0, seed, folder, environment), &pictures)?;
-    let model = trained.model;
-    let features = embed(&model, &pictures.train_in_order(), |_| ())?;
+    let mut model = trained.model;
+    let (mut none, dim) = (ParameterStore::new(seed, model.store.device()), model.backbone.feature_dim());
+    model.space = Space::new(&mut none, "features", Geometry::Euclidean { distance: Flat::Twice }, dim)?;
+    let shown = watch("features", pictures.train.len(), true, &environment.stop);
+    let features = embedded(&model, &pictures.train_in_order(), shown)?;
     let size = Protocol::khrulkov2020(seed).size.min(features.len());
     let protocol = Protocol { size, replacement: Replacement::Without, ..Protocol::khrulkov2020(seed) };
     let found =
@@ -227,6 +235,12 @@ fn rounded(value: f64) -> f64 {
     format!("{value:.2e}").parse().expect("invariant: a printed number can be read")
 }
 
+/// The cell of the best validation; of equal ones, the one with the smallest c.
+fn best(cells: &[Cell]) -> Option<&Cell> {
+    let of = |cell: &Cell| cell.metrics["validation_accuracy"];
+    cells.iter().reduce(|best, cell| if of(cell) > of(best) { cell } else { best })
+}
+
 /// Writes the table and the plot, and compares the suggested c with the best.
 fn finish(
     cells: &[Cell],
@@ -240,23 +254,22 @@ fn finish(
     let words = |name: &str| metric::find(name).map_or(name, |metric| metric.words).to_owned();
     let header: Vec<String> = std::iter::once("c".to_owned()).chain(shown.map(words)).collect();
     println!("| {} |\n|{}", header.join(" | "), " --- |".repeat(header.len()));
-    let mut csv = format!("c,{}\n", shown.join(","));
+    let mut csv = format!("c,{},suggested\n", shown.join(","));
+    let is_suggested = |c: f64| c == suggestion.printed;
+    let named = |c: f64| if is_suggested(c) { format!("{c} = c(X)") } else { c.to_string() };
     for cell in cells {
         let value = |name: &str| cell.metrics.get(name).copied();
         let table = shown.map(|name| value(name).map_or("—".to_owned(), |v| metric::format(name, v)));
-        println!("| {} | {} |", cell.c, table.join(" | "));
+        println!("| {} | {} |", named(cell.c), table.join(" | "));
         let numbers = shown.map(|name| value(name).map_or(String::new(), |v| v.to_string()));
-        let _ = writeln!(csv, "{},{}", cell.c, numbers.join(","));
+        let _ = writeln!(csv, "{},{},{}", cell.c, numbers.join(","), is_suggested(cell.c));
     }
     for c in diverged {
-        println!("| {c} | diverged |{}", " |".repeat(shown.len() - 1));
-        let _ = writeln!(csv, "{c}{}", ",".repeat(shown.len()));
+        println!("| {} | diverged |{}", named(*c), " |".repeat(shown.len() - 1));
+        let _ = writeln!(csv, "{c}{},{}", ",".repeat(shown.len()), is_suggested(*c));
     }
     workspace::write_atomic(&stem.with_added_extension("csv"), csv.as_bytes())?;
-    let best = cells
-        .iter()
-        .max_by(|a, b| a.metrics["validation_accuracy"].total_cmp(&b.metrics["validation_accuracy"]))
-        .context("invariant: the flat cell is always there")?;
+    let best = best(cells).context("invariant: the flat cell is always there")?;
     let predicted = cells.iter().find(|cell| cell.c == suggestion.printed);
     if predicted.is_none() {
         println!(
@@ -279,14 +292,20 @@ fn finish(
         half_widths: width
             .map_or(Vec::new(), |width| curved(cells).map(|cell| cell.metrics[width]).collect()),
     };
+    let mut lines = vec![
+        series("validation", "validation_accuracy", None),
+        series("test", "accuracy", Some("accuracy_interval")),
+    ];
+    lines.extend(predicted.map(|cell| Series {
+        name: "test, c(X)".to_owned(),
+        points: vec![(cell.c.log10(), cell.metrics["accuracy"])],
+        half_widths: Vec::new(),
+    }));
     let chart = Chart {
         title: "Accuracy over c".to_owned(),
         x_label: "log10 c".to_owned(),
         y_label: "accuracy, percent".to_owned(),
-        series: vec![
-            series("validation", "validation_accuracy", None),
-            series("test", "accuracy", Some("accuracy_interval")),
-        ],
+        series: lines,
         levels: vec![("flat, test".to_owned(), cells[0].metrics["accuracy"])],
     };
     save(&Lines { charts: vec![chart], columns: 1, bands: Bands::Episodes }, stem)?;
@@ -300,7 +319,16 @@ fn curved(cells: &[Cell]) -> impl Iterator<Item = &Cell> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Grid, rounded};
+    use super::{Cell, Grid, best, rounded};
+    use crate::experiment::contract::Metrics;
+
+    #[test]
+    fn the_smaller_c_is_the_best_of_equal_ones() {
+        let cell =
+            |c, accuracy| Cell { c, metrics: Metrics::from([("validation_accuracy".to_owned(), accuracy)]) };
+        assert_eq!(best(&[cell(0.0, 40.0), cell(0.01, 50.0), cell(0.05, 50.0)]).unwrap().c, 0.01);
+        assert_eq!(best(&[cell(0.0, 50.0), cell(0.01, 50.0)]).unwrap().c, 0.0);
+    }
 
     #[test]
     fn a_grid_is_a_list_of_curvatures() {

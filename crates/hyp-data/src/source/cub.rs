@@ -168,11 +168,24 @@ struct Home {
 }
 
 fn home(folder: &Path) -> Option<Home> {
-    [folder.join("CUB_200_2011"), folder.to_owned()].into_iter().find_map(|lists| {
+    let published = [folder.join("CUB_200_2011"), folder.to_owned()].into_iter().find_map(|lists| {
         let images =
             [lists.join("images"), lists.join("images.zip")].into_iter().find(|path| path.exists())?;
         Some(Home { lists, images })
-    })
+    });
+    published
+        .or_else(|| has_classes(folder).then(|| Home { lists: folder.to_owned(), images: folder.to_owned() }))
+}
+
+/// Whether a class folder lies there, such as `001.Black_footed_Albatross`.
+fn has_classes(folder: &Path) -> bool {
+    let is_class = |entry: std::fs::DirEntry| {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.split_once('.')).map(|(number, _)| number);
+        let counts = |number: &str| number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit());
+        number.is_some_and(counts) && entry.path().is_dir()
+    };
+    std::fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(is_class))
 }
 
 /// A region in whole pixels that covers a box given in fractions of pixels.
@@ -202,5 +215,20 @@ mod tests {
         std::fs::create_dir_all(folder.path().join("cub")).unwrap();
         std::fs::write(folder.path().join("cub/CUB_200_2011.tgz"), "").unwrap();
         assert!(missing().contains("cargo xtask fetch cub"), "{}", missing());
+    }
+
+    #[test]
+    fn class_folders_alone_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let cub = folder.path().join("cub");
+        std::fs::create_dir_all(cub.join("some.thing")).unwrap();
+        assert!(home(&cub).is_none());
+        std::fs::create_dir_all(cub.join("001.Black_footed_Albatross")).unwrap();
+        std::fs::write(cub.join("001.Black_footed_Albatross/a.jpg"), "").unwrap();
+        let found = home(&cub).unwrap();
+        assert_eq!((found.lists, found.images), (cub.clone(), cub));
+        // One class of 200: it is the count that is wrong now.
+        let error = load(folder.path(), Options::default()).unwrap_err();
+        assert!(!matches!(error, DataError::Missing { .. }), "{error}");
     }
 }

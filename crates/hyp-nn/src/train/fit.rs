@@ -59,7 +59,7 @@ where
         }
         bar.finish_and_clear();
         if !interrupted {
-            run.finish_epoch(task)?;
+            interrupted = run.evaluate(task)?;
         }
     }
     Ok(FitReport {
@@ -152,6 +152,19 @@ impl<'a> Run<'a> {
             files.record("step", epoch, self.at.step, &numbers)?;
         }
         Ok(loss)
+    }
+
+    /// Finishes the epoch, or, if the evaluation was stopped, leaves a checkpoint before it and says so.
+    fn evaluate<T: Task>(&mut self, task: &mut T) -> Result<bool> {
+        // An evaluation may take minutes, after which a run that was killed in it would have to repeat steps.
+        let every = self.config.checkpoint_every;
+        if every > 0 && !self.at.step.is_multiple_of(every) {
+            self.save_last(task)?;
+        }
+        match self.finish_epoch(task) {
+            Err(Error::Interrupted) => self.save_last(task).map(|()| true),
+            other => other.map(|()| false),
+        }
     }
 
     /// Evaluates, records the epoch, writes the checkpoints and moves to the next epoch.

@@ -8,6 +8,7 @@ mod forecast;
 pub(crate) mod model;
 pub(crate) mod pictures;
 pub(crate) mod saved;
+pub(crate) mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -99,7 +100,8 @@ impl Experiment for FewShot {
         saved::Saved::new(job.row, &pictures).write(&job.folder, &training)?;
         let row = self.fitting(job.row, &pictures);
         let episodes = self.test_episodes(&row, &pictures)?;
-        let tested = model::test(&trained.model, &row, &pictures, &episodes)?;
+        let shown = watch::watch("tested", pictures.test.len(), !job.side_by_side, job.stop);
+        let tested = model::test(&trained.model, &row, &pictures, &episodes, shown)?;
         let mut metrics =
             anew::compare(&trained.model, &pictures, &episodes, &tested, &self.device, job.stop)?;
         metrics.extend(tested.metrics);

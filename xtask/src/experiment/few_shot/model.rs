@@ -1,5 +1,6 @@
 //! One few-shot model: built from a row, trained or taken from its folder, and tested.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use hyp_data::sample::{EpisodeList, EpisodeSampler, EpisodeShape};
 use hyp_data::{Dataset, Loader, LoaderOptions};
-use hyp_fewshot::{Embeddings, EpisodeSource, Evaluation, ProtoNet, Training, Validation, embed, evaluate};
+use hyp_fewshot::{Embeddings, EpisodeSource, Evaluation, ProtoNet, Training, Validation, evaluate};
 use hyp_nn::ParameterStore;
 use hyp_nn::candle_core::Device;
 use hyp_nn::optim::{OptimizerConfig, Schedule};
@@ -16,6 +17,7 @@ use hyp_nn::train::{BEST, FitConfig, Monitor, fit, load_weights};
 
 use super::config::{FewShotRow, FewShotScale, ShapeTable};
 use super::pictures::Pictures;
+use super::watch::{embedded, watch};
 use crate::experiment::contract::{Interrupted, Metrics};
 use hyp_nn::backbone::AnyBackbone;
 
@@ -110,6 +112,7 @@ pub(crate) fn train(
         episodes: drawn(&pictures.validation, row.validate(), length.validation_episodes)?
             .episodes()
             .to_vec(),
+        watch: Box::new(watch("validated", pictures.validation.len(), place.progress, place.stop)),
     };
     let model = build(row, pictures.scale.channels(), seed, device)?;
     let mut task = Training { model, encoding: row.train.encoding, validation: Some(validation) };
@@ -167,9 +170,10 @@ pub(crate) fn test(
     row: &FewShotRow,
     pictures: &Pictures,
     episodes: &EpisodeList,
+    watch: impl FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Tested> {
     let start = Instant::now();
-    let embeddings = embed(model, &pictures.in_order(&pictures.test), |_| ())?;
+    let embeddings = embedded(model, &pictures.in_order(&pictures.test), watch)?;
     let space = model.space.frozen()?;
     let found: Evaluation = evaluate(&embeddings, episodes.episodes(), &space)?;
     let seconds = start.elapsed().as_secs_f64();

@@ -13,8 +13,8 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::config::{DataTable, FrameName};
-use crate::experiment::Environment;
 use crate::experiment::part::{cub_of, mini_imagenet_of};
+use crate::experiment::{Environment, Held};
 use crate::record::{DataFacts, hexadecimal};
 
 /// Pictures of a side in the paper.
@@ -247,11 +247,13 @@ fn digits(environment: &Environment) -> Result<Dataset> {
     Ok(Dataset::from_images(Index::new(items, digits.index().classes().to_vec()), &images))
 }
 
-/// Coloured noise written as `train/n9000…/0000.png` and read back by the reader of mini-ImageNet.
+/// Coloured noise written as `train/n9000…/0000.png` and read back by the reader of mini-ImageNet, all of it: another run
+/// may write the folder anew.
 fn synthetic_folder(environment: &Environment, id: &str) -> Result<Dataset> {
     const CLASSES: [usize; 3] = [8, 5, 5];
     const PER_CLASS: usize = 20;
     let folder = environment.root.join("runs").join(format!("{id}.smoke")).join("synthetic_mini_imagenet");
+    let _held = Held::take(&folder, &environment.stop)?;
     if folder.is_dir() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
@@ -267,7 +269,9 @@ fn synthetic_folder(environment: &Environment, id: &str) -> Result<Dataset> {
     let names = (0..classes).map(|class| format!("n9{class:07}")).collect();
     let images: Vec<_> = (0..made.len()).map(|n| made.image(n)).collect::<Result<_, _>>()?;
     synthetic::write_folder(&Dataset::from_images(Index::new(items, names), &images), &folder)?;
-    Ok(mini_imagenet::read(&folder)?)
+    let read = mini_imagenet::read(&folder)?;
+    let images: Vec<_> = (0..read.len()).map(|n| read.image(n)).collect::<Result<_, _>>()?;
+    Ok(Dataset::from_images(read.index().clone(), &images))
 }
 
 /// Counts, and a hash of the pixels and class names in their order.

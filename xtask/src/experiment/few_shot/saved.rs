@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use hyp_data::transform::Transform;
 use hyp_fewshot::{Geometry, ProtoNet};
 use hyp_nn::ParameterStore;
@@ -10,6 +10,7 @@ use hyp_nn::candle_core::Device;
 use hyp_nn::train::{BEST, load_weights};
 use serde::{Deserialize, Serialize};
 
+use super::FINISHED;
 use super::backbone::BackboneTable;
 use super::config::FewShotRow;
 use super::model::Model;
@@ -85,7 +86,17 @@ impl Saved {
         let mut store = ParameterStore::new(0, device);
         let backbone = self.backbone.build(&mut store, self.scale.channels())?;
         let model = ProtoNet::new(store, backbone, self.geometry, self.temperature)?;
-        load_weights(&folder.join(&self.weights), &model.store)?;
+        let weights = folder.join(&self.weights);
+        let training = weights.parent().unwrap_or(folder);
+        // Rows share trainings: that of this one may have been begun anew for another, and not ended.
+        if self.weights != BEST && !training.join(FINISHED).is_file() {
+            bail!(
+                "its training in {} was begun anew and has not come to its end; `cargo xtask reproduce` with `--resume` \
+                 ends it",
+                training.display()
+            );
+        }
+        load_weights(&weights, &model.store)?;
         Ok(model)
     }
 }

@@ -40,9 +40,9 @@ pub(crate) struct TrainReidOptions {
     /// The space in which pictures are compared.
     #[arg(long, value_enum, default_value_t = Space::Poincare)]
     geometry: Space,
-    /// Curvature parameter of the Poincaré ball.
-    #[arg(long, default_value_t = 1e-5, allow_negative_numbers = true)]
-    c: f64,
+    /// Curvature parameter of the Poincaré ball [default: 1e-5].
+    #[arg(long, allow_negative_numbers = true)]
+    c: Option<f64>,
     /// Numbers of an embedding.
     #[arg(long, default_value_t = 128)]
     dim: usize,
@@ -95,6 +95,9 @@ enum Space {
     Spherical,
 }
 
+/// The recipe's curvature parameter.
+const CURVATURE: f64 = 1e-5;
+
 /// Trains, ranks the gallery, and says how to use the model.
 pub(crate) fn train_reid(root: &Path, options: &TrainReidOptions) -> Result<ExitCode> {
     finished(run(root, options))
@@ -104,6 +107,9 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
     let positive = [options.epochs, options.batch, options.dim, options.height, options.width];
     if positive.contains(&0) {
         bail!("--epochs, --batch, --dim, --height and --width must be at least 1");
+    }
+    if options.c.is_some() && !matches!(options.geometry, Space::Poincare) {
+        bail!("--c is of the Poincaré ball; leave it out, or give --geometry poincare");
     }
     if !(0.0..=1.0).contains(&options.erasing) {
         bail!("--erasing {} is no share; give a number from 0 to 1, such as 0.5", options.erasing);
@@ -157,7 +163,7 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
         );
     }
     let geometry = match options.geometry {
-        Space::Poincare => Geometry::poincare(options.c),
+        Space::Poincare => Geometry::poincare(options.c.unwrap_or(CURVATURE)),
         Space::Euclidean => Geometry::Euclidean,
         Space::Spherical => Geometry::Spherical { scale: 16.0 },
     };
@@ -198,7 +204,7 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
 /// What decides the model.
 fn settings(options: &TrainReidOptions, dataset: &Dataset) -> Value {
     let weights = options.weights.as_ref().map(|path| path.display().to_string());
-    let curvature = matches!(options.geometry, Space::Poincare).then_some(options.c);
+    let curvature = matches!(options.geometry, Space::Poincare).then(|| options.c.unwrap_or(CURVATURE));
     json!({
         "geometry": typed(&options.geometry),
         "c": curvature,

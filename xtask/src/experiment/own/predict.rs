@@ -10,8 +10,9 @@ use hyp_fewshot::{Frozen, Geometry};
 use rayon::prelude::*;
 
 use super::answers::{self, Answer};
-use super::queries::{self, Query};
+use super::queries::Queries;
 use crate::experiment::SavedFewShot;
+use crate::features::bar;
 use crate::retrieval::{Chosen, Embedder, Place, Seen, left_out};
 use crate::workspace;
 
@@ -26,7 +27,8 @@ pub(crate) struct PredictOptions {
     /// A picture to classify, or a folder or zip archive of them.
     #[arg(long, value_name = "DIR")]
     query: PathBuf,
-    /// Give no answer for a picture that is nearer to the origin than this share of the examples, from 0 to 1.
+    /// Reject a picture that is nearer to the origin than this share of the examples, from 0 to 1: the table says
+    /// `rejected` beside the best guess, CSV and JSON have a field for it.
     #[arg(long, value_name = "SHARE")]
     reject: Option<f64>,
     /// Write the answers as CSV.
@@ -79,8 +81,8 @@ pub(crate) fn predict(root: &Path, options: &PredictOptions) -> Result<ExitCode>
             prototypes.distances.len()
         );
     }
-    let queries = queries::read(&options.query, &asked.embedder.sight)?;
-    let found = answer_all(&asked, &prototypes, queries, below)?;
+    let queries = Queries::list(&options.query, &asked.embedder.sight)?;
+    let found = answer_all(&asked, &prototypes, &queries, below)?;
     print!("{}", answers::table(&found));
     summary(&found, &prototypes, below);
     if let Some(path) = &options.csv {
@@ -120,14 +122,15 @@ fn prototypes(asked: &Asked, folder: &Path) -> Result<Prototypes> {
     if index.classes().len() < 2 {
         bail!("{} shows {} class; give examples of at least two", folder.display(), index.classes().len());
     }
-    let seen: Vec<Seen> = (0..dataset.len())
-        .into_par_iter()
-        .map(|at| dataset.image(at).and_then(|image| sight.see(image)))
-        .collect::<Result<_, _>>()?;
+    let bar = bar("examples", dataset.len(), 0, true);
     let mut points = Vec::new();
-    for batch in seen.chunks(BATCH) {
-        points.extend(asked.embedder.points(&batch.iter().collect::<Vec<_>>())?);
+    for batch in (0..dataset.len()).collect::<Vec<_>>().chunks(BATCH) {
+        let see = |at: &usize| dataset.image(*at).and_then(|image| sight.see(image));
+        let seen: Vec<Seen> = batch.par_iter().map(see).collect::<Result<_, _>>()?;
+        points.extend(asked.embedder.points(&seen.iter().collect::<Vec<_>>())?);
+        bar.inc(batch.len() as u64);
     }
+    bar.finish_and_clear();
     let dim = asked.embedder.dim();
     let mut distances = asked.space.distance_to_origin(&points, dim);
     distances.sort_by(f64::total_cmp);
@@ -183,17 +186,19 @@ fn same_for_all(distances: &[f64]) -> Option<f64> {
 fn answer_all(
     asked: &Asked,
     prototypes: &Prototypes,
-    queries: Vec<Query>,
+    queries: &Queries<'_>,
     below: Option<f64>,
 ) -> Result<Vec<Answer>> {
-    let mut found = Vec::with_capacity(queries.len());
-    for batch in queries.chunks(BATCH) {
-        let good: Vec<&Seen> = batch.iter().filter_map(|query| query.seen.as_ref().ok()).collect();
+    let bar = bar("classified", queries.all().len(), 0, true);
+    let mut found = Vec::with_capacity(queries.all().len());
+    for batch in queries.all().chunks(BATCH) {
+        let seen = queries.see(batch);
+        let good: Vec<&Seen> = seen.iter().filter_map(|seen| seen.as_ref().ok()).collect();
         let mut said = Vec::new().into_iter();
         if !good.is_empty() {
             said = said_of(asked, prototypes, &asked.embedder.points(&good)?).into_iter();
         }
-        for query in batch {
+        for (query, seen) in batch.iter().zip(&seen) {
             let mut answer = Answer {
                 picture: query.name.clone(),
                 class: None,
@@ -201,9 +206,9 @@ fn answer_all(
                 distance_to_origin: None,
                 rejected: false,
                 folder: query.folder.clone(),
-                error: query.seen.as_ref().err().cloned(),
+                error: seen.as_ref().err().cloned(),
             };
-            if query.seen.is_ok() {
+            if seen.is_ok() {
                 let (class, probability, distance) =
                     said.next().context("invariant: one answer a picture")?;
                 answer.class = Some(prototypes.classes[class].clone());
@@ -213,7 +218,9 @@ fn answer_all(
             }
             found.push(answer);
         }
+        bar.inc(batch.len() as u64);
     }
+    bar.finish_and_clear();
     Ok(found)
 }
 

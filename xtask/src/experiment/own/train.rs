@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -21,7 +22,9 @@ use crate::experiment::few_shot::config::{FewShotRow, ShapeTable, TrainTable};
 use crate::experiment::few_shot::model::{self, Length, Place};
 use crate::experiment::few_shot::pictures::{Form, Pictures};
 use crate::experiment::few_shot::saved::Saved;
+use crate::experiment::few_shot::watch::watch;
 use crate::metric;
+use crate::retrieval::left_out;
 
 /// Options of `train fewshot`.
 #[derive(Clone, Debug, Args)]
@@ -36,21 +39,28 @@ pub(crate) struct TrainOptions {
     /// The space in which pictures are compared.
     #[arg(long, value_enum, default_value_t = Space::Poincare)]
     geometry: Space,
-    /// Curvature parameter of the curved spaces; where points end on the margin of the ball, the command says so.
-    #[arg(long, default_value_t = 0.001, allow_negative_numbers = true)]
-    c: f64,
+    /// Curvature parameter of the curved spaces; where points end on the margin of the ball, the command says so
+    /// [default: 0.001].
+    #[arg(long, allow_negative_numbers = true)]
+    c: Option<f64>,
     /// Largest norm of a feature before it is mapped into a curved space; keeps points off the margin of the ball.
     #[arg(long, value_name = "NORM")]
     clip: Option<f64>,
+    /// Whether the curvature parameter is trained from `--c` on.
+    #[arg(long)]
+    train_c: bool,
+    /// The norm that `--geometry fixed-radius` scales every feature to [default: 2.3].
+    #[arg(long, value_name = "NORM")]
+    radius: Option<f64>,
     /// How examples and the pictures asked about pass through the network in training.
     #[arg(long, value_enum, default_value_t = Together::Separate)]
     encoding: Together,
     /// The network.
     #[arg(long, value_enum, default_value_t = Net::Conv4)]
     backbone: Net,
-    /// Filters of the last block of a Conv4.
-    #[arg(long, default_value_t = 64)]
-    dim: usize,
+    /// Filters of the last block of a Conv4 [default: 64].
+    #[arg(long)]
+    dim: Option<usize>,
     /// Classes of an episode.
     #[arg(long, default_value_t = 5)]
     way: usize,
@@ -84,8 +94,16 @@ enum Space {
     Euclidean,
     /// Flat, twice the distance.
     EuclideanTwice,
+    /// A sphere in flat space, squared distance.
+    FixedRadius,
     /// Directions.
     Cosine,
+}
+
+impl Space {
+    fn is_curved(self) -> bool {
+        matches!(self, Self::Poincare | Self::Lorentz)
+    }
 }
 
 /// How many calls of the network an episode takes in training.
@@ -112,6 +130,12 @@ const VALIDATION_EPISODES: usize = 200;
 const TEST_EPISODES: usize = 1000;
 /// Per cent of the pictures on the margin from which on it is said.
 const MANY_HELD: f64 = 10.0;
+/// Small enough that the features of a Conv4 do not end on the margin of the ball.
+const CURVATURE: f64 = 0.001;
+/// Filters of the last block of a Conv4, as of its other blocks.
+const DIM: usize = 64;
+/// The norm of the rows of Tables 4 and 5 on a sphere, which is the one their clipped rows are clipped at.
+const RADIUS: f64 = 2.3;
 
 /// Trains, tests, and says how to use the model.
 pub(crate) fn train(root: &Path, options: &TrainOptions) -> Result<ExitCode> {
@@ -131,14 +155,26 @@ pub(super) fn finished(result: Result<()>) -> Result<ExitCode> {
 }
 
 fn run(root: &Path, options: &TrainOptions) -> Result<()> {
-    if [options.epochs, options.episodes, options.shot, options.query, options.dim].contains(&0) {
+    let dim = options.dim.unwrap_or(DIM);
+    if [options.epochs, options.episodes, options.shot, options.query, dim].contains(&0) {
         bail!("--epochs, --episodes, --shot, --query and --dim must be at least 1");
     }
     if options.way < 2 {
         bail!("--way {} leaves nothing to tell apart; give at least 2", options.way);
     }
-    if options.clip.is_some() && !matches!(options.geometry, Space::Poincare | Space::Lorentz) {
-        bail!("--clip is of the curved spaces; leave it out, or give --geometry poincare or lorentz");
+    let curved = options.geometry.is_curved();
+    let of_curved =
+        [(options.c.is_some(), "--c"), (options.clip.is_some(), "--clip"), (options.train_c, "--train-c")];
+    for (given, name) in of_curved {
+        if given && !curved {
+            bail!("{name} is of the curved spaces; leave it out, or give --geometry poincare or lorentz");
+        }
+    }
+    if options.radius.is_some() && !matches!(options.geometry, Space::FixedRadius) {
+        bail!("--radius is of the sphere; leave it out, or give --geometry fixed-radius");
+    }
+    if options.dim.is_some() && !matches!(options.backbone, Net::Conv4) {
+        bail!("--dim is of a Conv4; leave it out, or give --backbone conv4");
     }
     let environment = Environment::of_command(root, None, &options.course.device)?;
     let device = hyp_nn::device::by_name(&options.course.device)?;
@@ -148,9 +184,7 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
         _ => Labels::Classes,
     };
     let (_, loaded) = own::load(&options.images, Some(labels), read)?;
-    for problem in &loaded.skipped {
-        println!("left out: {problem}");
-    }
+    left_out(&loaded.skipped);
     let dataset = in_parts(loaded.dataset, options)?;
     let pictures = Pictures::new(&dataset, Form::photographs(Form::resized_92()), "own pictures")?;
     let classes = |part: &Dataset| part.index().classes().len();
@@ -162,6 +196,7 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
         classes(parts[1]),
         classes(parts[2])
     );
+    thick_enough(&parts, options)?;
     let row = row(options, parts.map(|part| classes(part)));
     if row.train.way < options.way || row.test.way < options.way {
         println!(
@@ -187,8 +222,13 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     let trained = model::train(&row, options.course.seed, &pictures, &length, &place, &device)?;
     Saved::new(&row, &pictures).write(&folder, &folder)?;
     let episodes = model::drawn(&pictures.test, row.test, TEST_EPISODES)?;
-    let tested = model::test(&trained.model, &row, &pictures, &episodes)?.metrics;
-    for name in ["validation_accuracy", "accuracy", "accuracy_interval", "best_epoch"] {
+    let shown = watch("tested", pictures.test.len(), true, &environment.stop);
+    let tested = model::test(&trained.model, &row, &pictures, &episodes, shown)?.metrics;
+    let mut names = vec!["validation_accuracy", "accuracy", "accuracy_interval", "best_epoch"];
+    if row.geometry.trains_c() {
+        names.push("c");
+    }
+    for name in names {
         let value = trained.metrics.get(name).or(tested.get(name)).context("invariant: they are measured")?;
         let words = metric::find(name).map_or(name, |metric| metric.words);
         println!("{words}: {}", metric::format(name, *value));
@@ -215,11 +255,45 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     Ok(())
 }
 
+/// Refuses classes that have too few pictures for an episode, all of them at once and with what would do.
+fn thick_enough(parts: &[&Arc<Dataset>], options: &TrainOptions) -> Result<()> {
+    const NAMED: usize = 3;
+    let needed = options.shot + options.query;
+    let mut thin = Vec::new();
+    for index in parts.iter().map(|part| part.index()) {
+        let mut pictures = vec![0; index.classes().len()];
+        for item in index.items() {
+            pictures[item.class as usize] += 1;
+        }
+        let of_part =
+            index.classes().iter().zip(pictures).filter(|(_, pictures)| (1..needed).contains(pictures));
+        thin.extend(of_part.map(|(name, pictures)| (pictures, name)));
+    }
+    thin.sort();
+    let Some((fewest, _)) = thin.first() else { return Ok(()) };
+    let mut named: Vec<String> =
+        thin.iter().take(NAMED).map(|(pictures, name)| format!("`{name}` ({pictures})")).collect();
+    if thin.len() > NAMED {
+        named.push(format!("and {} more", thin.len() - NAMED));
+    }
+    let fewer = match fewest.saturating_sub(options.shot) {
+        0 => "fewer with --shot and --query".to_owned(),
+        query => format!("--query {query}"),
+    };
+    bail!(
+        "an episode takes {} + {} pictures of a class, --shot and --query, and some have fewer: {}; \
+         add pictures, leave these classes out, or ask for {fewer}",
+        options.shot,
+        options.query,
+        named.join(", ")
+    )
+}
+
 /// What decides the model.
 fn settings(options: &TrainOptions, dataset: &Dataset) -> Value {
-    let curvature = matches!(options.geometry, Space::Poincare | Space::Lorentz).then_some(options.c);
-    let dim = matches!(options.backbone, Net::Conv4).then_some(options.dim);
-    json!({
+    let curvature = options.geometry.is_curved().then(|| options.c.unwrap_or(CURVATURE));
+    let dim = matches!(options.backbone, Net::Conv4).then(|| options.dim.unwrap_or(DIM));
+    let mut settings = json!({
         "geometry": typed(&options.geometry),
         "c": curvature,
         "clip": options.clip,
@@ -234,7 +308,15 @@ fn settings(options: &TrainOptions, dataset: &Dataset) -> Value {
         "lr": options.lr,
         "seed": options.course.seed,
         "images": dataset.index().fingerprint(),
-    })
+    });
+    // Only where they say something, so that runs that were begun before there was the choice go on.
+    if matches!(options.geometry, Space::FixedRadius) {
+        settings["radius"] = options.radius.unwrap_or(RADIUS).into();
+    }
+    if options.train_c {
+        settings["train-c"] = true.into();
+    }
+    settings
 }
 
 /// The data set with parts: its own, or three fifths of the classes for training and a fifth each for the other two.
@@ -284,16 +366,19 @@ fn in_parts(dataset: Dataset, options: &TrainOptions) -> Result<Dataset> {
 
 /// The recipe, with episodes no wider than the parts allow.
 fn row(options: &TrainOptions, classes: [usize; 3]) -> FewShotRow {
-    let c = options.c;
+    let c = options.c.unwrap_or(CURVATURE);
     let geometry = match options.geometry {
         Space::Poincare => Geometry::poincare(c),
         Space::Lorentz => Geometry::Lorentz { c, trainable_c: false, clip: None },
         Space::Euclidean => Geometry::Euclidean { distance: Flat::Squared },
         Space::EuclideanTwice => Geometry::Euclidean { distance: Flat::Twice },
+        Space::FixedRadius => {
+            Geometry::FixedRadius { radius: options.radius.unwrap_or(RADIUS), distance: Flat::Squared }
+        }
         Space::Cosine => Geometry::Cosine { scale: 10.0 },
     };
     let backbone = match options.backbone {
-        Net::Conv4 => BackboneTable::Conv4 { dim: options.dim },
+        Net::Conv4 => BackboneTable::Conv4 { dim: options.dim.unwrap_or(DIM) },
         Net::Resnet12 => BackboneTable::Resnet12,
         Net::Resnet18 => BackboneTable::Resnet18,
     };
@@ -312,5 +397,6 @@ fn row(options: &TrainOptions, classes: [usize; 3]) -> FewShotRow {
         gamma: 0.5,
     };
     let test = ShapeTable { way: options.way.min(classes[1]).min(classes[2]), shot, query };
-    FewShotRow::own(geometry.with_clip(options.clip), backbone, train, test)
+    let geometry = geometry.with_clip(options.clip).with_trained_c(options.train_c);
+    FewShotRow::own(geometry, backbone, train, test)
 }
