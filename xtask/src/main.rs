@@ -12,6 +12,8 @@ mod bench;
 mod ci;
 mod cli;
 #[cfg(feature = "experiments")]
+mod compute;
+#[cfg(feature = "experiments")]
 mod delta;
 #[cfg(feature = "experiments")]
 mod experiment;

@@ -74,7 +74,7 @@ impl Environment {
         let data_root = data_root(root, options.data_root.as_deref())?;
         let run = Run::here(root, gpu);
         let stop = stop_by_interrupt()?;
-        Ok(Self { root: root.to_path_buf(), data_root, stop, device: options.device.clone(), run })
+        Ok(Self { root: root.to_path_buf(), data_root, stop, device: options.device.to_string(), run })
     }
 
     /// Refuses to make a record of the paper's protocol by a program that may not be of a commit.

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::compute::On;
 use crate::record::{ConfigFile, Scale};
 
 pub(crate) use contract::Interrupted;
@@ -57,9 +58,8 @@ pub(crate) struct Options {
     /// Use the first N seeds of the config.
     #[arg(long, value_name = "N")]
     seeds: Option<usize>,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` and `cuda:N,bf16` let cuBLAS round the factors of convolutions and affine layers to bfloat16
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: On,
     /// Go on from the run folder: finished jobs are kept, an interrupted one continues.
     #[arg(long)]
     resume: bool,
@@ -83,7 +83,7 @@ impl Options {
             rows: row.into_iter().collect(),
             data_root,
             seeds: None,
-            device: device.to_owned(),
+            device: device.into(),
             resume: true,
             jobs: 1,
             print_config: false,

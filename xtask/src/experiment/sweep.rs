@@ -21,6 +21,7 @@ use super::few_shot::config::{FewShotRow, FewShotScale};
 use super::few_shot::watch::{embedded, watch};
 use super::outcome::{complete, is_done};
 use super::{Environment, Options};
+use crate::compute::On;
 use crate::plot::{Bands, Chart, Lines, Series, save};
 use crate::record::{ConfigFile, Scale, hexadecimal};
 use crate::{metric, workspace};
@@ -52,9 +53,8 @@ pub(crate) struct SweepOptions {
     /// The seed of every cell.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` and `cuda:N,bf16` let cuBLAS round the factors of convolutions and affine layers to bfloat16
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: On,
 }
 
 /// Values of c.

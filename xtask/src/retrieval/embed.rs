@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use super::embedder::{Chosen, Embedder};
 use super::index::{About, Entries, Space, VERSION, Writer};
 use super::{Seen, Where, left_out};
+use crate::compute::On;
 use crate::experiment::{Environment, Interrupted};
 use crate::features::bar;
 use crate::workspace;
@@ -34,9 +35,8 @@ pub(crate) struct EmbedOptions {
     /// The index, .parquet; or .csv, which `search` does not read.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` and `cuda:N,bf16` let cuBLAS round the factors of convolutions and affine layers to bfloat16
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: On,
 }
 
 /// Pictures embedded at a time.

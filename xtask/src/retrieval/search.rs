@@ -16,6 +16,7 @@ use super::embedder::{Embedder, Place};
 use super::found::{Answer, Found};
 use super::index::{self, About, Entries, Space};
 use super::labels::{Known, Numbers};
+use crate::compute::On;
 use crate::plot::{RankSheet, save_png};
 use crate::workspace;
 
@@ -50,9 +51,8 @@ pub(crate) struct SearchOptions {
     /// The picture of what was found [default: runs/search.png of the workspace].
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` and `cuda:N,bf16` let cuBLAS round the factors of convolutions and affine layers to bfloat16
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: On,
 }
 
 /// The ways to compare.

@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use crate::compute::On;
+
 mod answers;
 mod people;
 mod predict;
@@ -22,7 +24,6 @@ pub(crate) struct Course {
     /// Go on where an interrupted run stopped.
     #[arg(long)]
     resume: bool,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` and `cuda:N,bf16` let cuBLAS round the factors of convolutions and affine layers to bfloat16
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: On,
 }

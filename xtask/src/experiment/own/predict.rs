@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::answers::{self, Answer};
 use super::queries::Queries;
+use crate::compute::On;
 use crate::experiment::SavedFewShot;
 use crate::features::bar;
 use crate::retrieval::{Chosen, Embedder, Place, Seen, left_out};
@@ -37,9 +38,8 @@ pub(crate) struct PredictOptions {
     /// Write the answers as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`; `cuda,bf16` and `cuda:N,bf16` let cuBLAS round the factors of convolutions and affine layers to bfloat16
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: On,
 }
 
 /// Pictures embedded at a time.
