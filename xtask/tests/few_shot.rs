@@ -10,6 +10,7 @@ use hyp_data::source::synthetic;
 #[test]
 fn missing_data_are_named_with_size_licence_and_what_to_type() {
     for (id, name, words) in [
+        ("table2", "efficientnet_lite0", "EfficientNet"),
         ("table4", "mini_imagenet", "mini-ImageNet"),
         ("table5", "cub", "Birds"),
         ("table7", "omniglot", "Omniglot"),
@@ -23,6 +24,17 @@ fn missing_data_are_named_with_size_licence_and_what_to_type() {
             assert!(text.contains(word), "`{word}` is missing in: {text}");
         }
     }
+}
+
+#[test]
+fn pictures_that_nobody_may_fetch_are_missed_before_anything_else() {
+    let bed = Bed::of_experiment("table6");
+    let (code, text) = run(&bed, &["reproduce", "table6"]);
+    assert!(
+        code == 1 && text.contains("Market-1501 is missing") && text.contains("licence: academic"),
+        "{text}"
+    );
+    assert!(!text.contains("committed"), "{text}");
 }
 
 /// Ten kinds of coloured pictures below `folder`, 64 × 64.
@@ -185,6 +197,7 @@ fn own_pictures_are_trained_on_a_sphere_and_with_a_trained_curvature() {
 
     let (code, text) = train("ball", &["--train-c", "--c", "0.5"]);
     assert!(code == 0 && text.contains("curvature parameter after training: 0."), "{text}");
+    assert!(!text.contains("after training: 0.5000"), "c was not trained: {text}");
     let (code, text) = train("ball", &["--c", "0.5", "--resume"]);
     assert!(code == 1 && text.contains("--train-c is absent and was true"), "{text}");
 
@@ -240,13 +253,15 @@ fn the_episodes_of_a_test_are_left_behind_and_replayed() {
     let trained = bed.root().join("runs/table7.smoke/trained");
     let hash = std::fs::read_dir(&trained).unwrap().next().unwrap().unwrap();
     std::fs::remove_file(hash.path().join("seed0/finished")).unwrap();
-    pictures(&bed, "support", 3, 3, 1);
+    synthetic::write_folder(&synthetic::coloured(3, 3, 28, 1), &bed.root().join("support")).unwrap();
     let path = |name: &str| bed.root().join(name).display().to_string();
     let (model, support) = (path("runs/table7.smoke/protonet/conv4/1shot/5way/seed0"), path("support"));
     let predict = ["predict", "--model", &model, "--support", &support, "--query", &support];
     let (code, text) = run(&bed, &predict);
     assert!(code == 1 && text.contains("has not come to its end") && text.contains("--resume"), "{text}");
     let (code, text) = run(&bed, &[&row[..], &["--resume"]].concat());
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = run(&bed, &predict);
     assert_eq!(code, 0, "{text}");
 
     // Half of the episodes are another test, and what is no episode is refused by its line.

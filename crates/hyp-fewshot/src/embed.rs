@@ -44,7 +44,7 @@ impl Embeddings {
 /// Embeds the pictures of one epoch of a loader; `watch` is told after each batch how many are done, and may stop it.
 ///
 /// # Errors
-/// [`Error::Interrupted`] if `watch` stops it, [`Error::Data`](crate::Error::Data) if a picture cannot be prepared, [`Error::Network`](crate::Error::Network) if the
+/// [`Error::Interrupted`] if `watch` stops it, [`Error::Data`] if a picture cannot be prepared, [`Error::Network`] if the
 /// pictures have another size than the network takes.
 pub fn embed<B: Backbone>(
     model: &ProtoNet<B>,

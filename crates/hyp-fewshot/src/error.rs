@@ -34,7 +34,7 @@ pub enum Error {
 
     /// A model whose points are infinite or not numbers was asked.
     #[error(
-        "episode {episode}: a logit is not a number, so that nothing is the best answer; \
+        "episode {episode}: logits are infinite or not numbers, so that nothing is the best answer; \
          the weights are spoilt: train with a smaller learning rate"
     )]
     NotANumber {

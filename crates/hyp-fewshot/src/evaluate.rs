@@ -49,7 +49,7 @@ impl Evaluation {
 ///
 /// # Errors
 /// [`Error::Episode`] if an episode names a picture that is not embedded or has another shape than the first,
-/// [`Error::NotANumber`] if the model gives a query no number for a logit.
+/// [`Error::NotANumber`] if a query's logit is not a number, or its largest is infinite.
 pub fn evaluate(embeddings: &Embeddings, episodes: &[Episode], space: &Frozen) -> Result<Evaluation> {
     let Some(first) = episodes.first() else {
         return Ok(Evaluation { accuracies: Vec::new(), close_calls: 0, queries: 0 });
@@ -133,15 +133,15 @@ fn check(episode: &Episode, shape: EpisodeShape, embeddings: &Embeddings) -> Res
 struct Played {
     right: usize,
     close: usize,
-    /// Whether a logit is not a number, so that the largest of its row says nothing.
+    /// Whether a logit is not a number, or the largest of a row is infinite: it says nothing then.
     not_a_number: bool,
 }
 
 fn count(logits: &[f32], shape: EpisodeShape) -> Played {
-    let not_a_number = logits.iter().any(|logit| logit.is_nan());
-    let mut played = Played { right: 0, close: 0, not_a_number };
+    let mut played = Played { right: 0, close: 0, not_a_number: logits.iter().any(|logit| logit.is_nan()) };
     for (query, row) in logits.chunks_exact(shape.way).enumerate() {
         let (answer, close) = best(row);
+        played.not_a_number |= row[answer].is_infinite();
         played.right += usize::from(answer == query / shape.query);
         played.close += usize::from(close);
     }
@@ -211,7 +211,16 @@ mod tests {
             assert!(of([1, 2, 5, 3]).is_ok());
             let error = of([1, 2, 4, 3]).unwrap_err();
             assert!(matches!(error, Error::NotANumber { episode: 1 }), "{error}");
+            // As an example of a class, too.
+            let shown = Episode { support: vec![0, 4], ..episode([1, 2, 5, 3]) };
+            let error = evaluate(&points, &[shown], &space).unwrap_err();
+            assert!(matches!(error, Error::NotANumber { episode: 0 }), "{error}");
         }
+        // Squares beyond `f32` make every logit of a query −∞.
+        points.points[4] = 1e30;
+        let space = Frozen::new(Geometry::Euclidean { distance: Flat::Squared }, Curvature::FLAT);
+        let error = evaluate(&points, &[episode([1, 2, 4, 3])], &space).unwrap_err();
+        assert!(matches!(error, Error::NotANumber { episode: 0 }), "{error}");
     }
 
     #[test]

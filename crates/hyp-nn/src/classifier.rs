@@ -138,6 +138,10 @@ impl<B: Backbone> Task for Classification<B> {
         Ok(metrics)
     }
 
+    fn is_evaluated(&self) -> bool {
+        self.validation.is_some()
+    }
+
     fn diagnose(&mut self, batch: &Labelled) -> Result<Diagnosis> {
         let mut activations = vec![("images".to_owned(), batch.images.clone())];
         activations.extend(self.model.backbone.activations(&batch.images)?);

@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use hyp_nn::{
-    BoxError, Classification, Classifier, Geometry, Head, Labelled, ParameterStore,
+    BoxError, Classification, Classifier, Error, Geometry, Head, Labelled, ParameterStore,
     backbone::LeNet,
     candle_core::{Device, Tensor},
     init,
     optim::{AdamConfig, OptimizerConfig, Schedule},
-    train::{FitConfig, LAST, LOG, Monitor, Task, fit},
+    train::{FitConfig, LAST, LOG, Loss, Metrics, Monitor, StepContext, Task, fit},
 };
 use rand::Rng;
 use std::{
@@ -153,6 +153,68 @@ fn stopped_by_the_flag_and_resumed_ends_with_the_same_bits() {
     assert!(report.interrupted);
     assert_eq!((report.steps, report.epochs.len()), (13, 1));
     assert!(finish(stopped.path()) == expected);
+}
+
+/// The task, whose steps are counted, and whose evaluation of one epoch may not come to its end.
+struct Watched {
+    task: Classification<LeNet>,
+    stops: Option<(usize, fn() -> Error)>,
+    steps: usize,
+}
+
+impl Watched {
+    fn new(stops: Option<(usize, fn() -> Error)>) -> Self {
+        Self { task: task(), stops, steps: 0 }
+    }
+}
+
+impl Task for Watched {
+    type Batch = Labelled;
+
+    fn parameters(&self) -> &ParameterStore {
+        self.task.parameters()
+    }
+
+    fn loss(&mut self, batch: &Labelled, context: &StepContext) -> hyp_nn::Result<Loss> {
+        self.steps += 1;
+        self.task.loss(batch, context)
+    }
+
+    fn evaluate(&mut self, epoch: usize) -> hyp_nn::Result<Metrics> {
+        match self.stops {
+            Some((at, error)) if at == epoch => Err(error()),
+            _ => self.task.evaluate(epoch),
+        }
+    }
+}
+
+#[test]
+fn stopped_in_an_evaluation_no_step_is_repeated() {
+    let uninterrupted = tempfile::tempdir().unwrap();
+    let expected = finish(uninterrupted.path());
+    let lamp = || Error::Setting { setting: "lamp", value: "off".to_owned(), remedy: "switch it on" };
+    let stop = || Error::Interrupted;
+    // After 10 steps with a checkpoint every 4, the one before the evaluation is of its own.
+    let cases: [(fn() -> Error, u64); 4] = [(lamp, 4), (stop, 4), (stop, 5), (stop, 0)];
+    for (error, checkpoint_every) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let config = FitConfig { checkpoint_every, ..config(folder.path()) };
+        match fit(&config, &mut Watched::new(Some((0, error))), batches) {
+            Ok(report) => assert_eq!((report.interrupted, report.steps, report.epochs.len()), (true, 10, 0)),
+            Err(error) => assert!(error.to_string().contains("lamp"), "{error}"),
+        }
+        let mut rest = Watched::new(None);
+        let report = fit(&config, &mut rest, batches).unwrap();
+        assert_eq!((report.steps, rest.steps), ((BATCHES * EPOCHS) as u64, BATCHES * (EPOCHS - 1)));
+        assert!(
+            std::fs::read(folder.path().join(LAST)).unwrap() == expected,
+            "{checkpoint_every}: other bits"
+        );
+    }
+    // Without a folder there is nothing to go on with, and it is still said.
+    let config = FitConfig { folder: None, ..config(Path::new("")) };
+    let report = fit(&config, &mut Watched::new(Some((1, stop))), batches).unwrap();
+    assert_eq!((report.interrupted, report.steps, report.epochs.len()), (true, 20, 1));
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl<S: ScaleTable, R: RowTable> Config<S, R> {
         let (mut seeds, deviations) = (self.seeds.clone(), self.deviations.clone());
         let not_comparable = self.not_comparable.clone();
         let (table, all_rows) = self.at(options.scale, file)?;
-        let rows = chosen(&all_rows, table.rows(), &options.rows, file)?;
+        let rows = chosen(&all_rows, table.rows(), &options.rows, &file.file)?;
         let wanted = options.seeds.or(table.seeds()).unwrap_or(seeds.len());
         if wanted > seeds.len() || seeds.is_empty() {
             bail!("{} lists {} seeds, {wanted} are asked for; add seeds to the list", file.file, seeds.len());
@@ -123,11 +123,14 @@ impl<S: ScaleTable, R: RowTable> Plan<S, R> {
 }
 
 /// The rows whose names begin with what was asked for, in the order of the config.
+///
+/// The beginning of several names means those of the scale's own list, if any are in it: the others need what the scale does
+/// not have. A whole name means its row at every scale.
 fn chosen<R: RowTable>(
     rows: &[R],
     at_scale: Option<&[String]>,
     asked: &[String],
-    file: &ConfigFile,
+    file: &str,
 ) -> Result<Vec<R>> {
     let begins = |row: &R, prefix: &String| {
         row.id().strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -135,10 +138,50 @@ fn chosen<R: RowTable>(
     for prefix in asked.iter().chain(at_scale.into_iter().flatten()) {
         if !rows.iter().any(|row| begins(row, prefix)) {
             let all: Vec<&str> = rows.iter().map(RowTable::id).collect();
-            bail!("{} has no row {prefix}; there are: {}", file.file, all.join(", "));
+            bail!("{file} has no row {prefix}; there are: {}", all.join(", "));
         }
     }
-    let prefixes = if asked.is_empty() { at_scale } else { Some(asked) };
-    let wanted = |row: &&R| prefixes.is_none_or(|prefixes| prefixes.iter().any(|prefix| begins(row, prefix)));
+    let is_listed = |row: &R| at_scale.is_none_or(|listed| listed.iter().any(|prefix| begins(row, prefix)));
+    let is_meant = |row: &R, prefix: &String| {
+        let is_group_of_the_scale = || rows.iter().any(|row| begins(row, prefix) && is_listed(row));
+        begins(row, prefix) && (row.id() == prefix || is_listed(row) || !is_group_of_the_scale())
+    };
+    let wanted = |row: &&R| {
+        if asked.is_empty() { is_listed(row) } else { asked.iter().any(|prefix| is_meant(row, prefix)) }
+    };
     Ok(rows.iter().filter(wanted).cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Row(String);
+
+    impl RowTable for Row {
+        fn id(&self) -> &str {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_names_means_the_rows_of_the_scale() {
+        let rows = ["lite/cifar", "lite/cub", "vgg/cifar", "vgg/cub"].map(|id| Row(id.to_owned()));
+        let of_scale = ["lite/cub".to_owned(), "vgg/cub".to_owned()];
+        let names = |at_scale: Option<&[String]>, asked: &[&str]| -> Vec<String> {
+            let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+            chosen(&rows, at_scale, &asked, "t.toml").unwrap().into_iter().map(|row| row.0).collect()
+        };
+        assert_eq!(names(None, &[]).len(), 4);
+        assert_eq!(names(None, &["lite"]), ["lite/cifar", "lite/cub"]);
+        assert_eq!(names(Some(&of_scale), &[]), ["lite/cub", "vgg/cub"]);
+        assert_eq!(names(Some(&of_scale), &["lite"]), ["lite/cub"]);
+        assert_eq!(names(Some(&of_scale), &["lite/cifar", "vgg"]), ["lite/cifar", "vgg/cub"]);
+        // A group of which the scale lists none is asked for as it is.
+        assert_eq!(names(Some(&of_scale[..1]), &["vgg"]), ["vgg/cifar", "vgg/cub"]);
+        assert!(chosen(&rows, None, &["li".to_owned()], "t.toml").is_err());
+    }
 }

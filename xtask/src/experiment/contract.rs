@@ -50,6 +50,11 @@ pub(crate) trait Experiment: Sized + Sync {
         Ok(None)
     }
 
+    /// Whether the work that a done job shares with others is still there, so that its outcome may be taken.
+    fn is_whole(&self, _: &Job<'_, Self::Row>) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Measures one row with one seed.
     fn job(&self, job: &Job<'_, Self::Row>) -> Result<Metrics>;
 

@@ -30,8 +30,6 @@ pub(crate) fn run<E: Experiment>(
     if options.rows.is_empty() {
         plan.rows = available(&experiment, plan.rows)?;
     }
-    // Only now: whoever lacks the data is to be told that first.
-    environment.is_committed(options)?;
     let sha256 = |row: &E::Row| file.row_sha256(row.id(), scale).context("invariant: the row is in the file");
     let folder = environment.run_folder(&plan.id, scale);
     std::fs::create_dir_all(&folder).map_err(|error| {
@@ -54,14 +52,18 @@ pub(crate) fn run<E: Experiment>(
     }
     let mut left = Vec::new();
     for (job, config_sha256) in &jobs {
-        let is_done = || outcome::is_done(&job.folder, config_sha256, &experiment.data_of(job.row)?);
-        if !(job.resume && is_done()?) {
+        if !outcome::is_done(&experiment, job, config_sha256)? {
             left.push(job);
         }
     }
     if let Some(forecast) = experiment.forecast(&left)? {
         println!("{forecast}; Ctrl-C stops, `--resume` goes on; `--row` and `--seeds` do a part");
     }
+    // Only now: whoever lacks the data is to be told that first.
+    for row in &plan.rows {
+        experiment.data_of(row)?;
+    }
+    environment.refuse_uncommitted(options)?;
     let progress = Progress::new(&plan.rows, plan.seeds.len());
     let works: Result<Vec<_>> = jobs.iter().map(|(job, _)| experiment.shared_work(job)).collect();
     let order = pool::order(&works?);
@@ -136,9 +138,11 @@ pub(crate) fn run<E: Experiment>(
 pub(super) fn diverged(error: &anyhow::Error) -> bool {
     use hyp_fewshot::Error::NotANumber;
     use hyp_nn::Error::{Metric, NonFinite};
+    use hyp_reid::Error::NotFinite;
     error.chain().any(|cause| {
         matches!(cause.downcast_ref(), Some(NonFinite { .. } | Metric { .. }))
             || matches!(cause.downcast_ref(), Some(NotANumber { .. }))
+            || matches!(cause.downcast_ref(), Some(NotFinite { .. }))
     })
 }
 
@@ -226,6 +230,11 @@ mod tests {
         };
         let error = Err::<(), _>(infinite).context("row a, seed 0").unwrap_err();
         assert!(diverged(&error));
+        // A validation that found no answer, as the training loop passes it on.
+        let source = hyp_fewshot::Error::NotANumber { episode: 3 }.into();
+        let passed_on = anyhow::Error::from(hyp_nn::Error::Batch { epoch: 1, batch: 0, source });
+        assert!(diverged(&passed_on), "{passed_on:#}");
+        assert!(format!("{passed_on:#}").contains("learning rate"), "{passed_on:#}");
         assert!(!diverged(&anyhow::anyhow!("the disk is full")));
     }
 }

@@ -78,10 +78,10 @@ impl Environment {
     }
 
     /// Refuses to make a record of the paper's protocol by a program that may not be of a commit.
-    pub(crate) fn is_committed(&self, options: &Options) -> Result<()> {
+    pub(crate) fn refuse_uncommitted(&self, options: &Options) -> Result<()> {
         if options.scale == Scale::Full && self.run.code.dirty && !options.no_record {
             bail!(
-                "a full-scale record needs a committed tree of git, and this one has changes or no git; commit them, \
+                "a full-scale record needs a committed tree, and this one has changes or no git; commit what changed, \
                  or give `--no-record` to keep the numbers in the run folder"
             );
         }

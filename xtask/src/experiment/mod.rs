@@ -49,7 +49,7 @@ pub(crate) struct Options {
     /// How much of the paper's protocol to do.
     #[arg(long, value_enum, default_value_t = Scale::Full)]
     scale: Scale,
-    /// Only the rows whose name begins with this; may be given more than once.
+    /// Only the row of this name, or those of the scale whose names begin with it; may be given more than once.
     #[arg(long = "row", value_name = "ROW")]
     rows: Vec<String>,
     /// The folder that holds the data sets; `HYP_DATA` names the same thing [default: data/cache].

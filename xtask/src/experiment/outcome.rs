@@ -46,10 +46,7 @@ pub(crate) fn complete<E: Experiment>(
 ) -> Result<Outcome> {
     let data_sha256 = hash_of(&experiment.data_of(job.row)?);
     let _held = Held::take(&job.folder, job.stop)?;
-    if job.resume
-        && let Some(outcome) = read(&job.folder, config_sha256)?
-        && outcome.data_sha256 == data_sha256
-    {
+    if let Some(outcome) = done_before(experiment, job, config_sha256, &data_sha256)? {
         return Ok(outcome);
     }
     prepare_folder(job, &format!("{config_sha256}\n{data_sha256}"))?;
@@ -147,13 +144,28 @@ fn read(folder: &Path, config_sha256: &str) -> Result<Option<Outcome>> {
     Ok((outcome.config_sha256 == config_sha256).then_some(outcome))
 }
 
-/// Whether a job's folder holds an outcome that was measured with this config and on these data.
-pub(crate) fn is_done(
-    folder: &Path,
+/// Whether a job that goes on has nothing left to do.
+pub(crate) fn is_done<E: Experiment>(
+    experiment: &E,
+    job: &Job<'_, E::Row>,
     config_sha256: &str,
-    data: &BTreeMap<String, DataFacts>,
 ) -> Result<bool> {
-    Ok(read(folder, config_sha256)?.is_some_and(|outcome| outcome.data_sha256 == hash_of(data)))
+    let data_sha256 = hash_of(&experiment.data_of(job.row)?);
+    Ok(done_before(experiment, job, config_sha256, &data_sha256)?.is_some())
+}
+
+/// The outcome of a job that goes on, if it was measured with this config and on these data, and what it rests on is there.
+fn done_before<E: Experiment>(
+    experiment: &E,
+    job: &Job<'_, E::Row>,
+    config_sha256: &str,
+    data_sha256: &str,
+) -> Result<Option<Outcome>> {
+    if !job.resume {
+        return Ok(None);
+    }
+    let outcome = read(&job.folder, config_sha256)?.filter(|outcome| outcome.data_sha256 == data_sha256);
+    Ok(if outcome.is_some() && experiment.is_whole(job)? { outcome } else { None })
 }
 
 /// Every job of an experiment that was done with the config as it stands, in the order of rows and seeds.

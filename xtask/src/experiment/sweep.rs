@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use hyp_delta::sample::estimate_features_while;
 use hyp_delta::{BallConstant, Metric, Protocol, Replacement, suggested_curvature};
 use hyp_fewshot::{Flat, Geometry, Space};
 use hyp_nn::ParameterStore;
@@ -18,10 +20,11 @@ use super::contract::{Experiment, Interrupted, Job, Metrics, RowTable};
 use super::drive::diverged;
 use super::few_shot::FewShot;
 use super::few_shot::config::{FewShotRow, FewShotScale};
-use super::few_shot::watch::{embedded, watch};
+use super::few_shot::model::embedded;
 use super::outcome::{complete, is_done};
 use super::{Environment, Options};
 use crate::compute::On;
+use crate::features::watch;
 use crate::plot::{Bands, Chart, Lines, Series, save};
 use crate::record::{ConfigFile, Scale, hexadecimal};
 use crate::{metric, workspace};
@@ -134,7 +137,7 @@ fn run(root: &Path, options: &SweepOptions) -> Result<()> {
     let mut waiting = Vec::new();
     for (c, row) in &rows {
         let job = job_of(row, *c, options.seed, &folder, &environment);
-        if !is_done(&job.folder, &sha256_at(*c), &experiment.data_of(row)?)? {
+        if !is_done(&experiment, &job, &sha256_at(*c))? {
             waiting.push(job);
         }
     }
@@ -219,8 +222,12 @@ fn suggested(
     let features = embedded(&model, &pictures.train_in_order(), shown)?;
     let size = Protocol::khrulkov2020(seed).size.min(features.len());
     let protocol = Protocol { size, replacement: Replacement::Without, ..Protocol::khrulkov2020(seed) };
+    let goes_on = |_| !environment.stop.load(Ordering::SeqCst);
     let found =
-        hyp_delta::sample::estimate_features(&features.points, features.dim, Metric::Euclidean, &protocol)?;
+        estimate_features_while(&features.points, features.dim, Metric::Euclidean, &protocol, &goes_on)?;
+    if !goes_on(0) {
+        return Err(Interrupted.into());
+    }
     // δ = 0, a tree, suggests no bound; what a cell can be is bounded as the grid is.
     let c = |constant| rounded(suggested_curvature(found.mean, constant).clamp(SMALLEST, LARGEST));
     Ok(Suggestion {

@@ -5,7 +5,7 @@ mod cache;
 mod encoder;
 mod weights;
 
-pub(crate) use bar::bar;
+pub(crate) use bar::{bar, watch};
 pub(crate) use cache::{Place, extract};
 pub(crate) use encoder::Encoder;
 pub(crate) use weights::{Weights, published, refuse_strangers, sha256_of};

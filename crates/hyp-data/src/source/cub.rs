@@ -4,6 +4,8 @@
 //! CUB_200_2011/images/001.Black_footed_Albatross/Black_Footed_Albatross_0001_796111.jpg     (or images.zip)
 //! CUB_200_2011/images.txt  classes.txt  train_test_split.txt  bounding_boxes.txt            (optional lists)
 //! ```
+//!
+//! The class folders may also lie there alone, without the lists.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -29,7 +29,7 @@ pub struct FitConfig {
     pub resume: bool,
     /// A log line every so many steps; 0 logs epochs only.
     pub log_every: u64,
-    /// A checkpoint every so many steps besides those at the end of each epoch; 0 for none.
+    /// A checkpoint every so many steps, and before each evaluation, besides those at the end of each epoch; 0 for none.
     pub checkpoint_every: u64,
     /// Show a progress bar if standard error is a terminal.
     pub progress: bool,

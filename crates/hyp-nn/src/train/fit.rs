@@ -20,13 +20,14 @@ use std::{sync::atomic::Ordering, time::Instant};
 ///
 /// Per batch: loss, gradients, optional clipping, one optimiser step. After each epoch: [`Task::evaluate`], a log line,
 /// the best checkpoint if the monitored metric improved, the last checkpoint.
+/// An evaluation that ends with [`Error::Interrupted`] ends the run as the stop flag does.
 /// When a run is resumed in the middle of an epoch, the batches already consumed are skipped with
 /// [`Iterator::nth`]; a source that can skip without decoding should implement it so.
 ///
 /// # Errors
 /// [`Error::NonFinite`] if the loss or a gradient is infinite or NaN, [`Error::Batch`] if the source fails,
 /// [`Error::Metric`] if a metric is not finite or the monitored one is missing, [`Error::Checkpoint`] if a checkpoint to
-/// resume from does not fit, [`Error::Io`] if a file cannot be written, and the task's own errors.
+/// resume from does not fit, [`Error::Io`] if a file cannot be written, and the task's own errors but [`Error::Interrupted`].
 pub fn fit<T, S, I>(config: &FitConfig, task: &mut T, mut batches: S) -> Result<FitReport>
 where
     T: Task,
@@ -158,10 +159,13 @@ impl<'a> Run<'a> {
     fn evaluate<T: Task>(&mut self, task: &mut T) -> Result<bool> {
         // An evaluation may take minutes, after which a run that was killed in it would have to repeat steps.
         let every = self.config.checkpoint_every;
-        if every > 0 && !self.at.step.is_multiple_of(every) {
+        let is_saved = every > 0 && self.at.step.is_multiple_of(every);
+        let saves = every > 0 && task.is_evaluated();
+        if saves && !is_saved {
             self.save_last(task)?;
         }
         match self.finish_epoch(task) {
+            Err(Error::Interrupted) if saves || is_saved => Ok(true),
             Err(Error::Interrupted) => self.save_last(task).map(|()| true),
             other => other.map(|()| false),
         }

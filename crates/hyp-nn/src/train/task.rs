@@ -29,8 +29,14 @@ pub trait Task {
     /// Metrics in evaluation mode, after each epoch; every value must be finite.
     ///
     /// # Errors
-    /// Whatever the task meets; it stops the run.
+    /// Whatever the task meets; it stops the run. [`Error::Interrupted`](crate::Error::Interrupted) ends it as the stop flag
+    /// does, to be gone on with before this evaluation.
     fn evaluate(&mut self, epoch: usize) -> Result<Metrics>;
+
+    /// Whether [`Task::evaluate`] takes a while, so that a checkpoint before it is worth its time.
+    fn is_evaluated(&self) -> bool {
+        true
+    }
 
     /// What to say about `batch` when its loss or a gradient is not finite; called once, before the run stops.
     ///
@@ -105,7 +111,7 @@ pub struct FitReport {
     pub best: Option<(usize, f64)>,
     /// Steps taken since the start of the run.
     pub steps: u64,
-    /// Whether the stop flag ended the run early.
+    /// Whether the stop flag, or an evaluation that was interrupted, ended the run early.
     pub interrupted: bool,
     /// Wall-clock seconds of this call.
     pub seconds: f64,

@@ -8,7 +8,6 @@ mod forecast;
 pub(crate) mod model;
 pub(crate) mod pictures;
 pub(crate) mod saved;
-pub(crate) mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -26,6 +25,7 @@ use self::pictures::Pictures;
 use super::contract::{Experiment, Finished, Job, Metrics, Plots, RowTable};
 use super::outcome::{forget, forget_runs, hash_of, note_runs, runs};
 use super::{Environment, Held};
+use crate::features::watch;
 use crate::record::{DataFacts, Scale, hexadecimal};
 use crate::workspace;
 
@@ -93,6 +93,12 @@ impl Experiment for FewShot {
         Ok(Some(self.training_folder(&self.fitting(job.row, &pictures), job.seed, &pictures)))
     }
 
+    /// Whether the training is: another row may have begun it anew.
+    fn is_whole(&self, job: &Job<'_, FewShotRow>) -> Result<bool> {
+        let training = self.shared_work(job)?;
+        Ok(training.is_some_and(|folder| folder.join(FINISHED).is_file()))
+    }
+
     fn job(&self, job: &Job<'_, FewShotRow>) -> Result<Metrics> {
         let pictures = self.pictures_for(job.row)?;
         let (trained, training) = self.trained(job, &pictures)?;
@@ -100,7 +106,7 @@ impl Experiment for FewShot {
         saved::Saved::new(job.row, &pictures).write(&job.folder, &training)?;
         let row = self.fitting(job.row, &pictures);
         let episodes = self.test_episodes(&row, &pictures)?;
-        let shown = watch::watch("tested", pictures.test.len(), !job.side_by_side, job.stop);
+        let shown = watch("tested", pictures.test.len(), !job.side_by_side, job.stop);
         let tested = model::test(&trained.model, &row, &pictures, &episodes, shown)?;
         let mut metrics =
             anew::compare(&trained.model, &pictures, &episodes, &tested, &self.device, job.stop)?;

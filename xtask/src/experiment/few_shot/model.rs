@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use hyp_data::sample::{EpisodeList, EpisodeSampler, EpisodeShape};
 use hyp_data::{Dataset, Loader, LoaderOptions};
-use hyp_fewshot::{Embeddings, EpisodeSource, Evaluation, ProtoNet, Training, Validation, evaluate};
+use hyp_fewshot::{Embeddings, EpisodeSource, Evaluation, ProtoNet, Training, Validation, embed, evaluate};
 use hyp_nn::ParameterStore;
 use hyp_nn::candle_core::Device;
 use hyp_nn::optim::{OptimizerConfig, Schedule};
@@ -17,8 +17,8 @@ use hyp_nn::train::{BEST, FitConfig, Monitor, fit, load_weights};
 
 use super::config::{FewShotRow, FewShotScale, ShapeTable};
 use super::pictures::Pictures;
-use super::watch::{embedded, watch};
 use crate::experiment::contract::{Interrupted, Metrics};
+use crate::features::watch;
 use hyp_nn::backbone::AnyBackbone;
 
 /// A few-shot model of any backbone.
@@ -153,6 +153,18 @@ pub(crate) fn train(
     }
     let curve = report.epochs.iter().filter_map(|epoch| epoch.metrics.get("accuracy").copied()).collect();
     Ok(Trained { model, metrics, curve })
+}
+
+/// The pictures of a loader embedded, unless `watch` stops it.
+pub(crate) fn embedded(
+    model: &Model,
+    loader: &Loader,
+    watch: impl FnMut(usize) -> ControlFlow<()>,
+) -> Result<Embeddings> {
+    embed(model, loader, watch).map_err(|error| match error {
+        hyp_fewshot::Error::Interrupted => Interrupted.into(),
+        other => other.into(),
+    })
 }
 
 /// What came of a test.

@@ -211,6 +211,13 @@ fn answer_all(
             if seen.is_ok() {
                 let (class, probability, distance) =
                     said.next().context("invariant: one answer a picture")?;
+                if !(probability.is_finite() && distance.is_finite()) {
+                    bail!(
+                        "the model's answer for {} is not a number, so that its weights are spoilt; train it anew with a \
+                         smaller --lr, or name another model",
+                        query.name
+                    );
+                }
                 answer.class = Some(prototypes.classes[class].clone());
                 answer.probability = Some(probability);
                 answer.distance_to_origin = Some(distance);

@@ -22,7 +22,7 @@ use crate::experiment::few_shot::config::{FewShotRow, ShapeTable, TrainTable};
 use crate::experiment::few_shot::model::{self, Length, Place};
 use crate::experiment::few_shot::pictures::{Form, Pictures};
 use crate::experiment::few_shot::saved::Saved;
-use crate::experiment::few_shot::watch::watch;
+use crate::features::watch;
 use crate::metric;
 use crate::retrieval::left_out;
 

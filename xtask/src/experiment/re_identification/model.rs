@@ -1,6 +1,7 @@
 //! One classifier of identities: built from a row, trained, and asked for the embeddings of pictures.
 
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -10,7 +11,7 @@ use hyp_data::{Dataset, Loader, LoaderOptions};
 use hyp_nn::backbone::{
     AnyBackbone, Backbone, Conv4, Conv4Config, Embedded, ResNet, ResNetConfig, ResNetDepth,
 };
-use hyp_nn::candle_core::{DType, Device, Tensor};
+use hyp_nn::candle_core::{DType, Tensor};
 use hyp_nn::optim::{OptimizerConfig, Schedule};
 use hyp_nn::train::{FitConfig, fit};
 use hyp_nn::weights::{Matching, WeightsFile};
@@ -23,7 +24,7 @@ use super::ranks::{self, Ranked};
 use super::saved::Saved;
 use crate::experiment::Environment;
 use crate::experiment::contract::{Interrupted, Job, Metrics};
-use crate::features::{Encoder, published, refuse_strangers};
+use crate::features::{Encoder, published, refuse_strangers, watch};
 use crate::fetch;
 
 /// A network with an embedding and a head.
@@ -175,7 +176,7 @@ pub(crate) fn run(
         bail!("no epoch was trained; give `epochs` at least 1");
     };
     Saved::new(row, recipe, classes).write(&job.folder)?;
-    let mut metrics = test(&task.model, recipe, pictures, &job.folder)?;
+    let mut metrics = test(&task.model, recipe, pictures, job)?;
     metrics.insert("train_loss".to_owned(), last.train_loss);
     Ok(metrics)
 }
@@ -204,7 +205,13 @@ struct Part {
     on_margin: Option<f64>,
 }
 
-fn embed(model: &Model, part: &Arc<Dataset>, recipe: &Recipe, device: &Device) -> Result<Part> {
+fn embed(
+    model: &Model,
+    part: &Arc<Dataset>,
+    recipe: &Recipe,
+    mut watch: impl FnMut(usize) -> ControlFlow<()>,
+) -> Result<Part> {
+    let device = model.store.device();
     let mut all = Part { points: Vec::new(), norms: Vec::new(), on_margin: None };
     for batch in in_order(part, recipe.size, recipe.backbone.normalise()).epoch(0) {
         let batch = batch?;
@@ -216,6 +223,9 @@ fn embed(model: &Model, part: &Arc<Dataset>, recipe: &Recipe, device: &Device) -
             *all.on_margin.get_or_insert(0.0) += share * batch.labels.len() as f64;
         }
         all.points.extend(points.detach().to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
+        if watch(all.norms.len()).is_break() {
+            return Err(Interrupted.into());
+        }
     }
     Ok(all)
 }
@@ -229,11 +239,12 @@ pub(crate) fn metric_of(head: &Head) -> Result<Metric> {
     })
 }
 
-/// Ranks the gallery for every query, and draws some of the rankings in `folder`.
-fn test(model: &Model, recipe: &Recipe, pictures: &Pictures, folder: &Path) -> Result<Metrics> {
-    let device = model.store.device();
-    let query = embed(model, &pictures.query, recipe, device)?;
-    let gallery = embed(model, &pictures.gallery, recipe, device)?;
+/// Ranks the gallery for every query, and draws some of the rankings in the job's folder.
+fn test(model: &Model, recipe: &Recipe, pictures: &Pictures, job: &Job<'_, ReidRow>) -> Result<Metrics> {
+    let embedded = |what, part: &Arc<Dataset>| {
+        embed(model, part, recipe, watch(what, part.len(), !job.side_by_side, job.stop))
+    };
+    let (query, gallery) = (embedded("queries", &pictures.query)?, embedded("gallery", &pictures.gallery)?);
     let (query_tags, gallery_tags) = (tags(&pictures.query), tags(&pictures.gallery));
     let dim = query.points.len() / query_tags.len();
     let mut ranked = Vec::with_capacity(query_tags.len());
@@ -249,7 +260,7 @@ fn test(model: &Model, recipe: &Recipe, pictures: &Pictures, folder: &Path) -> R
     )?;
     let scores: Vec<_> = ranked.iter().map(|one| one.score).collect();
     let found = Evaluation::from_scores(&scores)?;
-    ranks::draw(&ranked, pictures, folder)?;
+    ranks::draw(&ranked, pictures, &job.folder)?;
     let mut metrics = Metrics::from([
         ("map".to_owned(), 100.0 * found.map),
         ("worst_map".to_owned(), 100.0 * found.worst_map),
