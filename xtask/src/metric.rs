@@ -148,9 +148,28 @@ pub(crate) fn format(name: &str, value: f64) -> String {
     format!("{value:.digits$}")
 }
 
+/// A value of one model as a line for a reader: its words, digits and unit.
+pub(crate) fn line(name: &str, value: f64) -> String {
+    let Some(metric) = find(name) else { return format!("{name}: {value}") };
+    match metric.unit {
+        "percent" => format!("{}: {} %", metric.words, format(name, value)),
+        // One model has a whole number of them, where a mean of seeds need not.
+        "epochs" => format!("{}: {value}", metric.words),
+        _ => format!("{}: {}", metric.words, format(name, value)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{METRICS, format};
+    use super::{METRICS, format, line};
+
+    #[test]
+    fn a_line_has_words_and_unit() {
+        assert_eq!(line("accuracy", 52.427), "accuracy: 52.43 %");
+        assert_eq!(line("best_epoch", 17.0), "epoch chosen by validation: 17");
+        assert_eq!(line("queries", 120.0), "queries with a match: 120");
+        assert_eq!(line("nothing", 1.5), "nothing: 1.5");
+    }
 
     #[test]
     fn names_are_unique() {

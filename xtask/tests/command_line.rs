@@ -172,6 +172,33 @@ fn a_smoke_run_ends_with_a_table_a_record_and_a_plot() {
 }
 
 #[test]
+fn a_plot_is_not_replaced_by_one_of_fewer_rows_than_its_record() {
+    let bed = workspace();
+    bed.replace("docs/experiments/table1.toml", "[full]\n", "[reduced]\nall_bases_up_to = 0\n\n[full]\n");
+    let reproduce = |row: &str| {
+        let (code, text) =
+            run(&bed, &["reproduce", "table1", "--scale", "reduced", "--row", row, "--seeds", "1"]);
+        assert_eq!(code, 0, "{text}");
+        text
+    };
+    let text = reproduce("disk/euclidean/n100");
+    assert!(text.contains("plots: docs/results/table1.reduced"), "{text}");
+    let plot = bed.read("docs/results/table1.reduced.svg");
+    // The same checkout elsewhere: the record is there, and what its plot was drawn from is not.
+    std::fs::remove_dir_all(bed.root().join("runs")).unwrap();
+    let text = reproduce("tree/uniform-unit/n100");
+    assert!(text.contains("rows of other runs") && text.contains("plots: runs/table1.reduced"), "{text}");
+    let record = bed.read("docs/results/table1.reduced.json");
+    assert!(record.contains("disk/euclidean/n100") && record.contains("tree/uniform-unit/n100"), "{record}");
+    assert_eq!(bed.read("docs/results/table1.reduced.svg"), plot);
+    assert!(bed.root().join("runs/table1.reduced/table1.reduced.svg").is_file());
+    // With all rows at hand, all of them are drawn.
+    let text = reproduce("disk/euclidean/n100");
+    assert!(text.contains("plots: docs/results/table1.reduced"), "{text}");
+    assert_ne!(bed.read("docs/results/table1.reduced.svg"), plot);
+}
+
+#[test]
 fn the_same_seeds_give_the_same_bits() {
     let value = || {
         let bed = workspace();

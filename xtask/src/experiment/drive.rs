@@ -1,6 +1,6 @@
 //! The way every experiment goes: config, data, jobs, record, plots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
@@ -119,14 +119,25 @@ pub(crate) fn run<E: Experiment>(
         data: experiment.data(),
         rows,
     };
-    save(record, file, options, environment)?;
-    let public = scale != Scale::Smoke && !options.no_record;
-    let place = if public { environment.root.join("docs/results") } else { folder.clone() };
+    let recorded = save(record, file, options, environment)?;
+    let done = outcome::finished(&plan.all_rows, &folder, sha256)?;
+    let mut place = folder.clone();
+    if scale != Scale::Smoke && !options.no_record {
+        // A plot is drawn from the folder of the run, which may hold fewer rows than a record that others have added to.
+        let is_here = |id: &String| done.iter().any(|job| job.row.id() == id);
+        if recorded.iter().all(is_here) {
+            place = environment.root.join("docs/results");
+        } else {
+            println!(
+                "the record has rows of other runs, so the plots of it stay and those of this run go to its folder"
+            );
+        }
+    }
     let plots = Plots {
         folder: place,
         id: if scale == Scale::Reduced { format!("{}.{scale}", plan.id) } else { plan.id },
     };
-    experiment.draw(&outcome::finished(&plan.all_rows, &folder, sha256)?, &plots)?;
+    experiment.draw(&done, &plots)?;
     println!("plots: {}.*", environment.shown(&plots.stem("")));
     if !without.is_empty() {
         bail!("{} diverged and have no record; what each said stands above", without.join(", "));
@@ -161,8 +172,13 @@ fn available<E: Experiment>(experiment: &E, rows: Vec<E::Row>) -> Result<Vec<E::
     Ok(kept)
 }
 
-/// Merges the rows into the record that stands, writes it and shows the new rows.
-fn save(new: Record, file: &ConfigFile, options: &Options, environment: &Environment) -> Result<()> {
+/// Merges the rows into the record that stands, writes it and shows the new rows; gives the names of all of them.
+fn save(
+    new: Record,
+    file: &ConfigFile,
+    options: &Options,
+    environment: &Environment,
+) -> Result<BTreeSet<String>> {
     let path = if options.no_record {
         environment.run_folder(&new.id, new.scale).join("record.json")
     } else {
@@ -181,10 +197,11 @@ fn save(new: Record, file: &ConfigFile, options: &Options, environment: &Environ
     let mut merged = record::merge(old, new, file);
     record::write(&path, &mut merged, paper.as_ref())?;
     let shown = environment.shown(&path);
+    let all = merged.rows.iter().map(|row| row.id.clone()).collect();
     merged.rows.retain(|row| rows.contains(&row.id));
     report::print(&environment.root, &shown, merged)?;
     println!("record: {shown}");
-    Ok(())
+    Ok(all)
 }
 
 /// Says a line when a slow job is done.

@@ -193,8 +193,7 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
     let measured = model::run(&job, &recipe, &pictures, &environment)?;
     for name in ["rank1", "rank5", "rank10", "map", "minp", "queries"] {
         let value = measured.get(name).context("invariant: they are measured")?;
-        let words = metric::find(name).map_or(name, |metric| metric.words);
-        println!("{words}: {}", metric::format(name, *value));
+        println!("{}", metric::line(name, *value));
     }
     println!("rankings as pictures: {}", folder.join("ranks.png").display());
     println!("use it: cargo xtask embed --model {} --images DIR --out emb.parquet", options.out.display());

@@ -230,8 +230,7 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     }
     for name in names {
         let value = trained.metrics.get(name).or(tested.get(name)).context("invariant: they are measured")?;
-        let words = metric::find(name).map_or(name, |metric| metric.words);
-        println!("{words}: {}", metric::format(name, *value));
+        println!("{}", metric::line(name, *value));
     }
     if let Some(held) = tested.get("margin_share").filter(|held| **held > MANY_HELD) {
         println!(
