@@ -102,15 +102,21 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Train {
     /// A few-shot classifier, by episodes.
-    #[command(
-        after_help = "Example:\n  cargo xtask train fewshot --images DIR --out runs/mine --epochs 20\n\n\
-                            DIR holds a folder of pictures for each class, or train/, val/ and test/ with such folders."
-    )]
+    #[command(after_help = TRAIN_FEWSHOT_EXAMPLES)]
     Fewshot(crate::experiment::TrainOptions),
     /// An embedding of people, or of anything with identities that several cameras see.
     #[command(after_help = TRAIN_REID_EXAMPLES)]
     Reid(crate::experiment::TrainReidOptions),
 }
+
+#[cfg(feature = "experiments")]
+const TRAIN_FEWSHOT_EXAMPLES: &str = "\
+Examples:
+  cargo xtask train fewshot --images DIR --out runs/mine                              the Poincaré ball
+  cargo xtask train fewshot --images DIR --geometry fixed-radius --out runs/sphere    the same on a sphere in flat space
+  cargo xtask train fewshot --images DIR --out runs/mine --resume                     go on where it stopped
+
+DIR holds a folder of pictures for each class, or train/, val/ and test/ with such folders; so may a zip archive.";
 
 #[cfg(feature = "experiments")]
 const TRAIN_REID_EXAMPLES: &str = "\

@@ -46,7 +46,7 @@ pub(crate) struct TrainOptions {
     /// Largest norm of a feature before it is mapped into a curved space; keeps points off the margin of the ball.
     #[arg(long, value_name = "NORM")]
     clip: Option<f64>,
-    /// Whether the curvature parameter is trained from `--c` on.
+    /// Train the curvature parameter too, from `--c` on.
     #[arg(long)]
     train_c: bool,
     /// The norm that `--geometry fixed-radius` scales every feature to [default: 2.3].
