@@ -71,8 +71,8 @@ pub(super) fn page(root: &Path, results: &Results) -> Result<String> {
         }
     }
     text.push_str("<h2>Not run</h2>\n<ul>\n");
-    for paper in results.not_run.iter().filter(|paper| !paper.cells.is_empty()) {
-        let _ = writeln!(text, "<li>{}: {}</li>", escape(&paper.id), escape(&paper.title));
+    for line in results.not_run_lines() {
+        let _ = writeln!(text, "<li>{}</li>", escape(&line));
     }
     text.push_str("</ul>\n</body></html>\n");
     Ok(text)

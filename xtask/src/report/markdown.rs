@@ -60,9 +60,12 @@ pub(super) fn page(results: &Results) -> String {
             text.push_str(&cited(paper));
         }
     }
-    let not_run = not_run_lines(results);
+    let not_run = results.not_run_lines();
     if !not_run.is_empty() {
-        let _ = write!(text, "\n## Not run\n\n{}", not_run.concat());
+        text.push_str("\n## Not run\n\n");
+    }
+    for line in not_run {
+        let _ = writeln!(text, "- {line}");
     }
     text
 }
@@ -141,8 +144,8 @@ pub(super) fn readme_table(results: &Results) -> String {
     }
     let _ =
         write!(text, "\nAll rows, with seeds, hosts and plots: [docs/results](docs/results/README.md).\n\n");
-    for line in not_run_lines(results) {
-        text.push_str(&line);
+    for line in results.not_run_lines() {
+        let _ = writeln!(text, "- {line}");
     }
     text
 }
@@ -210,26 +213,4 @@ fn printed(name: &str, paper: Option<&PaperValue>) -> String {
         (None, Some(std)) => format!("{mean} ± {} (std)", metric::format(name, std)),
         (None, None) => mean,
     }
-}
-
-fn not_run_lines(results: &Results) -> Vec<String> {
-    let mut papers: Vec<_> = results.not_run.iter().filter(|paper| !paper.cells.is_empty()).collect();
-    papers.sort_by_key(|paper| reading_order(&paper.id));
-    papers
-        .iter()
-        .map(|paper| {
-            let values = paper.cells.len();
-            let reduced = results
-                .shown
-                .iter()
-                .any(|shown| shown.record.id == paper.id && shown.record.scale == Scale::Reduced);
-            let besides = if reduced { " at the paper's scale; there is a reduced record" } else { "" };
-            format!(
-                "- {}: {}, {values} printed values, verdict {}{besides}.\n",
-                paper.id,
-                paper.title,
-                Verdict::NotRun
-            )
-        })
-        .collect()
 }

@@ -73,6 +73,26 @@ pub(crate) struct Results {
     choices: Vec<choices::Applied>,
 }
 
+impl Results {
+    /// A sentence for each printed table without a full record, in the order of the paper.
+    fn not_run_lines(&self) -> Vec<String> {
+        let mut papers: Vec<_> = self.not_run.iter().filter(|paper| !paper.cells.is_empty()).collect();
+        papers.sort_by_key(|paper| reading_order(&paper.id));
+        let line = |paper: &Paper| {
+            let is_reduced =
+                |shown: &Shown| shown.record.id == paper.id && shown.record.scale == Scale::Reduced;
+            let besides = if self.shown.iter().any(is_reduced) {
+                " at the paper's scale; there is a reduced record"
+            } else {
+                ""
+            };
+            let (id, title, values) = (&paper.id, &paper.title, paper.cells.len());
+            format!("{id}: {title}, {values} printed values, verdict {}{besides}.", Verdict::NotRun)
+        };
+        papers.into_iter().map(line).collect()
+    }
+}
+
 /// Reads records, configs and printed values.
 fn gather(root: &Path) -> Result<Results> {
     let mut shown = Vec::new();
