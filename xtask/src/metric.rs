@@ -155,6 +155,8 @@ pub(crate) fn line(name: &str, value: f64) -> String {
         "percent" => format!("{}: {} %", metric.words, format(name, value)),
         // One model has a whole number of them, where a mean of seeds need not.
         "epochs" => format!("{}: {value}", metric.words),
+        // From 1e-5 to 1, where digits after the point would hide what training did.
+        "curvature" => format!("{}: {value:.4e}", metric.words),
         _ => format!("{}: {}", metric.words, format(name, value)),
     }
 }
@@ -167,6 +169,7 @@ mod tests {
     fn a_line_has_words_and_unit() {
         assert_eq!(line("accuracy", 52.427), "accuracy: 52.43 %");
         assert_eq!(line("best_epoch", 17.0), "epoch chosen by validation: 17");
+        assert_eq!(line("c", 0.001_002), "curvature parameter after training: 1.0020e-3");
         assert_eq!(line("queries", 120.0), "queries with a match: 120");
         assert_eq!(line("nothing", 1.5), "nothing: 1.5");
     }

@@ -1,6 +1,7 @@
 //! What becomes of panics: those that are no fault of this program are not shown as one.
 
 use std::cell::Cell;
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 
 /// The exit code of a program that the system ends because nobody reads what it prints: 128 and the signal's number.
@@ -11,14 +12,20 @@ thread_local! {
     static EXPECTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Ends the program without a word where the other end of a pipe is gone, as behind `| head -1`; printing panics then.
+/// Ends the program without a word where the other end of a pipe is gone, as behind `| head -1`, and with one where what is
+/// printed finds no room; printing panics then.
 /// Says nothing of panics that are caught.
 pub(crate) fn install() {
     let usual = take_hook();
     set_hook(Box::new(move |panic| {
         let text = panic.payload_as_str().unwrap_or_default();
-        if text.starts_with("failed printing to") && text.contains("Broken pipe") {
-            std::process::exit(UNREAD);
+        if text.starts_with("failed printing to") {
+            if text.contains("Broken pipe") {
+                std::process::exit(UNREAD);
+            }
+            // Of a full disk the reader may hear elsewhere; if not, the exit code says it.
+            let _ = writeln!(std::io::stderr(), "error: {text}; make room there, or print to another place");
+            std::process::exit(1);
         }
         if !EXPECTED.get() {
             usual(panic);

@@ -84,7 +84,23 @@ pub(crate) fn read(path: &Path) -> Result<String> {
 }
 
 /// Writes a file whole or not at all: to a temporary name beside it, then renamed.
+///
+/// A link is followed; a device or a pipe is written to, and stays what it is.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let facts = fs::metadata(path).ok();
+    if facts.as_ref().is_some_and(fs::Metadata::is_dir) {
+        bail!("{} is a folder; give the name of a file", path.display());
+    }
+    // What was redirected to a file is printed into, beside what else is printed.
+    let is_stream =
+        ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd"].iter().any(|at| path.starts_with(at));
+    if is_stream || facts.as_ref().is_some_and(|facts| !facts.is_file()) {
+        let file = fs::OpenOptions::new().append(true).open(path);
+        let written = file.and_then(|mut file| file.write_all(bytes));
+        return written.with_context(|| format!("cannot write to {}", path.display()));
+    }
+    let followed = if facts.is_some() { fs::canonicalize(path) } else { Ok(path.to_owned()) };
+    let path = &followed.with_context(|| format!("cannot follow {}", path.display()))?;
     let folder = path.parent().context("invariant: an output file has a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut name = path.file_name().context("invariant: an output file has a name")?.to_owned();
@@ -107,4 +123,37 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 pub(crate) fn extension(file: &str) -> String {
     let name = file.rsplit('/').next().unwrap_or(file);
     name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_where_it_lies_and_a_folder_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let [real, new] = ["real.txt", "new/file.txt"].map(|name| folder.path().join(name));
+        for text in ["first", "second"] {
+            for path in [&real, &new] {
+                write_atomic(path, text.as_bytes()).unwrap();
+                assert_eq!(read(path).unwrap(), text);
+            }
+        }
+        let refused = write_atomic(folder.path(), b"text").unwrap_err().to_string();
+        assert!(refused.contains("is a folder"), "{refused}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_devices_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let [real, link] = ["real.txt", "link.txt"].map(|name| folder.path().join(name));
+        fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        write_atomic(&link, b"new").unwrap();
+        assert_eq!(read(&real).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        write_atomic(Path::new("/dev/null"), b"text").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
 }

@@ -192,6 +192,13 @@ fn a_plot_is_not_replaced_by_one_of_fewer_rows_than_its_record() {
     assert!(record.contains("disk/euclidean/n100") && record.contains("tree/uniform-unit/n100"), "{record}");
     assert_eq!(bed.read("docs/results/table1.reduced.svg"), plot);
     assert!(bed.root().join("runs/table1.reduced/table1.reduced.svg").is_file());
+    // What is done is not thrown away by a missing word.
+    let again =
+        ["reproduce", "table1", "--scale", "reduced", "--row", "tree/uniform-unit/n100", "--seeds", "1"];
+    let (code, text) = run(&bed, &again);
+    assert!(code == 1 && text.contains("holds 1 of these 1 jobs") && text.contains("--resume"), "{text}");
+    let (code, text) = run(&bed, &[&again[..], &["--resume"]].concat());
+    assert_eq!(code, 0, "{text}");
     // With all rows at hand, all of them are drawn.
     let text = reproduce("disk/euclidean/n100");
     assert!(text.contains("plots: docs/results/table1.reduced"), "{text}");

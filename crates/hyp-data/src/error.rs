@@ -69,7 +69,7 @@ pub enum DataError {
     /// A data set does not hold as many pictures or classes as it should.
     #[error(
         "`{}` holds {actual} {what}, {expected} are expected; \
-         delete the data set and obtain it again, or correct the manifest",
+         see that this is the published data set and not a part or another, and obtain it again if it is",
         path.display()
     )]
     Count {

@@ -50,6 +50,16 @@ pub(crate) fn run<E: Experiment>(
             jobs.push((job, sha256(row)?));
         }
     }
+    // A minute's work is done anew as it is asked for; hours are not thrown away by a missing word.
+    let begun = jobs.iter().filter(|(job, _)| outcome::is_begun(&job.folder)).count();
+    if begun > 0 && !options.resume && scale != Scale::Smoke {
+        bail!(
+            "{} holds {begun} of these {} jobs, done or begun; `--resume` keeps them and goes on; to begin anew, delete their \
+             folders there",
+            environment.shown(&folder),
+            jobs.len()
+        );
+    }
     let mut left = Vec::new();
     for (job, config_sha256) in &jobs {
         if !outcome::is_done(&experiment, job, config_sha256)? {

@@ -25,6 +25,8 @@ impl Held {
     /// # Errors
     /// [`Interrupted`] if `stop` is set while waiting; if the file beside the folder cannot be made.
     pub(crate) fn take(folder: &Path, stop: &AtomicBool) -> Result<Self> {
+        // One folder has one lock, whatever link leads to it.
+        let folder = &std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         let path = folder.with_added_extension("lock");
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;

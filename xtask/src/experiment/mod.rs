@@ -60,7 +60,8 @@ pub(crate) struct Options {
     seeds: Option<usize>,
     #[command(flatten)]
     device: On,
-    /// Go on from the run folder: finished jobs are kept, an interrupted one continues.
+    /// Go on from the run folder: finished jobs are kept, an interrupted one continues. Without it a folder that holds work
+    /// is refused, and at `smoke` done anew.
     #[arg(long)]
     resume: bool,
     /// Run N rows or seeds side by side, each with its share of the threads.

@@ -32,6 +32,8 @@ pub(crate) struct Outcome {
 }
 
 const FILE: &str = "outcome.json";
+/// What a job was begun with.
+const MARK: &str = "config.sha256";
 /// The runs that worked on a job so far.
 const RUNS: &str = "runs.json";
 /// The seconds that a job has taken so far.
@@ -117,12 +119,12 @@ pub(crate) fn runs(folder: &Path) -> Result<Vec<Run>> {
         return Ok(Vec::new());
     }
     serde_json::from_str(&workspace::read(&path)?)
-        .with_context(|| format!("{} is damaged; run without `--resume`", path.display()))
+        .with_context(|| format!("{} is damaged; delete its folder and run again", path.display()))
 }
 
 /// Empties the job's folder unless it is to go on with the same config and data.
 fn prepare_folder<R>(job: &Job<'_, R>, deciding: &str) -> Result<()> {
-    let mark = job.folder.join("config.sha256");
+    let mark = job.folder.join(MARK);
     let same = std::fs::read_to_string(&mark).is_ok_and(|text| text.trim() == deciding.trim());
     if job.folder.is_dir() && !(job.resume && same) {
         std::fs::remove_dir_all(&job.folder)
@@ -142,6 +144,11 @@ fn read(folder: &Path, config_sha256: &str) -> Result<Option<Outcome>> {
     let outcome: Outcome = serde_json::from_str(&text)
         .with_context(|| format!("{} is damaged or of another version; delete it", path.display()))?;
     Ok((outcome.config_sha256 == config_sha256).then_some(outcome))
+}
+
+/// Whether a job's folder holds work, done or not.
+pub(crate) fn is_begun(folder: &Path) -> bool {
+    folder.join(MARK).is_file()
 }
 
 /// Whether a job that goes on has nothing left to do.

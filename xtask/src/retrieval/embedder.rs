@@ -42,7 +42,7 @@ impl Place {
         if !folder.join(MODEL_FILE).is_file() {
             bail!(
                 "{} holds no {MODEL_FILE}, so it is not the folder of a trained model; name one such as \
-                 runs/TABLE.smoke/ROW/seed0, or train one with `cargo xtask train reid` or `train fewshot`",
+                 runs/TABLE.SCALE/ROW/seed0, or train one with `cargo xtask train reid` or `train fewshot`",
                 named.display()
             );
         }
@@ -60,7 +60,7 @@ pub(crate) struct Chosen {
     #[arg(long, value_enum, value_name = "NAME")]
     encoder: Option<Encoder>,
     /// The published network's weights, .pth or .safetensors; those that `fetch` brings when absent.
-    #[arg(long, value_name = "FILE", requires = "encoder")]
+    #[arg(long, value_name = "FILE", requires = "encoder", conflicts_with = "model")]
     weights: Option<PathBuf>,
     /// The folder that holds the weights; `HYP_DATA` names the same thing [default: data/cache].
     #[arg(long, value_name = "DIR")]

@@ -40,8 +40,8 @@ pub(crate) fn stack(seen: &[&Seen], device: &Device) -> Result<Tensor> {
     let [channels, height, width] = seen.first().map_or([0; 3], |first| first.shape);
     if let Some(other) = seen.iter().find(|one| one.shape != [channels, height, width]) {
         bail!(
-            "pictures of {height} × {width} and of {} × {} cannot pass through this network together; \
-             give pictures of one size",
+            "pictures of {height} × {width} and of {} × {} cannot pass through this network together: it was trained on \
+             pictures of one size and brings none to it; give pictures of that size, or name another model",
             other.shape[1],
             other.shape[2]
         );

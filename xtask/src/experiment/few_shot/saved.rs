@@ -88,6 +88,13 @@ impl Saved {
         let model = ProtoNet::new(store, backbone, self.geometry, self.temperature)?;
         let weights = folder.join(&self.weights);
         let training = weights.parent().unwrap_or(folder);
+        if !training.is_dir() {
+            bail!(
+                "its weights are not there: {}; the folder of a row names those of its training, so keep both where the \
+                 run left them",
+                weights.display()
+            );
+        }
         // Rows share trainings: that of this one may have been begun anew for another, and not ended.
         if self.weights != BEST && !training.join(FINISHED).is_file() {
             bail!(

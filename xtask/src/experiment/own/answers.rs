@@ -36,7 +36,7 @@ pub(super) fn table(answers: &[Answer]) -> String {
         let number = |value: Option<f64>| value.map_or("—".to_owned(), |value| format!("{value:.3}"));
         let class = answer.class.as_deref().unwrap_or("—");
         let (probability, distance) = (number(answer.probability), number(answer.distance_to_origin));
-        let cell = |words: &str| words.replace('|', "\\|");
+        let cell = |words: &str| words.replace('|', "\\|").replace(['\n', '\r'], " ");
         let (picture, class, remark) = (cell(&answer.picture), cell(class), cell(remark));
         let _ = writeln!(text, "| {picture} | {class} | {probability} | {distance} | {remark} |");
     }

@@ -72,9 +72,15 @@ pub(crate) fn predict(root: &Path, options: &PredictOptions) -> Result<ExitCode>
     {
         bail!("--reject {share} is no share; give a number from 0 to 1, such as 0.1");
     }
+    for path in [&options.csv, &options.json].into_iter().flatten() {
+        if path.is_dir() {
+            bail!("{} is a folder; give the name of a file for the answers", path.display());
+        }
+    }
     let asked = open(root, options)?;
     let prototypes = prototypes(&asked, &options.support)?;
-    let below = options.reject.map(|share| threshold(&prototypes.distances, share)).transpose()?;
+    let space = asked.space.geometry();
+    let below = options.reject.map(|share| threshold(&prototypes.distances, share, space.c())).transpose()?;
     if let Some(share) = options.reject.filter(|share| share * (prototypes.distances.len() as f64) < 1.0) {
         println!(
             "with {} examples, --reject {share} rejects what is nearer to the origin than all of them",
@@ -83,16 +89,21 @@ pub(crate) fn predict(root: &Path, options: &PredictOptions) -> Result<ExitCode>
     }
     let queries = Queries::list(&options.query, &asked.embedder.sight)?;
     let found = answer_all(&asked, &prototypes, &queries, below)?;
-    print!("{}", answers::table(&found));
-    summary(&found, &prototypes, below);
+    // Before anything is printed, which may find no reader.
     if let Some(path) = &options.csv {
         workspace::write_atomic(path, answers::csv(&found).as_bytes())?;
-        println!("wrote {}", path.display());
     }
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&found).context("invariant: answers are plain data")?;
         workspace::write_atomic(path, text.as_bytes())?;
+    }
+    print!("{}", answers::table(&found));
+    summary(&found, &prototypes, below);
+    for path in [&options.csv, &options.json].into_iter().flatten() {
         println!("wrote {}", path.display());
+    }
+    if found.iter().all(|answer| answer.error.is_some()) {
+        bail!("no picture of {} could be used; why not stands in the table", options.query.display());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -159,18 +170,22 @@ fn prototypes(asked: &Asked, folder: &Path) -> Result<Prototypes> {
 ///
 /// # Errors
 /// If many examples are at one distance, the largest, and the share falls among them: what lies below is then a matter of
-/// rounding.
-fn threshold(distances: &[f64], share: f64) -> Result<f64> {
+/// rounding. `c` is that of the space, if it has one.
+fn threshold(distances: &[f64], share: f64, c: Option<f64>) -> Result<f64> {
     let largest = distances.last().copied().unwrap_or(0.0);
     let at = (share * distances.len() as f64) as usize;
     let threshold = distances.get(at).copied().unwrap_or(largest);
     let edge = largest * (1.0 - ROUNDING);
     let at_edge = distances.iter().filter(|distance| **distance >= edge).count();
     if at_edge > 1 && threshold >= edge {
+        let why = if c.is_some() {
+            "the model's c or clip is too tight; leave --reject out, or train with a smaller --c"
+        } else {
+            "the model's space keeps all points at one norm; leave --reject out, or name another model"
+        };
         bail!(
             "{at_edge} of the {} examples are at one distance from the origin, {largest:.3}, so that --reject {share} would \
-             choose by rounding: the model's space keeps all points at one norm, or its c or clip is too tight; leave --reject \
-             out, or train with a smaller --c",
+             choose by rounding: {why}",
             distances.len()
         );
     }
@@ -282,15 +297,15 @@ mod tests {
     #[test]
     fn a_share_of_examples_at_one_distance_is_no_threshold() {
         let spread = [1.0, 2.0, 3.0, 4.0];
-        assert_eq!(threshold(&spread, 0.0).unwrap(), 1.0);
-        assert_eq!(threshold(&spread, 0.5).unwrap(), 3.0);
-        assert_eq!(threshold(&spread, 1.0).unwrap(), 4.0);
+        assert_eq!(threshold(&spread, 0.0, None).unwrap(), 1.0);
+        assert_eq!(threshold(&spread, 0.5, None).unwrap(), 3.0);
+        assert_eq!(threshold(&spread, 1.0, None).unwrap(), 4.0);
         // Half of them held at the margin: below it there is a threshold, at it there is none.
         let held = [1.0, 2.0, 3.999_999, 4.0];
-        assert_eq!(threshold(&held, 0.25).unwrap(), 2.0);
-        let text = threshold(&held, 0.5).unwrap_err().to_string();
+        assert_eq!(threshold(&held, 0.25, None).unwrap(), 2.0);
+        let text = threshold(&held, 0.5, Some(1.0)).unwrap_err().to_string();
         assert!(text.contains("2 of the 4 examples") && text.contains("--c"), "{text}");
-        threshold(&[2.0; 8], 0.0).unwrap_err();
+        threshold(&[2.0; 8], 0.0, None).unwrap_err();
     }
 
     #[test]

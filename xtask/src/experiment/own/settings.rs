@@ -61,6 +61,9 @@ pub(super) fn begin(
         }
         return Ok(held);
     }
+    if course.resume {
+        println!("{} holds no training to go on with; it is begun", out.display());
+    }
     let text = serde_json::to_string_pretty(settings).context("invariant: settings are plain data")?;
     workspace::write_atomic(&path, text.as_bytes())?;
     Ok(held)

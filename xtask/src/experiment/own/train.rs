@@ -134,6 +134,10 @@ const MANY_HELD: f64 = 10.0;
 const CURVATURE: f64 = 0.001;
 /// Filters of the last block of a Conv4, as of its other blocks.
 const DIM: usize = 64;
+/// Of anything that is counted.
+const MOST: usize = 1_000_000;
+/// Of a Conv4's last block: four times the widest of any table.
+const MOST_FILTERS: usize = 6400;
 /// The norm of the rows of Tables 4 and 5 on a sphere, which is the one their clipped rows are clipped at.
 const RADIUS: f64 = 2.3;
 
@@ -158,6 +162,17 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     let dim = options.dim.unwrap_or(DIM);
     if [options.epochs, options.episodes, options.shot, options.query, dim].contains(&0) {
         bail!("--epochs, --episodes, --shot, --query and --dim must be at least 1");
+    }
+    let sizes = [
+        ("--epochs", options.epochs, MOST),
+        ("--episodes", options.episodes, MOST),
+        ("--way", options.way, MOST),
+        ("--shot", options.shot, MOST),
+        ("--query", options.query, MOST),
+        ("--dim", dim, MOST_FILTERS),
+    ];
+    if let Some((name, size, most)) = sizes.into_iter().find(|(_, size, most)| size > most) {
+        bail!("{name} {size} is beyond what can be computed; give at most {most}");
     }
     if options.way < 2 {
         bail!("--way {} leaves nothing to tell apart; give at least 2", options.way);
