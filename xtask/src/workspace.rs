@@ -1,7 +1,7 @@
 //! Where the workspace is, and reading and writing of its files.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -83,24 +83,33 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
+/// The place that a path leads to: of a link, where it points, whether or not something is there.
+pub(crate) fn followed(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| match fs::read_link(path) {
+        Ok(target) => path.parent().map_or_else(|| target.clone(), |folder| folder.join(&target)),
+        Err(_) => path.to_owned(),
+    })
+}
+
 /// Writes a file whole or not at all: to a temporary name beside it, then renamed.
 ///
-/// A link is followed; a device or a pipe is written to, and stays what it is.
+/// A link is followed; what is printed to, a device or a pipe is written to, and stays what it is.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = || format!("cannot write to {}", path.display());
+    match path.to_str() {
+        Some("/dev/stdout" | "/dev/fd/1") => return io::stdout().write_all(bytes).with_context(failed),
+        Some("/dev/stderr" | "/dev/fd/2") => return io::stderr().write_all(bytes).with_context(failed),
+        _ => {}
+    }
     let facts = fs::metadata(path).ok();
     if facts.as_ref().is_some_and(fs::Metadata::is_dir) {
         bail!("{} is a folder; give the name of a file", path.display());
     }
-    // What was redirected to a file is printed into, beside what else is printed.
-    let is_stream =
-        ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd"].iter().any(|at| path.starts_with(at));
-    if is_stream || facts.as_ref().is_some_and(|facts| !facts.is_file()) {
-        let file = fs::OpenOptions::new().append(true).open(path);
-        let written = file.and_then(|mut file| file.write_all(bytes));
-        return written.with_context(|| format!("cannot write to {}", path.display()));
+    if facts.as_ref().is_some_and(|facts| !facts.is_file()) {
+        let file = fs::OpenOptions::new().write(true).open(path);
+        return file.and_then(|mut file| file.write_all(bytes)).with_context(failed);
     }
-    let followed = if facts.is_some() { fs::canonicalize(path) } else { Ok(path.to_owned()) };
-    let path = &followed.with_context(|| format!("cannot follow {}", path.display()))?;
+    let path = &followed(path);
     let folder = path.parent().context("invariant: an output file has a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut name = path.file_name().context("invariant: an output file has a name")?.to_owned();
@@ -145,7 +154,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_and_devices_stay() {
+    fn links_are_followed_and_pipes_stay() {
         let folder = tempfile::tempdir().unwrap();
         let [real, link] = ["real.txt", "link.txt"].map(|name| folder.path().join(name));
         fs::write(&real, "old").unwrap();
@@ -153,7 +162,21 @@ mod tests {
         write_atomic(&link, b"new").unwrap();
         assert_eq!(read(&real).unwrap(), "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        write_atomic(Path::new("/dev/null"), b"text").unwrap();
-        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        let (to_come, later) = (folder.path().join("to come.txt"), folder.path().join("later.txt"));
+        std::os::unix::fs::symlink("to come.txt", &later).unwrap();
+        write_atomic(&later, b"there").unwrap();
+        assert_eq!(read(&to_come).unwrap(), "there");
+        assert!(fs::symlink_metadata(&later).unwrap().is_symlink());
+
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || read(&pipe).unwrap()
+        });
+        write_atomic(&pipe, b"through").unwrap();
+        assert_eq!(reader.join().unwrap(), "through");
+        assert!(!fs::metadata(&pipe).unwrap().is_file());
     }
 }

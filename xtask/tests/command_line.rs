@@ -196,9 +196,18 @@ fn a_plot_is_not_replaced_by_one_of_fewer_rows_than_its_record() {
     let again =
         ["reproduce", "table1", "--scale", "reduced", "--row", "tree/uniform-unit/n100", "--seeds", "1"];
     let (code, text) = run(&bed, &again);
-    assert!(code == 1 && text.contains("holds 1 of these 1 jobs") && text.contains("--resume"), "{text}");
+    assert!(
+        code == 1 && text.contains("holds work of an earlier run") && text.contains("--resume"),
+        "{text}"
+    );
     let (code, text) = run(&bed, &[&again[..], &["--resume"]].concat());
     assert_eq!(code, 0, "{text}");
+    // Of several experiments none is begun where one has work to lose.
+    let several = [&["reproduce", "figure3"], &again[1..]].concat();
+    bed.replace("docs/experiments/figure3.toml", "[full]\n", "[reduced]\n\n[full]\n");
+    let (code, text) = run(&bed, &several);
+    assert!(code == 1 && text.contains("table1.reduced holds work"), "{text}");
+    assert!(!bed.root().join("runs/figure3.reduced").exists(), "{text}");
     // With all rows at hand, all of them are drawn.
     let text = reproduce("disk/euclidean/n100");
     assert!(text.contains("plots: docs/results/table1.reduced"), "{text}");

@@ -166,6 +166,25 @@ fn own_pictures_go_from_training_to_answers() {
         ["predict", "--model", &model, "--support", &support, "--query", &broken, "--csv", "/dev/stdout"];
     let (code, text) = run(&bed, &into_pipe);
     assert!(code == 1 && text.contains("no picture of") && text.contains("picture,class,"), "{text}");
+    let said = bed.root().join("said.txt");
+    let status = std::process::Command::new(bed::program())
+        .args([
+            "predict",
+            "--model",
+            &model,
+            "--support",
+            &support,
+            "--query",
+            &query,
+            "--csv",
+            "/dev/stdout",
+        ])
+        .stdout(std::fs::File::create(&said).unwrap())
+        .status();
+    assert!(status.unwrap().success());
+    let said = bed.read("said.txt");
+    assert!(said.contains("picture,class,") && said.contains("\n8 pictures, 3 classes"), "{said}");
+    assert_eq!(said.matches("heron/a.png").count(), 2, "once in each form: {said}");
     let into_folder =
         ["predict", "--model", &model, "--support", &support, "--query", &query, "--csv", &query];
     let (code, text) = run(&bed, &into_folder);

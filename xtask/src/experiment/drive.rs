@@ -11,7 +11,7 @@ use super::contract::{Experiment, Interrupted, Job, Plots, RowTable};
 use super::held::Held;
 use super::outcome::{self, Outcome, complete};
 use super::{Environment, Options, pool, tally};
-use crate::record::{self, ConfigFile, Paper, Record, Run, SCHEMA, Scale};
+use crate::record::{self, ConfigFile, Paper, Record, Row, Run, SCHEMA, Scale};
 use crate::report;
 
 /// Runs one experiment from its config to its record and plots.
@@ -49,16 +49,6 @@ pub(crate) fn run<E: Experiment>(
             };
             jobs.push((job, sha256(row)?));
         }
-    }
-    // A minute's work is done anew as it is asked for; hours are not thrown away by a missing word.
-    let begun = jobs.iter().filter(|(job, _)| outcome::is_begun(&job.folder)).count();
-    if begun > 0 && !options.resume && scale != Scale::Smoke {
-        bail!(
-            "{} holds {begun} of these {} jobs, done or begun; `--resume` keeps them and goes on; to begin anew, delete their \
-             folders there",
-            environment.shown(&folder),
-            jobs.len()
-        );
     }
     let mut left = Vec::new();
     for (job, config_sha256) in &jobs {
@@ -133,9 +123,9 @@ pub(crate) fn run<E: Experiment>(
     let done = outcome::finished(&plan.all_rows, &folder, sha256)?;
     let mut place = folder.clone();
     if scale != Scale::Smoke && !options.no_record {
-        // A plot is drawn from the folder of the run, which may hold fewer rows than a record that others have added to.
-        let is_here = |id: &String| done.iter().any(|job| job.row.id() == id);
-        if recorded.iter().all(is_here) {
+        // A plot is drawn from the folder of the run, which may hold less than a record that others have added to.
+        let here: BTreeSet<(&str, u64)> = done.iter().map(|job| (job.row.id(), job.seed)).collect();
+        if recorded.iter().all(|(id, seed)| here.contains(&(id, *seed))) {
             place = environment.root.join("docs/results");
         } else {
             println!(
@@ -182,13 +172,13 @@ fn available<E: Experiment>(experiment: &E, rows: Vec<E::Row>) -> Result<Vec<E::
     Ok(kept)
 }
 
-/// Merges the rows into the record that stands, writes it and shows the new rows; gives the names of all of them.
+/// Merges the rows into the record that stands, writes it and shows the new rows; gives the names and seeds of all of them.
 fn save(
     new: Record,
     file: &ConfigFile,
     options: &Options,
     environment: &Environment,
-) -> Result<BTreeSet<String>> {
+) -> Result<BTreeSet<(String, u64)>> {
     let path = if options.no_record {
         environment.run_folder(&new.id, new.scale).join("record.json")
     } else {
@@ -207,7 +197,10 @@ fn save(
     let mut merged = record::merge(old, new, file);
     record::write(&path, &mut merged, paper.as_ref())?;
     let shown = environment.shown(&path);
-    let all = merged.rows.iter().map(|row| row.id.clone()).collect();
+    let seeds = |row: &Row| -> Vec<(String, u64)> {
+        row.ours.seeds.iter().map(|seed| (row.id.clone(), *seed)).collect()
+    };
+    let all = merged.rows.iter().flat_map(seeds).collect();
     merged.rows.retain(|row| rows.contains(&row.id));
     report::print(&environment.root, &shown, merged)?;
     println!("record: {shown}");

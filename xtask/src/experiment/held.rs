@@ -91,4 +91,17 @@ mod tests {
         let error = Held::take(&folder.path().join("job"), &stop).err().unwrap();
         assert!(error.downcast_ref::<Interrupted>().is_some());
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_has_one_lock_whatever_link_leads_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [job, link] = ["job", "link"].map(|name| folder.path().join(name));
+        std::fs::create_dir(&job).unwrap();
+        std::os::unix::fs::symlink(&job, &link).unwrap();
+        let stop = AtomicBool::new(true);
+        let _held = Held::take(&job, &stop).unwrap();
+        let error = Held::take(&link, &stop).err().unwrap();
+        assert!(error.downcast_ref::<Interrupted>().is_some(), "{error}");
+    }
 }

@@ -111,6 +111,15 @@ pub(crate) fn reproduce(root: &Path, options: &Options) -> Result<ExitCode> {
         }
     }
     let environment = Environment::new(root, options)?;
+    let mut options = options.clone();
+    if options.scale != Scale::Smoke && !options.resume && !options.print_config {
+        for config in &configs {
+            refuse_begun(config, &options, &environment)?;
+        }
+        // What one of them makes, the next may use.
+        options.resume = true;
+    }
+    let options = &options;
     for config in &configs {
         let result = run(config, options, &environment).with_context(|| config.id.clone());
         if let Err(error) = result {
@@ -122,6 +131,19 @@ pub(crate) fn reproduce(root: &Path, options: &Options) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses to begin anew what may have taken hours: a missing word should not throw it away.
+fn refuse_begun(config: &ConfigFile, options: &Options, environment: &Environment) -> Result<()> {
+    let folder = environment.run_folder(&config.id, options.scale);
+    if !outcome::is_begun(&folder, &options.rows) {
+        return Ok(());
+    }
+    bail!(
+        "{} holds work of an earlier run; `--resume` keeps what has the same configuration and data, and goes on; to begin \
+         anew, delete that folder",
+        environment.shown(&folder)
+    )
 }
 
 /// Gives the config to its runner.

@@ -118,8 +118,9 @@ pub(crate) fn runs(folder: &Path) -> Result<Vec<Run>> {
     if !path.is_file() {
         return Ok(Vec::new());
     }
-    serde_json::from_str(&workspace::read(&path)?)
-        .with_context(|| format!("{} is damaged; delete its folder and run again", path.display()))
+    serde_json::from_str(&workspace::read(&path)?).with_context(|| {
+        format!("{} is damaged; delete its folder and run again with `--resume`", path.display())
+    })
 }
 
 /// Empties the job's folder unless it is to go on with the same config and data.
@@ -146,9 +147,13 @@ fn read(folder: &Path, config_sha256: &str) -> Result<Option<Outcome>> {
     Ok((outcome.config_sha256 == config_sha256).then_some(outcome))
 }
 
-/// Whether a job's folder holds work, done or not.
-pub(crate) fn is_begun(folder: &Path) -> bool {
-    folder.join(MARK).is_file()
+/// Whether the folder of a run holds a job, done or not, of a row whose name begins with one of those, or of any.
+pub(crate) fn is_begun(folder: &Path, rows: &[String]) -> bool {
+    let below = |folder: &Path| -> bool {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        folder.join(MARK).is_file() || entries.map(|entry| entry.path()).any(|path| is_begun(&path, &[]))
+    };
+    if rows.is_empty() { below(folder) } else { rows.iter().any(|row| below(&folder.join(row))) }
 }
 
 /// Whether a job that goes on has nothing left to do.

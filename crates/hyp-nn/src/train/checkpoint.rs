@@ -103,7 +103,7 @@ impl Checkpoint {
         })?;
         if let Some(setting) = settings.difference(&position.settings) {
             return Err(refuse(format!(
-                "the run was started with another {setting}; use the same settings, or start again without --resume"
+                "the run was started with another {setting}; use the same settings, or another folder"
             )));
         }
         optimizer.restore(store, &self.optimizer).map_err(refuse)?;

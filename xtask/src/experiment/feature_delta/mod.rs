@@ -261,6 +261,7 @@ fn write_curve(folder: &Path, curve: &Curve) -> Result<()> {
 
 fn read_curve(folder: &Path) -> Result<Curve> {
     let path = folder.join(CURVE);
-    serde_json::from_str(&workspace::read(&path)?)
-        .with_context(|| format!("{} is damaged; delete the folder and run again", path.display()))
+    serde_json::from_str(&workspace::read(&path)?).with_context(|| {
+        format!("{} is damaged; delete the folder and run again with `--resume`", path.display())
+    })
 }

@@ -22,8 +22,9 @@ pub(super) fn write_curve(folder: &Path, accuracies: &[f64]) -> Result<()> {
 
 fn read_curve(folder: &Path) -> Result<Vec<f64>> {
     let path = folder.join(CURVE);
-    serde_json::from_str(&workspace::read(&path)?)
-        .with_context(|| format!("{} is damaged; delete the folder and run again", path.display()))
+    serde_json::from_str(&workspace::read(&path)?).with_context(|| {
+        format!("{} is damaged; delete the folder and run again with `--resume`", path.display())
+    })
 }
 
 /// The course of validation, one line a row, the mean over the seeds.

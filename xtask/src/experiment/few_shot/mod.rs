@@ -211,9 +211,7 @@ impl FewShot {
         // What another row has trained, or another run while this one waited, is used.
         let known = held.waited || self.done.lock().expect(POISONED).contains(&key);
         let finished = folder.join(FINISHED);
-        // Nor is a training of another row, or of an earlier run, thrown away that would end the same.
-        let is_kept = self.scale != Scale::Smoke && finished.is_file();
-        let resume = job.resume || known || is_kept;
+        let resume = job.resume || known;
         if !resume {
             // Should this training be stopped, the one before it is no reason to call it finished.
             forget(&finished)?;

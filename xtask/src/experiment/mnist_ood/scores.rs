@@ -55,8 +55,9 @@ impl Evaluation {
     /// Reads them back.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        serde_json::from_str(&workspace::read(&path)?)
-            .with_context(|| format!("{} is damaged; delete its folder and run again", path.display()))
+        serde_json::from_str(&workspace::read(&path)?).with_context(|| {
+            format!("{} is damaged; delete its folder and run again with `--resume`", path.display())
+        })
     }
 
     /// The median distance of the class that is nearest to the origin, and the distances of the digits of all others.

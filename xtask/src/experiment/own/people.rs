@@ -14,7 +14,7 @@ use hyp_reid::Tag;
 use serde_json::{Value, json};
 
 use super::Course;
-use super::settings::{self, typed};
+use super::settings::{self, MOST, MOST_NUMBERS, typed};
 use super::train::finished;
 use crate::experiment::Environment;
 use crate::experiment::contract::Job;
@@ -95,6 +95,8 @@ enum Space {
     Spherical,
 }
 
+/// Of a picture's side.
+const MOST_PIXELS: usize = 4096;
 /// The recipe's curvature parameter.
 const CURVATURE: f64 = 1e-5;
 
@@ -108,6 +110,13 @@ fn run(root: &Path, options: &TrainReidOptions) -> Result<()> {
     if positive.contains(&0) {
         bail!("--epochs, --batch, --dim, --height and --width must be at least 1");
     }
+    settings::within(&[
+        ("--epochs", options.epochs, MOST),
+        ("--batch", options.batch, MOST),
+        ("--dim", options.dim, MOST_NUMBERS),
+        ("--height", options.height, MOST_PIXELS),
+        ("--width", options.width, MOST_PIXELS),
+    ])?;
     if options.c.is_some() && !matches!(options.geometry, Space::Poincare) {
         bail!("--c is of the Poincaré ball; leave it out, or give --geometry poincare");
     }

@@ -16,6 +16,21 @@ use crate::workspace;
 /// The file in the folder of the run.
 const FILE: &str = "settings.json";
 
+/// Of anything that is counted.
+pub(super) const MOST: usize = 1_000_000;
+/// Numbers of an embedding: four times the widest of any table.
+pub(super) const MOST_NUMBERS: usize = 6400;
+
+/// Refuses sizes that no machine computes, before memory is asked for.
+pub(super) fn within(sizes: &[(&str, usize, usize)]) -> Result<()> {
+    match sizes.iter().find(|(_, size, most)| size > most) {
+        Some((name, size, most)) => {
+            bail!("{name} {size} is beyond what can be computed; give at most {most}")
+        }
+        None => Ok(()),
+    }
+}
+
 /// The name of a choice as a person types it.
 pub(super) fn typed(choice: &impl ValueEnum) -> String {
     choice.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())

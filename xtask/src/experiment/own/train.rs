@@ -14,7 +14,7 @@ use hyp_fewshot::{Encoding, Flat, Geometry};
 use serde_json::{Value, json};
 
 use super::Course;
-use super::settings::{self, typed};
+use super::settings::{self, MOST, MOST_NUMBERS, typed};
 use crate::experiment::Environment;
 use crate::experiment::contract::Interrupted;
 use crate::experiment::few_shot::backbone::BackboneTable;
@@ -134,10 +134,6 @@ const MANY_HELD: f64 = 10.0;
 const CURVATURE: f64 = 0.001;
 /// Filters of the last block of a Conv4, as of its other blocks.
 const DIM: usize = 64;
-/// Of anything that is counted.
-const MOST: usize = 1_000_000;
-/// Of a Conv4's last block: four times the widest of any table.
-const MOST_FILTERS: usize = 6400;
 /// The norm of the rows of Tables 4 and 5 on a sphere, which is the one their clipped rows are clipped at.
 const RADIUS: f64 = 2.3;
 
@@ -163,17 +159,14 @@ fn run(root: &Path, options: &TrainOptions) -> Result<()> {
     if [options.epochs, options.episodes, options.shot, options.query, dim].contains(&0) {
         bail!("--epochs, --episodes, --shot, --query and --dim must be at least 1");
     }
-    let sizes = [
+    settings::within(&[
         ("--epochs", options.epochs, MOST),
         ("--episodes", options.episodes, MOST),
         ("--way", options.way, MOST),
         ("--shot", options.shot, MOST),
         ("--query", options.query, MOST),
-        ("--dim", dim, MOST_FILTERS),
-    ];
-    if let Some((name, size, most)) = sizes.into_iter().find(|(_, size, most)| size > most) {
-        bail!("{name} {size} is beyond what can be computed; give at most {most}");
-    }
+        ("--dim", dim, MOST_NUMBERS),
+    ])?;
     if options.way < 2 {
         bail!("--way {} leaves nothing to tell apart; give at least 2", options.way);
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::workspace;
+
 /// The file as long as it has another name; removed when dropped before its end.
 pub(super) struct Draft {
     file: File,
@@ -16,6 +18,7 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn create(path: &Path) -> Result<Self> {
+        let path = &workspace::followed(path);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         }
