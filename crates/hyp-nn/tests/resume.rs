@@ -248,7 +248,7 @@ fn a_resume_that_does_not_fit_says_why() {
 
     let other_seed = FitConfig { seed: 4, ..config(folder.path()) };
     let message = fit(&other_seed, &mut task(), batches).unwrap_err().to_string();
-    assert!(message.contains("another seed") && message.contains("--resume"), "{message}");
+    assert!(message.contains("another seed") && message.contains("another folder"), "{message}");
 
     let mut other_model = task();
     let mut store = ParameterStore::new(7, &Device::Cpu);
