@@ -83,6 +83,14 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
+/// Refuses a folder where a file is to be written.
+pub(crate) fn refuse_folder(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        bail!("{} is a folder; give the name of a file", path.display());
+    }
+    Ok(())
+}
+
 /// The place that a path leads to: of a link, where it points, whether or not something is there.
 pub(crate) fn followed(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| match fs::read_link(path) {
@@ -101,11 +109,8 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         Some("/dev/stderr" | "/dev/fd/2") => return io::stderr().write_all(bytes).with_context(failed),
         _ => {}
     }
-    let facts = fs::metadata(path).ok();
-    if facts.as_ref().is_some_and(fs::Metadata::is_dir) {
-        bail!("{} is a folder; give the name of a file", path.display());
-    }
-    if facts.as_ref().is_some_and(|facts| !facts.is_file()) {
+    refuse_folder(path)?;
+    if path.exists() && !path.is_file() {
         let file = fs::OpenOptions::new().write(true).open(path);
         return file.and_then(|mut file| file.write_all(bytes)).with_context(failed);
     }

@@ -125,21 +125,8 @@ fn own_pictures_go_from_training_to_answers() {
     std::fs::write(bed.root().join("query/heron/a.png"), image).unwrap();
     let (model, support, query) = (path("mine"), path("support"), path("query"));
     let (csv, json) = (path("answers.csv"), path("answers.json"));
-    let predict = [
-        "predict",
-        "--model",
-        &model,
-        "--support",
-        &support,
-        "--query",
-        &query,
-        "--reject",
-        "1",
-        "--csv",
-        &csv,
-        "--json",
-        &json,
-    ];
+    let of_model = ["predict", "--model", &model, "--support", &support, "--query"];
+    let predict = [&of_model[..], &[&query, "--reject", "1", "--csv", &csv, "--json", &json]].concat();
     let (code, text) = run(&bed, &predict);
     assert_eq!(code, 0, "{text}");
     for word in ["8 pictures, 3 classes; 1 could not be used", "heron/a.png", "rejected", "not named after"] {
@@ -162,36 +149,25 @@ fn own_pictures_go_from_training_to_answers() {
 
     // Answers for a pipe, and nothing to answer.
     let broken = path("query/1/broken.jpg");
-    let into_pipe =
-        ["predict", "--model", &model, "--support", &support, "--query", &broken, "--csv", "/dev/stdout"];
+    let into_pipe = [&of_model[..], &[&broken, "--csv", "/dev/stdout"]].concat();
     let (code, text) = run(&bed, &into_pipe);
     assert!(code == 1 && text.contains("no picture of") && text.contains("picture,class,"), "{text}");
     let said = bed.root().join("said.txt");
     let status = std::process::Command::new(bed::program())
-        .args([
-            "predict",
-            "--model",
-            &model,
-            "--support",
-            &support,
-            "--query",
-            &query,
-            "--csv",
-            "/dev/stdout",
-        ])
+        .args(of_model)
+        .args([&query, "--csv", "/dev/stdout"])
         .stdout(std::fs::File::create(&said).unwrap())
         .status();
     assert!(status.unwrap().success());
     let said = bed.read("said.txt");
     assert!(said.contains("picture,class,") && said.contains("\n8 pictures, 3 classes"), "{said}");
     assert_eq!(said.matches("heron/a.png").count(), 2, "once in each form: {said}");
-    let into_folder =
-        ["predict", "--model", &model, "--support", &support, "--query", &query, "--csv", &query];
+    let into_folder = [&of_model[..], &[&query, "--csv", &query]].concat();
     let (code, text) = run(&bed, &into_folder);
     assert!(code == 1 && text.contains("is a folder"), "{text}");
 
     let single = path("query/0/0000.png");
-    let (code, text) = run(&bed, &["predict", "--model", &model, "--support", &support, "--query", &single]);
+    let (code, text) = run(&bed, &[&of_model[..], &[&single]].concat());
     assert!(code == 0 && text.contains("| 0000.png | "), "{text}");
     let (code, text) = run(&bed, &["train", "fewshot", "--images", &single, "--out", "other"]);
     assert!(code == 1 && text.contains("0000.png") && text.contains("name a folder"), "{text}");

@@ -59,10 +59,7 @@ pub(crate) fn run<E: Experiment>(
     if let Some(forecast) = experiment.forecast(&left)? {
         println!("{forecast}; Ctrl-C stops, `--resume` goes on; `--row` and `--seeds` do a part");
     }
-    // Only now: whoever lacks the data is to be told that first.
-    for row in &plan.rows {
-        experiment.data_of(row)?;
-    }
+    // Only now: whoever lacks the data is to be told that first, by `is_done` or the forecast.
     environment.refuse_uncommitted(options)?;
     let progress = Progress::new(&plan.rows, plan.seeds.len());
     let works: Result<Vec<_>> = jobs.iter().map(|(job, _)| experiment.shared_work(job)).collect();

@@ -98,8 +98,8 @@ pub(crate) fn write(path: &Path, record: &mut Record, paper: Option<&Paper>) -> 
         && let Some(run) = record.runs.iter().find(|run| run.code.dirty)
     {
         bail!(
-            "a run at commit {} had uncommitted changes, so {} is not written; commit, delete the folder of the run in `runs` and run again, \
-             or give `--no-record`",
+            "a run at commit {} had uncommitted changes, so {} is not written; commit, delete the folder of the \
+             run in `runs` and run again, or give `--no-record`",
             run.code.commit,
             path.display()
         );

@@ -73,9 +73,7 @@ pub(crate) fn predict(root: &Path, options: &PredictOptions) -> Result<ExitCode>
         bail!("--reject {share} is no share; give a number from 0 to 1, such as 0.1");
     }
     for path in [&options.csv, &options.json].into_iter().flatten() {
-        if path.is_dir() {
-            bail!("{} is a folder; give the name of a file for the answers", path.display());
-        }
+        workspace::refuse_folder(path)?;
     }
     let asked = open(root, options)?;
     let prototypes = prototypes(&asked, &options.support)?;
